@@ -1,0 +1,162 @@
+// The public interface: an Engine holds one model and one store of blocks, encodes documents once,
+// and answers questions over any of them in any order. The method: KVLink (arXiv 2502.16002).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kvlink/status.h"
+
+namespace kvlink {
+
+struct Document {
+  std::string id;     // the caller's name for it, echoed; may be empty
+  std::string title;  // may be empty
+  std::string text;
+  std::string label;  // kept with the block for rebuilding (opaque, may be empty)
+};
+
+enum class Mode {
+  kLinked,  // blocks side by side, queries rotated, link tokens after each document
+  kFull,    // one pass with full attention over everything: the reference
+};
+
+struct Sampling {
+  float temperature = 0;         // 0: greedy
+  int32_t top_k = 0;             // 0: off
+  float top_p = 1;               // 1: off
+  float min_p = 0;               // 0: off
+  float repetition_penalty = 1;  // 1: off; over prompt and answer, divides positive logits
+  uint64_t seed = 0;
+};
+
+struct Request {
+  std::string question;
+  std::string system;               // empty: the template's own
+  std::vector<Document> documents;  // in prompt order
+  Mode mode = Mode::kLinked;
+  int32_t max_tokens = 200;
+  Sampling sampling;
+  int32_t top_logprobs = 0;         // per generated token, how many alternatives to report
+  bool strict = false;              // refuse instead of dropping documents beyond the context
+  bool want_prompt = false;         // fill Answer::prompt
+};
+
+// What became of a document.
+struct DocumentUse {
+  std::string id;
+  int64_t tokens = 0;
+  std::string status;  // "linked" (block reused), "computed" (now), "dropped"
+  std::string why;     // one line; e.g. "block was in memory", "not in the store"
+};
+
+struct PromptToken {
+  int32_t id = 0;        // -1 for a link token that is an embedding of the link file
+  int32_t position = 0;
+  int32_t segment = 0;   // 0 sees everything before it; i+1 is the i-th document of the prompt
+  std::string source;    // "system", "document", "link", "question"
+  bool computed = false; // now, for this request
+};
+
+struct TokenChoice {
+  int32_t id = 0;
+  float logprob = 0;
+};
+
+struct GeneratedToken {
+  int32_t id = 0;
+  std::string text;   // the token's bytes
+  float logprob = 0;  // under the model's own distribution, before sampling settings
+  std::vector<TokenChoice> top;
+};
+
+struct Usage {
+  int64_t prompt_tokens = 0;      // = computed + exact + linked
+  int64_t computed_tokens = 0;    // went through the model for this request's prompt
+  int64_t exact_tokens = 0;       // reused, the same as computing them (the system block)
+  int64_t linked_tokens = 0;      // reused from blocks encoded alone
+  int64_t completion_tokens = 0;
+};
+
+struct Timings {
+  double ttft_ms = 0;     // from Ask() to the first token
+  double load_ms = 0;     // of it: tokenising, finding, mapping and verifying blocks
+  double encode_ms = 0;   // of it: documents that had no block
+  double prefill_ms = 0;  // of it: links and question
+  double decode_ms = 0;   // after the first token
+};
+
+struct Answer {
+  std::string text;
+  std::string finish_reason;  // "stop", "length"
+  std::vector<PromptToken> prompt;
+  std::vector<GeneratedToken> generated;
+  std::vector<DocumentUse> documents;
+  Usage usage;
+  Timings timings;
+  std::vector<std::string> warnings;
+  int64_t kv_bytes = 0;       // KV in use: blocks and tail
+  int64_t kv_own_bytes = 0;   // of it, what this request alone owns (the tail)
+};
+
+// What `Encode` did with a document.
+struct Encoded {
+  int64_t tokens = 0;
+  std::string status;  // "computed", "unchanged" (a valid block was there), "empty"
+  std::string block;   // block id, hex
+  std::string why;     // e.g. why the block could not be kept
+};
+
+struct EngineOptions {
+  std::string model_path;        // a GGUF file
+  std::string store_path;        // empty: blocks live in memory only
+  std::string links_path;        // empty: no link file (K = 0, not measured)
+  std::string dtype = "auto";    // "auto", "bf16", "f32"
+  int32_t threads = 0;           // 0: one a core
+  int64_t store_budget_bytes = 0;
+  bool store_read_only = false;
+  std::function<void(std::string_view)> warn;  // the library itself prints nothing
+};
+
+struct ModelSummary {
+  std::string path, name, architecture, file_type, rope, tokenizer, fingerprint, dtype, compute;
+  std::string why_not_linkable;  // empty: it can be linked
+  std::string template_name;
+  int64_t parameters = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, width = 0;
+  int64_t feed_forward = 0, vocab = 0, context_tokens = 0, kv_bytes_per_token = 0;
+  int64_t weight_bytes = 0;      // memory held by packed weights
+  int32_t link_tokens = 0;       // K
+  std::string links_path;
+  std::string gate;              // the link file's recorded quality gate, or why there is none
+};
+
+// Called with each piece of text (whole UTF-8 characters). Returning false stops the answer.
+using TextSink = std::function<bool(std::string_view)>;
+
+// One model, one store. Thread promise: calls are serialised inside; use one Engine a process.
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> Open(const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  // Encodes a document alone and keeps its block. A document of the same tokens is encoded once.
+  virtual Result<Encoded> Encode(const Document& document) = 0;
+  // Answers. Documents without a block are encoded first (and kept).
+  // kInvalidArgument: the question is empty or longer than the context; kUnsupported: the model
+  // cannot be linked; kResourceExhausted: strict, and the documents do not fit.
+  virtual Result<Answer> Ask(const Request& request, const TextSink& sink = {}) = 0;
+
+  virtual int64_t CountTokens(std::string_view text) const = 0;
+  // The block a document has under this model and template: hex id. Empty if rendered empty.
+  virtual std::string BlockIdOf(const Document& document) const = 0;
+  virtual Status RemoveBlock(const Document& document) = 0;
+  virtual Status PinBlock(const Document& document, bool pinned) = 0;
+  virtual const ModelSummary& model() const = 0;
+};
+
+}  // namespace kvlink

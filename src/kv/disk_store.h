@@ -1,0 +1,79 @@
+// Blocks on disk: one file a block, a SQLite catalogue beside them. Layout of the folder:
+//   blocks/ab/<id as hex>.kvb   catalogue.sqlite   quarantine/   tmp/   lock   FORMAT
+// Publish: tmp file, fsync, rename, fsync of the folder, row. One writer at a time (an advisory
+// lock held for one Put), many readers, several processes. The catalogue is rebuilt from the files
+// when it is missing or damaged.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "kv/store.h"
+
+namespace kvlink {
+
+struct DiskStoreOptions {
+  std::string path;
+  int64_t budget_bytes = 0;   // 0: no limit but the disk's
+  bool read_only = false;     // Get works, Put gives kFailedPrecondition
+  int64_t lock_timeout_ms = 30'000;
+  FileSystem* files = nullptr;  // nullptr: FileSystem::Posix()
+  Clock* clock = nullptr;       // nullptr: Clock::System()
+  Log log;
+};
+
+struct StoredBlock {
+  BlockId id{};
+  Sha256Digest model{};
+  int64_t size_bytes = 0;
+  int32_t tokens = 0;
+  DType dtype = DType::kF32;
+  bool pinned = false;
+  int64_t created_ms = 0;
+  int64_t last_used_ms = 0;
+};
+
+struct VerifyReport {
+  int64_t checked = 0;
+  int64_t bytes = 0;
+  int64_t quarantined = 0;  // damaged files set aside
+  int64_t adopted = 0;      // whole files that had no row
+  int64_t forgotten = 0;    // rows without a file
+};
+
+struct DiskStoreStats {
+  int64_t blocks = 0;
+  int64_t bytes = 0;
+  int64_t tokens = 0;
+  int64_t pinned = 0;
+  int64_t budget_bytes = 0;
+  int64_t quarantined_files = 0;
+  int64_t quarantined_bytes = 0;
+  int64_t models = 0;  // how many different models' blocks are here
+};
+
+// Thread-safe.
+class DiskStore : public BlockStore {
+ public:
+  // Creates what is missing; clears tmp/ of what a dead process left. Errors: kFailedPrecondition
+  // (made by a newer version; not a folder), kUnavailable (cannot be opened, with the reason).
+  static Result<std::unique_ptr<DiskStore>> Open(const DiskStoreOptions& options);
+
+  virtual Result<std::vector<StoredBlock>> List() = 0;
+  virtual Result<DiskStoreStats> Stats() = 0;
+  // Reads every byte of every file; sets damaged files aside; mends the catalogue.
+  // `progress` (may be empty) gets done and total bytes, and returns false to stop early.
+  virtual Result<VerifyReport> Verify(const std::function<bool(int64_t, int64_t)>& progress) = 0;
+  // Removes least recently used blocks, never pinned ones, until at most budget_bytes are used, and
+  // empties quarantine/. Returns the bytes freed.
+  virtual Result<int64_t> Collect(int64_t budget_bytes) = 0;
+  // Labels of all blocks (kv/block.h), for rebuilding what was derived from them.
+  virtual Status ForEachLabel(
+      const std::function<void(const BlockId&, std::string_view label)>& visit) = 0;
+};
+
+}  // namespace kvlink

@@ -1,0 +1,43 @@
+// Where blocks rest. A miss, a dead store, a damaged block all mean the same to the caller: compute
+// it, count it, go on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kv/block.h"
+
+namespace kvlink {
+
+struct StoreCounters {
+  int64_t hits = 0;
+  int64_t misses = 0;
+  int64_t puts = 0;
+  int64_t put_failures = 0;
+  int64_t quarantined = 0;    // damaged or foreign files set aside
+  int64_t evicted = 0;
+  int64_t bytes_verified = 0;
+};
+
+// Thread-safe.
+class BlockStore {
+ public:
+  virtual ~BlockStore() = default;
+  // The block, verified. kNotFound: a miss, with the reason; every other code is a fault that the
+  // caller treats as a miss.
+  virtual Result<std::shared_ptr<const Block>> Get(const BlockId& id) = 0;
+  // Durable on return (for stores that outlive the process). Putting what is there is OK.
+  // kResourceExhausted: over budget or disk full; kFailedPrecondition: read-only.
+  virtual Status Put(std::shared_ptr<const Block> block) = 0;
+  virtual bool Contains(const BlockId& id) = 0;
+  virtual Status Remove(const BlockId& id) = 0;  // kNotFound if it is not there
+  virtual Status SetPinned(const BlockId& id, bool pinned) = 0;
+  virtual StoreCounters counters() const = 0;
+};
+
+// Blocks in memory, for one process; no budget.
+std::unique_ptr<BlockStore> NewMemoryStore();
+
+}  // namespace kvlink

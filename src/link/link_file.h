@@ -1,0 +1,60 @@
+// The link file: what makes a model linkable. Safetensors with K link-token embeddings, an optional
+// low-rank adapter in PEFT's naming, and JSON metadata (template, K, base fingerprint, quality
+// gate). Grammar: docs/link-file.md.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "kvlink/status.h"
+#include "model/adapter.h"
+#include "model/config.h"
+#include "text/template.h"
+
+namespace kvlink {
+
+// The measured quality of these links on this base (kvlink check --quality).
+struct QualityGate {
+  bool measured = false;
+  bool passed = false;
+  std::string summary;  // one line for people
+  std::string json;     // the record as it stands in the file
+};
+
+// Immutable after loading.
+struct Links {
+  std::string path;
+  int32_t k = 0;               // link tokens after each document
+  int32_t slots = 1;           // 1: embeddings shared over slots; else one set a slot
+  std::vector<float> embeddings;   // [slots * k, E]; empty when ids are used
+  std::vector<int32_t> token_ids;  // [slots * k]: links that are vocabulary tokens (the authors'
+                                   // checkpoints, where link j of slot i is 128011 + k*i + j)
+  std::optional<PromptTemplate> prompt_template;  // none: the model's own
+  std::optional<Adapter> adapter;
+  Sha256Digest base{};         // fingerprint of the model they were trained on
+  QualityGate gate;
+  Sha256Digest hash{};         // of the whole file
+
+  // Index of link j of the document in `slot` into embeddings or token_ids. Slots past the last
+  // one share the last.
+  int32_t IndexOf(int32_t slot, int32_t j) const {
+    return std::min(slot, slots - 1) * k + j;
+  }
+};
+
+// Errors: kFailedPrecondition (another base model: both fingerprints named; a newer version),
+// kInvalidArgument / kDataLoss (shape, dtype, metadata: field, expected, found).
+Result<std::unique_ptr<const Links>> LoadLinks(FileSystem& files, const std::string& path,
+                                               const ModelConfig& config,
+                                               const Sha256Digest& model_fingerprint);
+// Adapter matrices of Q and K go from GGUF's rotary row order to Hugging Face's on writing and back
+// on reading, so that `peft` reads the file with the Hugging Face model.
+Status SaveLinks(FileSystem& files, const std::string& path, const Links& links,
+                 const ModelConfig& config, const std::string& provenance_json);
+
+}  // namespace kvlink

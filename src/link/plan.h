@@ -1,0 +1,49 @@
+// The link plan: which tokens a prompt has, where they stand, who sees whom, and which of them are
+// computed. A pure function of rendered tokens (kvlink.md, sections 2 and 3; arXiv 2502.16002,
+// section 3); `ask --explain` prints it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace kvlink {
+
+enum class TokenSource : uint8_t { kSystem, kDocument, kLink, kQuestion };
+std::string_view Name(TokenSource source);
+
+struct PlannedToken {
+  int32_t id = 0;        // < 0: ~id is an index into the link file's embeddings
+  int32_t position = 0;
+  int32_t segment = 0;   // 0 sees everything before it; i+1: document i, sees itself only
+  TokenSource source = TokenSource::kQuestion;
+};
+
+// A run of tokens that is one block: the head (system text), or a document.
+struct PlannedBlock {
+  int32_t start = 0;     // position of its first token
+  int32_t length = 0;    // may be 0
+  int32_t document = 0;  // index in the input; -1: the head
+};
+
+struct LinkPlan {
+  std::vector<PlannedToken> tokens;  // [L], positions 0..L-1, the whole prompt
+  std::vector<PlannedBlock> blocks;  // by position; the head first if it is not empty
+  // Tokens outside blocks: what one pass computes, in order.
+  std::vector<int32_t> computed;     // indices into tokens
+};
+
+struct PlanInput {
+  std::span<const int32_t> head;
+  std::span<const std::vector<int32_t>> documents;
+  std::span<const int32_t> question;  // documents_end, question, answer header
+  int32_t k = 0;                      // link tokens after each document
+  // Link token of (slot, j): a vocabulary id, or ~index for an embedding. k * documents long.
+  std::span<const int32_t> link_ids;
+  bool full = false;  // full attention: documents are segment 0, no blocks but the head, no links
+};
+
+LinkPlan MakePlan(const PlanInput& input);
+
+}  // namespace kvlink

@@ -1,0 +1,34 @@
+// A low-rank adapter: y += scale * B (A x) on some of a layer's matrices, for the tokens its scope
+// names (LoRA, arXiv 2106.09685; active outside documents only: Activated LoRA, arXiv 2504.12397).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "base/hash.h"
+
+namespace kvlink {
+
+enum class AdapterScope {
+  kOutsideDocuments,  // segment 0 only: every block of the base model stays valid
+  kEverywhere,        // documents too: blocks belong to this adapter
+};
+
+enum class Site { kQ = 0, kK, kV, kO, kGate, kUp, kDown };
+inline constexpr int kSites = 7;
+
+struct LowRank {
+  int32_t rank = 0;      // r; 0: no adapter at this site
+  std::vector<float> a;  // [r, K], K inputs
+  std::vector<float> b;  // [N, r], N outputs, already times scale (alpha / rank)
+};
+
+// Immutable once loaded. Matrices act on GGUF's row order (kvlink's own; see link_file.h for PEFT's).
+struct Adapter {
+  AdapterScope scope = AdapterScope::kOutsideDocuments;
+  std::vector<std::array<LowRank, kSites>> layers;  // [L]
+  Sha256Digest hash{};  // part of the block id where scope is kEverywhere
+};
+
+}  // namespace kvlink

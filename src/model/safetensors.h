@@ -1,0 +1,48 @@
+// Reads and writes safetensors files (F32, F16, BF16): 8 bytes of header length, a JSON header, the
+// tensors. Hostile headers give an error that names the field.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "kvlink/status.h"
+
+namespace kvlink {
+
+struct SafeTensor {
+  std::string dtype;                // "F32", "F16", "BF16"
+  std::vector<int64_t> shape;       // slowest first
+  std::span<const std::byte> data;  // in the mapping
+  int64_t elements() const;
+  std::vector<float> ToFloat() const;
+};
+
+// Immutable after Open, so thread-safe.
+class SafetensorsFile {
+ public:
+  static Result<std::unique_ptr<SafetensorsFile>> Open(FileSystem& files, const std::string& path);
+  const std::map<std::string, SafeTensor, std::less<>>& tensors() const { return tensors_; }
+  const std::map<std::string, std::string, std::less<>>& metadata() const { return metadata_; }
+
+ private:
+  std::shared_ptr<const MappedFile> file_;
+  std::map<std::string, SafeTensor, std::less<>> tensors_;
+  std::map<std::string, std::string, std::less<>> metadata_;
+};
+
+struct SafeTensorToWrite {
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+  std::string dtype = "F32";  // F32 or BF16: rounded on writing
+};
+
+// Tensors stand in the order of their names, aligned to 8 bytes. Published by rename.
+Status WriteSafetensors(FileSystem& files, const std::string& path,
+                        const std::map<std::string, SafeTensorToWrite>& tensors,
+                        const std::map<std::string, std::string>& metadata);
+
+}  // namespace kvlink

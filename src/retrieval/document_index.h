@@ -1,0 +1,58 @@
+// The documents that `index` has seen: texts, titles, sources, and a full-text index (SQLite FTS5,
+// BM25) that finds them. One SQLite file (WAL) in the store's folder: documents.sqlite.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kvlink/status.h"
+#include "retrieval/sources.h"
+
+namespace kvlink {
+
+struct IndexedDocument {
+  std::string id;
+  std::string title;
+  std::string text;
+  std::string source;
+  int64_t begin = 0;
+  int64_t end = 0;
+  int64_t tokens = 0;  // rendered, under the model that indexed it last
+  bool pinned = false;
+};
+
+struct SearchHit {
+  IndexedDocument document;
+  double score = 0;  // larger is better (BM25, negated as SQLite gives it)
+};
+
+// Thread-safe; several processes may have it open.
+class DocumentIndex {
+ public:
+  // Creates the file if it is missing. kFailedPrecondition: made by a newer version;
+  // kDataLoss: not a database (says how to rebuild).
+  static Result<std::unique_ptr<DocumentIndex>> Open(const std::string& path, bool read_only);
+  virtual ~DocumentIndex() = default;
+
+  // A source whose content hash is recorded as fully indexed is unchanged.
+  virtual Result<bool> IsUnchanged(const std::string& source, const std::string& content_hash) = 0;
+  // Adds one document under its source at `ordinal`; the same id under several sources is one text.
+  virtual Status Add(const SourceDocument& document, int64_t ordinal, int64_t tokens) = 0;
+  // Everything of the source that is not in `documents` is forgotten, and its hash is recorded: one
+  // transaction. Returns ids that no source has any more (their blocks can go).
+  virtual Result<std::vector<std::string>> FinishSource(
+      const SourceFile& file) = 0;
+  virtual Result<std::vector<std::string>> Sources() = 0;
+  // Forgets a source (--prune). Returns ids that no source has any more.
+  virtual Result<std::vector<std::string>> ForgetSource(const std::string& source) = 0;
+
+  // Best first. The query is any text: its words are OR-ed, none is FTS5 syntax. No words, no hits.
+  virtual Result<std::vector<SearchHit>> Search(std::string_view query, int limit) = 0;
+  virtual Result<IndexedDocument> Get(const std::string& id) = 0;  // a unique prefix is enough
+  virtual Result<std::vector<IndexedDocument>> List() = 0;         // by source, then place
+  virtual Status Remove(const std::string& id) = 0;
+  virtual Status SetPinned(const std::string& id, bool pinned) = 0;
+};
+
+}  // namespace kvlink

@@ -1,0 +1,54 @@
+// Where texts come from: .txt, .md, .jsonl ({"title","text"} a line), folders, "-" for standard
+// input. Reads and splits; keeps nothing.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "kvlink/status.h"
+#include "retrieval/splitter.h"
+
+namespace kvlink {
+
+struct SourceDocument {
+  std::string id;      // first 16 hex digits of SHA-256 over title and text
+  std::string title;   // heading path, or the jsonl title, or the file's name without its ending
+  std::string text;
+  std::string source;  // path as given, absolute; "-" for standard input
+  int64_t begin = 0;   // byte range in the source (for .jsonl: of the line)
+  int64_t end = 0;
+};
+
+struct SourceFile {
+  std::string path;             // absolute; "-" for standard input
+  std::string content_hash;     // hex SHA-256 of the bytes, max_tokens and the splitter's version
+  std::vector<SourceDocument> documents;  // in the order of the text
+  std::vector<std::string> notes;         // "notes.txt: 3 bytes that are not UTF-8 were replaced"
+};
+
+struct ReadOptions {
+  int max_tokens = 200;
+  int64_t max_file_bytes = 256 << 20;
+};
+
+std::string DocumentId(std::string_view title, std::string_view text);
+
+// The files under `paths`, folders walked, sorted, only known endings inside folders; hidden files
+// and links out of the folder are left. kNotFound names a path that is not there;
+// kInvalidArgument a file given by name with an unknown ending.
+Result<std::vector<std::string>> FindSources(FileSystem& files,
+                                             const std::vector<std::string>& paths);
+
+// One file. Empty files give no documents and a note; binary files (NUL bytes) are refused with
+// kInvalidArgument; text that is not UTF-8 is replaced and noted; a bad jsonl line is refused with
+// its number.
+Result<SourceFile> ReadSource(FileSystem& files, const std::string& path, const ReadOptions& options,
+                              const std::function<int64_t(std::string_view)>& count_tokens);
+// The same for text that came from elsewhere (standard input); jsonl if every line is an object.
+Result<SourceFile> ReadSourceText(const std::string& name, std::string_view bytes,
+                                  const ReadOptions& options,
+                                  const std::function<int64_t(std::string_view)>& count_tokens);
+
+}  // namespace kvlink

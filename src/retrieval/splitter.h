@@ -1,0 +1,29 @@
+// Cuts a text into documents of at most max_tokens: at headings, then paragraphs, then sentences,
+// then words. Pure.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvlink {
+
+struct TextPart {
+  std::string title;    // the heading path ("Guide > Install"), or empty
+  std::string text;     // trimmed; never empty
+  int64_t begin = 0;    // byte range in the source text
+  int64_t end = 0;
+};
+
+struct SplitOptions {
+  int max_tokens = 200;
+  bool markdown = false;  // "# Heading" lines are headings
+};
+
+// count_tokens: tokens of a text under the model's tokenizer.
+std::vector<TextPart> SplitText(std::string_view text, const SplitOptions& options,
+                                const std::function<int64_t(std::string_view)>& count_tokens);
+
+}  // namespace kvlink

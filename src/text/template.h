@@ -1,0 +1,51 @@
+// The prompt template, as data: which text stands around documents, question and answer. It belongs
+// to a model's link file; two are built in. kvlink.md's prompt (arXiv 2502.16002, section 3):
+//     system | documents_begin | doc 0 | links | doc 1 | links | ... | documents_end question answer
+// Placeholders: {system} in system; {title}, {text} and {rank} in document; {question} in question.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kvlink/status.h"
+#include "text/tokenizer.h"
+
+namespace kvlink {
+
+struct PromptTemplate {
+  std::string name;
+  std::string system;           // e.g. "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n"
+  std::string default_system;   // what {system} is when the request has none
+  std::string documents_begin;  // after the system text; mem_start in the authors' checkpoints
+  std::string document;         // one document with a title
+  std::string untitled_document;  // one document without a title
+  std::string documents_end;    // before the question; mem_end in the authors' checkpoints
+  std::string question;         // "{question}"
+  std::string answer;           // from the question's end to the answer's first token
+  std::vector<std::string> stop;  // texts that end an answer, beside end-of-generation tokens
+
+  // A document's tokens depend on its rank in the prompt, so that one block serves one rank only.
+  bool uses_rank() const;
+};
+
+const PromptTemplate& ChatMlTemplate();
+const PromptTemplate& Llama3Template();
+// The built-in template whose special tokens the vocabulary has; ChatML first. kUnsupported if none.
+Result<PromptTemplate> ChooseTemplate(const Tokenizer& tokenizer);
+
+// JSON object with the fields above. Unknown fields and unknown placeholders are refused by name.
+Result<PromptTemplate> TemplateFromJson(std::string_view json);
+std::string TemplateToJson(const PromptTemplate& t);
+
+// Rendering: values are text (never special tokens); literals may hold special tokens.
+// The head: system and documents_begin. Only if there are documents does documents_begin stand.
+std::vector<int32_t> RenderHead(const PromptTemplate& t, const Tokenizer& tokenizer,
+                                std::string_view system, bool has_documents);
+std::vector<int32_t> RenderDocument(const PromptTemplate& t, const Tokenizer& tokenizer,
+                                    std::string_view title, std::string_view text, int rank);
+// documents_end, question, answer.
+std::vector<int32_t> RenderQuestion(const PromptTemplate& t, const Tokenizer& tokenizer,
+                                    std::string_view question, bool has_documents);
+
+}  // namespace kvlink
