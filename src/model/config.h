@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/dtype.h"
 #include "base/hash.h"
 #include "kvlink/status.h"
 #include "model/gguf.h"
