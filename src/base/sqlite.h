@@ -1,0 +1,100 @@
+// SQLite behind Status: a connection, a prepared statement and a transaction that close themselves,
+// and errors that name the file and what to make of them. No schema, no query lives here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "kvlink/status.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace kvlink {
+
+enum class DatabaseMode {
+  kReadOnly,   // never writes beside the file either, if the folder forbids it
+  kReadWrite,  // the file must be there
+  kCreate,     // made if it is missing
+};
+
+// One prepared statement. Columns count from 0, parameters from 1. Owner: one thread at a time,
+// and the Database outlives it. A failed Bind is reported by the next Step.
+class Statement {
+ public:
+  Statement(Statement&& other) noexcept;
+  Statement& operator=(Statement&& other) noexcept;
+  ~Statement();
+
+  Statement& Bind(int index, int64_t value);
+  Statement& Bind(int index, double value);
+  Statement& BindText(int index, std::string_view value);  // copied
+  Statement& BindBlob(int index, std::string_view value);  // copied
+  Statement& BindNull(int index);
+
+  // True: a row stands ready; false: done, and the statement is reset for its next use.
+  Result<bool> Step();
+  // Steps to the end, whatever rows there are.
+  Status Run();
+  // Back to before the first row; what is bound stays bound.
+  void Reset();
+
+  // REQUIRES: Step() was true. The string_views live until the next Step or Reset.
+  int64_t Int(int column) const;
+  double Real(int column) const;
+  std::string_view Text(int column) const;
+  std::string_view Blob(int column) const;
+  bool IsNull(int column) const;
+
+ private:
+  friend class Database;
+  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+  void Keep(int code) {
+    if (bind_error_ == 0) bind_error_ = code;
+  }
+  sqlite3_stmt* statement_ = nullptr;
+  int bind_error_ = 0;
+};
+
+// One connection. Owner: one thread at a time (SQLite's own mutexes are off). Foreign files are
+// opened defensively: their schema is not trusted with functions.
+class Database {
+ public:
+  // Waits up to busy_timeout_ms for locks of other connections, here and in every later call.
+  // The file's header is read, so that what is no database fails here. Errors: kNotFound (missing,
+  // and the mode does not create it), kDataLoss (damaged or no database), kFailedPrecondition (may
+  // not be written), kUnavailable (locked, I/O).
+  static Result<Database> Open(const std::string& path, DatabaseMode mode,
+                               int busy_timeout_ms = 10'000);
+  Database(Database&& other) noexcept;
+  Database& operator=(Database&& other) noexcept;
+  ~Database();
+
+  Status Exec(const char* sql);  // one or more statements; rows are dropped
+  Result<Statement> Prepare(std::string_view sql);
+  // The first column of the first row. kInternal if there is no row.
+  Result<int64_t> QueryInt(std::string_view sql);
+  int64_t changes() const;  // rows that the last INSERT, UPDATE or DELETE touched
+
+ private:
+  explicit Database(sqlite3* db) : db_(db) {}
+  sqlite3* db_ = nullptr;
+};
+
+// BEGIN IMMEDIATE ... COMMIT; rolled back when it goes without a Commit.
+class Transaction {
+ public:
+  static Result<Transaction> Begin(Database& db);
+  Transaction(Transaction&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();
+  Status Commit();
+
+ private:
+  explicit Transaction(Database* db) : db_(db) {}
+  Database* db_ = nullptr;
+};
+
+}  // namespace kvlink
