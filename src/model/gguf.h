@@ -21,8 +21,9 @@ namespace kvlink {
 struct TensorInfo {
   std::string name;
   GgmlType type = GgmlType::kF32;
-  std::vector<int64_t> shape;        // slowest first: a matrix is [rows, columns]
-  std::span<const std::byte> data;   // in the mapping
+  std::vector<int64_t> shape;       // slowest first: a matrix is [rows, columns]
+  std::span<const std::byte> data;  // in the mapping
+  uint64_t header_offset = 0;       // where the file describes it, for messages
   int64_t elements() const;
 };
 
@@ -41,6 +42,7 @@ class GgufFile {
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
   const std::map<std::string, GgufScalar, std::less<>>& scalars() const { return scalars_; }
   const std::map<std::string, GgufArray, std::less<>>& arrays() const { return arrays_; }
+  uint64_t ValueOffset(std::string_view key) const;  // of a key's value in the file; 0: no such key
 
   // Typed look-ups. kNotFound: no such key; kInvalidArgument: another type, or out of range.
   Result<std::string> GetString(std::string_view key) const;
@@ -56,6 +58,7 @@ class GgufFile {
   std::shared_ptr<const MappedFile> file_;
   std::map<std::string, GgufScalar, std::less<>> scalars_;
   std::map<std::string, GgufArray, std::less<>> arrays_;
+  std::map<std::string, uint64_t, std::less<>> value_offsets_;
   std::vector<TensorInfo> tensors_;
   std::map<std::string, size_t, std::less<>> tensor_index_;
 };
