@@ -1,7 +1,8 @@
 // The prompt template, as data: which text stands around documents, question and answer. It belongs
 // to a model's link file; two are built in. kvlink.md's prompt (arXiv 2502.16002, section 3):
-//     system | documents_begin | doc 0 | links | doc 1 | links | ... | documents_end question answer
-// Placeholders: {system} in system; {title}, {text} and {rank} in document; {question} in question.
+//     system documents_begin | doc 0 | links | doc 1 | links | ... | documents_end question answer
+// Placeholders: {system} in system; {title}, {text} and {rank} (from 1) in document; {question} in
+// question. Any other {name} in lower case is refused when a template is read.
 #pragma once
 
 #include <string>
@@ -20,9 +21,9 @@ struct PromptTemplate {
   std::string documents_begin;  // after the system text; mem_start in the authors' checkpoints
   std::string document;         // one document with a title
   std::string untitled_document;  // one document without a title
-  std::string documents_end;    // before the question; mem_end in the authors' checkpoints
-  std::string question;         // "{question}"
-  std::string answer;           // from the question's end to the answer's first token
+  std::string documents_end;      // before the question; mem_end in the authors' checkpoints
+  std::string question;           // "{question}"
+  std::string answer;             // from the question's end to the answer's first token
   std::vector<std::string> stop;  // texts that end an answer, beside end-of-generation tokens
 
   // A document's tokens depend on its rank in the prompt, so that one block serves one rank only.
@@ -31,7 +32,8 @@ struct PromptTemplate {
 
 const PromptTemplate& ChatMlTemplate();
 const PromptTemplate& Llama3Template();
-// The built-in template whose special tokens the vocabulary has; ChatML first. kUnsupported if none.
+// The built-in template whose special tokens the vocabulary has, ChatML first; kUnsupported if
+// none.
 Result<PromptTemplate> ChooseTemplate(const Tokenizer& tokenizer);
 
 // JSON object with the fields above. Unknown fields and unknown placeholders are refused by name.
@@ -39,12 +41,14 @@ Result<PromptTemplate> TemplateFromJson(std::string_view json);
 std::string TemplateToJson(const PromptTemplate& t);
 
 // Rendering: values are text (never special tokens); literals may hold special tokens.
-// The head: system and documents_begin. Only if there are documents does documents_begin stand.
+// The head: system and documents_begin. An empty system text stands for default_system; without
+// documents, documents_begin does not stand.
 std::vector<int32_t> RenderHead(const PromptTemplate& t, const Tokenizer& tokenizer,
                                 std::string_view system, bool has_documents);
+// rank counts from 1. An empty title: untitled_document.
 std::vector<int32_t> RenderDocument(const PromptTemplate& t, const Tokenizer& tokenizer,
                                     std::string_view title, std::string_view text, int rank);
-// documents_end, question, answer.
+// documents_end (only if there are documents), question, answer.
 std::vector<int32_t> RenderQuestion(const PromptTemplate& t, const Tokenizer& tokenizer,
                                     std::string_view question, bool has_documents);
 

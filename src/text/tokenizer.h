@@ -38,12 +38,15 @@ struct TokenizerConfig {
 class Tokenizer {
  public:
   // Errors: kUnsupported names a pre-tokenizer that is not one of the four; kInvalidArgument names
-  // the first token, type or merge that is wrong.
+  // the first token, type, id or merge that is wrong, or a byte that no text could be spelled with.
+  // Of tokens that stand for the same bytes the first counts.
   static Result<std::unique_ptr<Tokenizer>> Create(TokenizerConfig config);
   virtual ~Tokenizer() = default;
 
   // Text as text: nothing in it is taken for a special token, whatever it spells, and no token is
-  // added. Any bytes are accepted; the ids decode to the same bytes.
+  // added. Any bytes are accepted, and the ids decode to the same bytes. Some vocabularies lack
+  // bytes (SmolLM2's: 21 that its training text did not have): a character with such a byte is
+  // encoded as U+FFFD.
   virtual std::vector<int32_t> Encode(std::string_view text) const = 0;
   // A template's own text: special tokens (control and user-defined) in it are parsed, longest
   // first.
