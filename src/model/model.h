@@ -1,0 +1,78 @@
+// One model, loaded: its configuration, tokenizer, packed weights, and the forward pass.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "kvlink/status.h"
+#include "model/config.h"
+#include "model/gguf.h"
+#include "model/sequence.h"
+#include "model/weights.h"
+#include "tensor/attention.h"
+#include "tensor/rope.h"
+#include "text/tokenizer.h"
+
+namespace kvlink {
+
+struct ModelOptions {
+  std::string dtype = "auto";  // "auto", "bf16": bf16 blocks, matmuls in bf16 where the CPU has it;
+                               // "f32": f32 throughout
+  int32_t threads = 0;         // 0: one a core
+};
+
+// Thread promise: one Forward at a time; everything else is immutable.
+class Model {
+ public:
+  static Result<std::unique_ptr<Model>> Load(FileSystem& files, const std::string& path,
+                                             const ModelOptions& options);
+
+  const ModelConfig& config() const { return config_; }
+  const GgufFile& file() const { return *file_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const Weights& weights() const { return weights_; }
+  const Sha256Digest& fingerprint() const { return fingerprint_; }
+  DType kv_dtype() const { return kv_dtype_; }          // of blocks and tails
+  DType matmul_dtype() const { return matmul_dtype_; }  // of activations in linear layers
+  // Names everything about this build and CPU that decides a block's bytes beside weights, tokens
+  // and dtype. Part of the block id.
+  std::string compute_path() const;
+
+  // Frequencies of RoPE [dims / 2], radians a position, scaling included.
+  static std::vector<double> RopeFrequencies(const RopeConfig& rope);
+
+  // Computes the sequences' new tokens in one pass over the weights: appends their K and V to each
+  // tail and writes the logits asked for. A token sees: blocks of its context that end at or before
+  // its position, and its tail up to itself (by segments, if given).
+  // kInvalidArgument: a token id, embedding row or position that is out of range.
+  Status Forward(std::span<Sequence> batch);
+
+ private:
+  Model() = default;
+  Status Embed(const Sequence& s, float* x) const;
+
+  ModelConfig config_;
+  std::unique_ptr<GgufFile> file_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  Weights weights_;
+  Sha256Digest fingerprint_{};
+  DType kv_dtype_ = DType::kF32;
+  DType matmul_dtype_ = DType::kF32;
+  std::unique_ptr<RopeTable> rope_;
+  std::unique_ptr<Attention> attention_;
+
+  // Activations of one pass, kept between passes. T is padded (Linear::PaddedRows).
+  struct Activations {
+    std::vector<float> x;            // [T, E] the residual stream
+    std::vector<std::byte> normed;   // [T, max(E, H * D, F)] matmul dtype: inputs of linear layers
+    std::vector<float> qkv;          // [T, (H + 2G) * D]
+    std::vector<float> y;            // [T, max(E, 2F)] outputs of linear layers
+    std::vector<float> logits;       // [rows wanted, V]
+    std::vector<uint8_t> active;     // [T] adapter on
+  } a_;
+};
+
+}  // namespace kvlink

@@ -1,0 +1,30 @@
+// The slow float reference: the masked one-pass forward written as the formulas stand, plain loops,
+// no tiles, no packing, no shared code with the fast path but reading weights. For `kvlink check`
+// and tests.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kvlink/status.h"
+#include "model/adapter.h"
+#include "model/config.h"
+#include "model/gguf.h"
+
+namespace kvlink {
+
+struct ReferenceInput {
+  std::span<const int32_t> tokens;      // [T]; < 0: row ~id of `embeddings`
+  std::span<const float> embeddings;    // [n, E]
+  std::span<const int32_t> positions;   // [T]
+  std::span<const int32_t> segments;    // [T]: kvlink.md, section 3
+  const Adapter* adapter = nullptr;     // on tokens of segment 0, or all, by its scope
+  std::span<const int32_t> logit_rows;  // [r]
+};
+
+// Logits [r, V].
+Result<std::vector<float>> ReferenceLogits(const GgufFile& file, const ModelConfig& config,
+                                           const ReferenceInput& input);
+
+}  // namespace kvlink

@@ -1,0 +1,71 @@
+// What Forward works on: new tokens, the context they see, and the tail their keys and values join.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/dtype.h"
+#include "kvlink/status.h"
+
+namespace kvlink {
+
+// K and V of a block at a place: read where they lie, never changed. Letters: G kv heads, D head
+// size, L layers.
+struct Segment {
+  std::vector<const void*> keys;    // [L] planes [G, stride, D], rotated to positions 0..tokens-1
+  std::vector<const void*> values;  // [L] planes [G, stride, D]
+  int64_t tokens = 0;
+  int64_t stride = 0;
+  int32_t start = 0;                // the position its first token stands at in the prompt
+};
+
+// The KV that grows: a request's own tokens, or a document being encoded into its block's planes.
+// Keys are rotated to their positions in the prompt. One owner, one thread.
+class Tail {
+ public:
+  // Own memory, zeroed. kResourceExhausted if it cannot be had.
+  static Result<Tail> Create(int32_t layers, int32_t kv_heads, int32_t head_dim, int64_t capacity,
+                             DType dtype);
+  // Over planes of somebody else: [L] of [G, stride, D], zeroed.
+  Tail(std::vector<void*> keys, std::vector<void*> values, int64_t stride)
+      : keys_(std::move(keys)), values_(std::move(values)), stride_(stride) {}
+
+  int64_t size() const { return size_; }
+  int64_t stride() const { return stride_; }  // tokens it has room for
+  void* keys(int32_t layer) { return keys_[layer]; }
+  void* values(int32_t layer) { return values_[layer]; }
+  std::span<const int32_t> segments() const { return segments_; }
+  int64_t bytes() const { return bytes_; }  // of its own memory
+
+  // Makes room for tokens of which Forward fills in keys and values. Segment ids are kept only once
+  // one is not 0. REQUIRES: size() + count <= stride().
+  void Grow(int64_t count, std::span<const int32_t> segments);
+
+ private:
+  std::vector<void*> keys_, values_;
+  int64_t stride_ = 0;
+  int64_t size_ = 0;
+  int64_t bytes_ = 0;
+  std::vector<int32_t> segments_;  // [size], or empty: all 0
+  std::shared_ptr<void> memory_;
+};
+
+class PreparedAdapter;
+
+// New tokens of one request. T tokens, E width, V vocabulary.
+struct Sequence {
+  std::span<const int32_t> tokens;     // [T]; < 0: row ~id of `embeddings` stands in
+  std::span<const float> embeddings;   // [n, E] link-token embeddings
+  std::span<const int32_t> positions;  // [T], ascending
+  std::span<const int32_t> segments;   // [T] or empty (all 0): a masked pass, kvlink.md section 3
+  std::span<const Segment> context;    // blocks, each before every token that sees it
+  Tail* tail = nullptr;
+  PreparedAdapter* adapter = nullptr;  // may be null
+  std::span<const int32_t> logit_rows; // which of the T tokens' logits are wanted
+  float* logits = nullptr;             // [logit_rows, V]
+};
+
+}  // namespace kvlink

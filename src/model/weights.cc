@@ -1,0 +1,74 @@
+#include "model/weights.h"
+
+#include <string>
+#include <utility>
+
+namespace kvlink {
+namespace {
+
+// Matrices one below the other as one Linear.
+Result<Linear> Stack(const std::vector<const TensorInfo*>& parts, DType dtype) {
+  int64_t rows = 0;
+  for (const TensorInfo* part : parts) rows += part->shape[0];
+  const int64_t columns = parts[0]->shape[1];
+  return Linear::Create(columns, rows, dtype, [&](int64_t begin, int64_t end, float* out) {
+    int64_t first = 0;  // of the part, among all rows
+    for (const TensorInfo* part : parts) {
+      const int64_t from = std::max(begin, first);
+      const int64_t to = std::min(end, first + part->shape[0]);
+      for (int64_t r = from; r < to; ++r) ReadRow(*part, r - first, out + (r - begin) * columns);
+      first += part->shape[0];
+    }
+  });
+}
+
+}  // namespace
+
+void ReadRow(const TensorInfo& tensor, int64_t row, float* out) {
+  const int64_t columns = tensor.shape.back();
+  const GgmlTypeTraits& traits = *TraitsOf(static_cast<uint32_t>(tensor.type));
+  const int64_t row_bytes = columns / traits.block_elements * traits.block_bytes;
+  Dequantize(tensor.type, tensor.data.data() + row * row_bytes, columns, out);
+}
+
+std::vector<float> ReadVector(const TensorInfo& tensor) {
+  std::vector<float> out(static_cast<size_t>(tensor.elements()));
+  Dequantize(tensor.type, tensor.data.data(), tensor.elements(), out.data());
+  return out;
+}
+
+int64_t Weights::bytes() const {
+  int64_t total = static_cast<int64_t>(final_norm.size()) * 4;
+  for (const Linear& h : head) total += h.bytes();
+  for (const LayerWeights& l : layers) {
+    total += l.qkv.bytes() + l.output.bytes() + l.gate_up.bytes() + l.down.bytes() +
+             static_cast<int64_t>(l.attention_norm.size() + l.feed_forward_norm.size()) * 4;
+  }
+  return total;
+}
+
+Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DType dtype) {
+  Weights weights;
+  weights.embedding = file.FindTensor("token_embd.weight");
+  const TensorInfo* head = config.tied_output ? weights.embedding : file.FindTensor("output.weight");
+  // The largest first: packing needs a copy for a moment, best while little else is held.
+  KVLINK_ASSIGN_OR_RETURN(Linear packed_head, Stack({head}, dtype));
+  weights.head.push_back(std::move(packed_head));
+  weights.final_norm = ReadVector(*file.FindTensor("output_norm.weight"));
+  for (int32_t l = 0; l < config.layers; ++l) {
+    const std::string prefix = "blk." + std::to_string(l) + ".";
+    const auto tensor = [&](const char* name) { return file.FindTensor(prefix + name + ".weight"); };
+    KVLINK_ASSIGN_OR_RETURN(
+        Linear qkv, Stack({tensor("attn_q"), tensor("attn_k"), tensor("attn_v")}, dtype));
+    KVLINK_ASSIGN_OR_RETURN(Linear output, Stack({tensor("attn_output")}, dtype));
+    KVLINK_ASSIGN_OR_RETURN(Linear gate_up,
+                            Stack({tensor("ffn_gate"), tensor("ffn_up")}, dtype));
+    KVLINK_ASSIGN_OR_RETURN(Linear down, Stack({tensor("ffn_down")}, dtype));
+    weights.layers.push_back(LayerWeights{ReadVector(*tensor("attn_norm")), std::move(qkv),
+                                          std::move(output), ReadVector(*tensor("ffn_norm")),
+                                          std::move(gate_up), std::move(down)});
+  }
+  return weights;
+}
+
+}  // namespace kvlink

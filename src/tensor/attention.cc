@@ -1,0 +1,320 @@
+#include "tensor/attention.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "tensor/kernels.h"
+#include "tensor/tile_matmul.h"
+
+namespace kvlink {
+namespace {
+
+constexpr int64_t kQueryTile = 64;  // queries a job; times H / G rows
+constexpr int64_t kKeyTile = 512;   // keys a tile: scores of a job stay in the second-level cache
+constexpr int64_t kFewRows = 16;    // below, one row at a time beats a tile multiplication
+
+// A multiplication's sizes are rounded up, because every new size in bf16 compiles a kernel.
+int64_t Padded(int64_t n) { return RoundUp(n, 16); }
+
+// One job's running softmax over all keys it has seen.
+struct Accumulator {
+  std::vector<float> maximum;  // [rows]
+  std::vector<float> sum;      // [rows]
+  std::vector<float> values;   // [rows, D]
+  void Reset(int64_t rows, int64_t d) {
+    maximum.assign(rows, -std::numeric_limits<float>::infinity());
+    sum.assign(rows, 0.0f);
+    values.assign(rows * d, 0.0f);
+  }
+};
+
+// What a thread needs; kept between calls so that nothing is allocated in a layer.
+struct Scratch {
+  TileMatmul matmul;
+  std::vector<std::byte> queries;        // [rows, D] matmul dtype, rotated
+  std::vector<float> scores;             // [rows, kKeyTile]
+  std::vector<std::byte> probabilities;  // [rows, kKeyTile] matmul dtype
+  std::vector<float> product;            // [rows, D]
+  std::vector<std::byte> keys, values;   // [kKeyTile, D]: a tile in another dtype, or its padded end
+};
+
+// Queries [begin, begin + count) of KV head `group`, against the part-th share of the keys.
+struct Job {
+  int64_t group, begin, count, part;
+};
+
+// A stretch of keys of one KvView.
+struct Tile {
+  const KvView* view;
+  bool is_tail;
+  int64_t begin, count;
+};
+
+}  // namespace
+
+struct Attention::State {
+  AttentionShape shape;
+  const RopeTable* rope;
+  std::vector<Scratch> scratch;           // one a thread
+  std::vector<Accumulator> accumulators;  // one a job
+  std::vector<Job> jobs;
+  std::vector<Tile> tiles;
+
+  void PlanTiles(const AttentionInput& in);
+  void RunJob(const AttentionInput& in, const Job& job, int64_t parts, Scratch& s,
+              Accumulator& acc);
+  void RunTile(const AttentionInput& in, const Job& job, const Tile& tile, Scratch& s,
+               Accumulator& acc);
+  void RotateQueries(const AttentionInput& in, const Job& job, int64_t start, int64_t from,
+                     DType dtype, Scratch& s);
+  const std::byte* TileRows(const void* plane, const Job& job, const Tile& tile, int64_t padded,
+                            DType dtype, std::vector<std::byte>* buffer);
+  void Combine(const AttentionInput& in, int64_t first_job, int64_t parts);
+  int64_t Rows(const Job& job) const { return job.count * (shape.heads / shape.kv_heads); }
+  // One row at a time in f32, or tiles in the dtype of matmuls: the same for all tiles of a job.
+  bool IsFew(const Job& job) const { return Rows(job) < kFewRows; }
+  DType TileDType(const Job& job) const { return IsFew(job) ? DType::kF32 : shape.matmul_dtype; }
+};
+
+Attention::Attention(const AttentionShape& shape, const RopeTable* rope)
+    : state_(std::make_unique<State>()) {
+  state_->shape = shape;
+  state_->rope = rope;
+}
+Attention::~Attention() = default;
+
+void Attention::State::PlanTiles(const AttentionInput& in) {
+  tiles.clear();
+  const auto add = [&](const KvView& view, bool is_tail) {
+    for (int64_t begin = 0; begin < view.tokens; begin += kKeyTile) {
+      tiles.push_back({&view, is_tail, begin, std::min(kKeyTile, view.tokens - begin)});
+    }
+  };
+  for (const KvView& segment : in.segments) add(segment, false);
+  add(in.tail, true);
+}
+
+// Rows are [query, head of the group]: all heads of a KV head meet its keys together.
+void Attention::State::RotateQueries(const AttentionInput& in, const Job& job, int64_t start,
+                                     int64_t from, DType dtype, Scratch& s) {
+  const int64_t heads = shape.heads / shape.kv_heads, d = shape.head_dim;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(d));
+  std::byte* out = s.queries.data() + from * heads * d * SizeOf(dtype);
+  for (int64_t t = job.begin + from; t < job.begin + job.count; ++t) {
+    const int64_t distance = in.positions[t] - start;
+    for (int64_t h = 0; h < heads; ++h) {
+      const float* q = in.queries + t * in.query_stride + (job.group * heads + h) * d;
+      Rotate(q, rope->Cosines(distance), rope->Sines(distance), rope->rotated(), d, scale, dtype,
+             out);
+      out += d * SizeOf(dtype);
+    }
+  }
+}
+
+// The tile's rows [padded, D] in `dtype`: where they lie if they can be read there, else a copy in
+// this thread's scratch (another dtype, or an end that may not be read past).
+const std::byte* Attention::State::TileRows(const void* plane, const Job& job, const Tile& tile,
+                                            int64_t padded, DType dtype,
+                                            std::vector<std::byte>* buffer) {
+  const int64_t d = shape.head_dim;
+  const std::byte* rows = static_cast<const std::byte*>(plane) +
+                          (job.group * tile.view->stride + tile.begin) * d * SizeOf(shape.kv_dtype);
+  const bool readable = tile.begin + padded <= tile.view->stride;
+  if (dtype == shape.kv_dtype && readable) return rows;
+  buffer->resize(static_cast<size_t>(kKeyTile * d * SizeOf(dtype)));
+  if (dtype == shape.kv_dtype) {
+    std::memcpy(buffer->data(), rows, tile.count * d * SizeOf(dtype));
+  } else {
+    // The only change of dtype there is: bf16 blocks on a CPU that multiplies f32.
+    Load(rows, tile.count * d, shape.kv_dtype, reinterpret_cast<float*>(buffer->data()));
+  }
+  std::memset(buffer->data() + tile.count * d * SizeOf(dtype), 0,
+              (padded - tile.count) * d * SizeOf(dtype));
+  return buffer->data();
+}
+
+void Attention::State::RunTile(const AttentionInput& in, const Job& job, const Tile& tile,
+                               Scratch& s, Accumulator& acc) {
+  const int64_t heads = shape.heads / shape.kv_heads, d = shape.head_dim;
+  const int64_t first_own = in.tail.tokens - in.tokens;  // the tail's index of query 0
+
+  // Queries of this job that see something of the tile: from `from` on.
+  int64_t from = 0;
+  if (tile.is_tail) {
+    from = std::max<int64_t>(0, tile.begin - first_own - job.begin);
+  } else {
+    while (from < job.count &&
+           in.positions[job.begin + from] < tile.view->start + tile.view->tokens) {
+      ++from;
+    }
+  }
+  if (from >= job.count) return;
+  const int64_t rows = (job.count - from) * heads;
+  // Keys that the last query sees; the others see at most as many.
+  const int64_t seen = tile.is_tail
+                           ? std::min(tile.count, first_own + job.begin + job.count - tile.begin)
+                           : tile.count;
+
+  const bool few = IsFew(job);
+  const DType dtype = TileDType(job);
+  const std::byte* queries = s.queries.data() + from * heads * d * SizeOf(dtype);
+  const int64_t padded = few ? seen : Padded(seen);
+  const Tile shown{tile.view, tile.is_tail, tile.begin, seen};
+  const int64_t plane_row =
+      (job.group * tile.view->stride + tile.begin) * d * SizeOf(shape.kv_dtype);
+
+  if (few) {
+    ScoreRows(reinterpret_cast<const float*>(queries), rows,
+              static_cast<const std::byte*>(tile.view->keys) + plane_row, seen, d, shape.kv_dtype,
+              s.scores.data(), kKeyTile);
+  } else {
+    const std::byte* keys = TileRows(tile.view->keys, job, shown, padded, dtype, &s.keys);
+    s.matmul.Run(Padded(rows), padded, d, dtype, queries, d, keys, d, true, s.scores.data(), kKeyTile);
+  }
+
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t t = job.begin + from + r / heads;
+    const int64_t row = from * heads + r;
+    float* scores = s.scores.data() + r * kKeyTile;
+    int64_t limit = tile.is_tail ? std::min(seen, first_own + t + 1 - tile.begin) : seen;
+    if (tile.is_tail && !in.tail_segments.empty() && in.tail_segments[first_own + t] != 0) {
+      for (int64_t j = 0; j < limit; ++j) {
+        if (in.tail_segments[tile.begin + j] != in.tail_segments[first_own + t]) {
+          scores[j] = -std::numeric_limits<float>::infinity();
+        }
+      }
+    }
+    std::byte* p = s.probabilities.data() + r * kKeyTile * SizeOf(dtype);
+    // A row that sees nothing here must not turn infinity minus infinity into NaN.
+    const bool sees = limit > 0 && (in.tail_segments.empty() || !tile.is_tail ||
+                                    *std::max_element(scores, scores + limit) >
+                                        -std::numeric_limits<float>::infinity());
+    if (!sees) {
+      std::memset(p, 0, padded * SizeOf(dtype));
+      continue;
+    }
+    const float factor =
+        SoftmaxRow(scores, limit, padded, dtype, &acc.maximum[row], &acc.sum[row], p);
+    if (factor != 1.0f) Scale(factor, d, &acc.values[row * d]);
+  }
+
+  float* values_out = &acc.values[from * heads * d];
+  if (few) {
+    AccumulateRows(reinterpret_cast<const float*>(s.probabilities.data()), kKeyTile, rows,
+                   static_cast<const std::byte*>(tile.view->values) + plane_row, seen, d,
+                   shape.kv_dtype, values_out);
+  } else {
+    const std::byte* values = TileRows(tile.view->values, job, shown, padded, dtype, &s.values);
+    s.matmul.Run(Padded(rows), d, padded, dtype, s.probabilities.data(), kKeyTile, values, d, false,
+                 s.product.data(), d);
+    AddTo(s.product.data(), rows * d, values_out);
+  }
+}
+
+void Attention::State::RunJob(const AttentionInput& in, const Job& job, int64_t parts, Scratch& s,
+                              Accumulator& acc) {
+  const int64_t rows = Rows(job), d = shape.head_dim;
+  const int64_t room = Padded(rows) + Padded(1);  // a tile may begin at any row
+  s.queries.resize(room * d * sizeof(float));
+  s.scores.resize(room * kKeyTile);
+  s.probabilities.resize(room * kKeyTile * sizeof(float));
+  s.product.resize(room * d);
+  acc.Reset(rows, d);
+  const KvView* rotated_for = nullptr;
+  const int64_t total = static_cast<int64_t>(tiles.size());
+  for (int64_t i = total * job.part / parts; i < total * (job.part + 1) / parts; ++i) {
+    const Tile& tile = tiles[i];
+    if (tile.view != rotated_for) {
+      // Only queries behind the segment can see it; a distance is never negative.
+      int64_t from = 0;
+      while (!tile.is_tail && from < job.count &&
+             in.positions[job.begin + from] < tile.view->start + tile.view->tokens) {
+        ++from;
+      }
+      if (from == job.count) continue;
+      RotateQueries(in, job, tile.view->start, from, TileDType(job), s);
+      rotated_for = tile.view;
+    }
+    RunTile(in, job, tile, s, acc);
+  }
+}
+
+// Joins the parts of one job and writes its rows.
+void Attention::State::Combine(const AttentionInput& in, int64_t first_job, int64_t parts) {
+  const Job& job = jobs[first_job];
+  const int64_t heads = shape.heads / shape.kv_heads, d = shape.head_dim;
+  Accumulator& into = accumulators[first_job];
+  for (int64_t row = 0; row < Rows(job); ++row) {
+    for (int64_t part = 1; part < parts; ++part) {
+      const Accumulator& other = accumulators[first_job + part];
+      if (other.sum[row] == 0.0f) continue;
+      const float largest = std::max(into.maximum[row], other.maximum[row]);
+      const float mine = into.sum[row] == 0.0f ? 0.0f : std::exp(into.maximum[row] - largest);
+      const float theirs = std::exp(other.maximum[row] - largest);
+      float* v = &into.values[row * d];
+      const float* w = &other.values[row * d];
+      for (int64_t i = 0; i < d; ++i) v[i] = v[i] * mine + w[i] * theirs;
+      into.sum[row] = into.sum[row] * mine + other.sum[row] * theirs;
+      into.maximum[row] = largest;
+    }
+    float* v = &into.values[row * d];
+    Scale(1.0f / into.sum[row], d, v);
+    const int64_t t = job.begin + row / heads, h = job.group * heads + row % heads;
+    Store(v, d, in.out_dtype,
+          static_cast<std::byte*>(in.out) + (t * shape.heads + h) * d * SizeOf(in.out_dtype));
+  }
+}
+
+Status Attention::Run(const AttentionInput& in) {
+  State& st = *state_;
+  const int threads = omp_get_max_threads();
+  if (static_cast<int>(st.scratch.size()) < threads) {
+    st.scratch = std::vector<Scratch>(threads);
+  }
+  st.PlanTiles(in);
+  st.jobs.clear();
+  const int64_t query_tiles = (in.tokens + kQueryTile - 1) / kQueryTile;
+  // Few queries over many keys: the keys are shared out too (Flash-Decoding).
+  const int64_t whole_jobs = query_tiles * st.shape.kv_heads;
+  const int64_t parts = whole_jobs >= 4 * threads
+                            ? 1
+                            : std::clamp<int64_t>(4 * threads / whole_jobs, 1,
+                                                  static_cast<int64_t>(st.tiles.size()));
+  // The last queries see most: they go first, so that no thread ends with a long job.
+  for (int64_t tile = query_tiles - 1; tile >= 0; --tile) {
+    for (int64_t group = 0; group < st.shape.kv_heads; ++group) {
+      for (int64_t part = 0; part < parts; ++part) {
+        const int64_t begin = tile * kQueryTile;
+        st.jobs.push_back({group, begin, std::min(kQueryTile, in.tokens - begin), part});
+      }
+    }
+  }
+  const int64_t count = static_cast<int64_t>(st.jobs.size());
+  if (static_cast<int64_t>(st.accumulators.size()) < count) st.accumulators.resize(count);
+
+  // An exception may not leave a parallel region.
+  std::string failure;
+#pragma omp parallel for schedule(dynamic, 1)
+  for (int64_t i = 0; i < count; ++i) {
+    try {
+      st.RunJob(in, st.jobs[i], parts, st.scratch[omp_get_thread_num()], st.accumulators[i]);
+    } catch (const std::exception& e) {
+#pragma omp critical
+      failure = e.what();
+    }
+  }
+  if (!failure.empty()) return Internal("attention failed: " + failure);
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; i += parts) st.Combine(in, i, parts);
+  return {};
+}
+
+}  // namespace kvlink

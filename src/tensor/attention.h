@@ -1,0 +1,65 @@
+// Attention of new tokens over segments and a tail, without copying either: scaled dot-product with
+// a running softmax, tile by tile (FlashAttention, arXiv 2205.14135), accumulated in f32. Keys of a
+// segment stay rotated to the block's own positions; each query is rotated to its distance from the
+// segment's start instead (kvlink.md, section 4):
+//     < R(p) q, R(s + j) k > = < R(p - s) q, R(j) k >
+// Place on the main path: Model::Forward -> Attention::Run -> kernels.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/dtype.h"
+#include "kvlink/status.h"
+#include "tensor/rope.h"
+
+namespace kvlink {
+
+// One layer's K and V of some tokens, read where they lie.
+struct KvView {
+  const void* keys = nullptr;    // [G, stride, D] dtype
+  const void* values = nullptr;  // [G, stride, D] dtype
+  int64_t tokens = 0;            // n <= stride
+  int64_t stride = 0;            // tokens from one KV head to the next
+  int64_t start = 0;             // the position its position 0 stands at; 0 for a tail
+};
+
+struct AttentionShape {
+  int32_t heads = 0;     // H
+  int32_t kv_heads = 0;  // G
+  int32_t head_dim = 0;  // D
+  DType kv_dtype = DType::kF32;
+  DType matmul_dtype = DType::kF32;  // what tiles are multiplied in
+};
+
+struct AttentionInput {
+  int64_t tokens = 0;                      // T
+  const float* queries = nullptr;          // [T, query_stride]: H heads of D, not rotated
+  int64_t query_stride = 0;
+  std::span<const int32_t> positions;      // [T]
+  std::span<const KvView> segments;        // visible to a query at p where start + tokens <= p
+  KvView tail;                             // its last T tokens are the queries' own
+  // Segment ids of the tail's tokens [tail.tokens], or empty: a query in segment s sees a key of
+  // the tail before it if s is 0 or equal to the key's (kvlink.md, section 3). The masked reference.
+  std::span<const int32_t> tail_segments;
+  void* out = nullptr;                     // [T, H * D] out_dtype
+  DType out_dtype = DType::kF32;
+};
+
+// Holds each thread's scratch and compiled tile multiplications. Thread promise: one Run at a time.
+class Attention {
+ public:
+  Attention(const AttentionShape& shape, const RopeTable* rope);
+  ~Attention();
+  Attention(const Attention&) = delete;
+  Attention& operator=(const Attention&) = delete;
+
+  Status Run(const AttentionInput& input);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kvlink

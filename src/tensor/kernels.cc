@@ -1,0 +1,373 @@
+#include "tensor/kernels.h"
+
+#include <algorithm>
+#include <cmath>
+
+// Highway compiles this file once for each instruction set and picks one at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+#include <hwy/contrib/math/math-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace kvlink {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using DF = hn::ScalableTag<float>;
+using VF = hn::Vec<DF>;
+
+// Loads and stores of f32 or bf16 as f32 vectors. bf16 by integer shifts, so that rounding is the
+// same (nearest, ties to even) on every instruction set.
+HWY_INLINE VF LoadVector(DF d, const float* p) { return hn::LoadU(d, p); }
+HWY_INLINE VF LoadVector(DF d, const bf16_t* p) {
+  const hn::Rebind<uint16_t, DF> d16;
+  const hn::RebindToUnsigned<DF> d32;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, p))));
+}
+HWY_INLINE void StoreVector(DF d, VF v, float* p) { hn::StoreU(v, d, p); }
+HWY_INLINE void StoreVector([[maybe_unused]] DF d, VF v, bf16_t* p) {
+  const hn::RebindToUnsigned<DF> d32;
+  const hn::RebindToSigned<DF> di32;
+  const hn::Rebind<int16_t, DF> di16;
+  const auto u = hn::BitCast(d32, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(u), hn::Set(d32, 1));
+  const auto rounded = hn::Add(u, hn::Add(hn::Set(d32, 0x7fff), odd));
+  // An arithmetic shift keeps the sign, so that the signed, saturating narrowing is exact.
+  const auto high = hn::ShiftRight<16>(hn::BitCast(di32, rounded));
+  hn::StoreU(hn::DemoteTo(di16, high), di16, reinterpret_cast<int16_t*>(p));
+}
+HWY_INLINE float LoadOne(const float* p) { return *p; }
+HWY_INLINE float LoadOne(const bf16_t* p) { return FromBf16(*p); }
+HWY_INLINE void StoreOne(float f, float* p) { *p = f; }
+HWY_INLINE void StoreOne(float f, bf16_t* p) { *p = ToBf16(f); }
+
+template <class T>
+void RmsNormT(const float* x, const float* weight, float epsilon, int64_t n, T* out) {
+  const DF d;
+  const int64_t lanes = hn::Lanes(d);
+  VF sum = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const VF v = hn::LoadU(d, x + i);
+    sum = hn::MulAdd(v, v, sum);
+  }
+  float total = hn::GetLane(hn::SumOfLanes(d, sum));
+  for (; i < n; ++i) total += x[i] * x[i];
+  const float scale = 1.0f / std::sqrt(total / static_cast<float>(n) + epsilon);
+  const VF vs = hn::Set(d, scale);
+  for (i = 0; i + lanes <= n; i += lanes) {
+    const VF v = hn::Mul(hn::Mul(hn::LoadU(d, x + i), vs), hn::LoadU(d, weight + i));
+    StoreVector(d, v, out + i);
+  }
+  for (; i < n; ++i) StoreOne(x[i] * scale * weight[i], out + i);
+}
+void RmsNormF32(const float* x, const float* w, float e, int64_t n, void* out) {
+  RmsNormT(x, w, e, n, static_cast<float*>(out));
+}
+void RmsNormBf16(const float* x, const float* w, float e, int64_t n, void* out) {
+  RmsNormT(x, w, e, n, static_cast<bf16_t*>(out));
+}
+
+void AddToImpl(const float* y, int64_t n, float* x) {
+  const DF d;
+  const int64_t lanes = hn::Lanes(d);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    hn::StoreU(hn::Add(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, x + i);
+  }
+  for (; i < n; ++i) x[i] += y[i];
+}
+
+void ScaleImpl(float factor, int64_t n, float* x) {
+  const DF d;
+  const VF f = hn::Set(d, factor);
+  const int64_t lanes = hn::Lanes(d);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(d, x + i), f), d, x + i);
+  for (; i < n; ++i) x[i] *= factor;
+}
+
+template <class T>
+void SiluMulT(const float* gate, const float* up, int64_t n, T* out) {
+  const DF d;
+  const VF one = hn::Set(d, 1.0f);
+  const int64_t lanes = hn::Lanes(d);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const VF g = hn::LoadU(d, gate + i);
+    const VF silu = hn::Div(g, hn::Add(one, hn::Exp(d, hn::Neg(g))));
+    StoreVector(d, hn::Mul(silu, hn::LoadU(d, up + i)), out + i);
+  }
+  for (; i < n; ++i) StoreOne(gate[i] / (1.0f + std::exp(-gate[i])) * up[i], out + i);
+}
+void SiluMulF32(const float* g, const float* u, int64_t n, void* out) {
+  SiluMulT(g, u, n, static_cast<float*>(out));
+}
+void SiluMulBf16(const float* g, const float* u, int64_t n, void* out) {
+  SiluMulT(g, u, n, static_cast<bf16_t*>(out));
+}
+
+template <class T>
+void RotateT(const float* x, const float* cosines, const float* sines, int64_t rotated, int64_t d_,
+             float scale, T* out) {
+  const DF d;
+  const VF vs = hn::Set(d, scale);
+  const int64_t lanes = hn::Lanes(d);
+  HWY_ALIGN float pair[2 * hn::MaxLanes(d)];
+  int64_t i = 0;
+  for (; 2 * (i + lanes) <= rotated; i += lanes) {
+    VF a, b;
+    hn::LoadInterleaved2(d, x + 2 * i, a, b);
+    const VF c = hn::Mul(hn::LoadU(d, cosines + i), vs);
+    const VF s = hn::Mul(hn::LoadU(d, sines + i), vs);
+    hn::StoreInterleaved2(hn::NegMulAdd(b, s, hn::Mul(a, c)), hn::MulAdd(a, s, hn::Mul(b, c)), d,
+                          pair);
+    StoreVector(d, hn::Load(d, pair), out + 2 * i);
+    StoreVector(d, hn::Load(d, pair + lanes), out + 2 * i + lanes);
+  }
+  for (; 2 * i < rotated; ++i) {
+    const float a = x[2 * i], b = x[2 * i + 1], c = cosines[i] * scale, s = sines[i] * scale;
+    StoreOne(a * c - b * s, out + 2 * i);
+    StoreOne(a * s + b * c, out + 2 * i + 1);
+  }
+  for (int64_t j = rotated; j < d_; ++j) StoreOne(x[j] * scale, out + j);
+}
+void RotateF32(const float* x, const float* c, const float* s, int64_t rotated, int64_t d,
+               float scale, void* out) {
+  RotateT(x, c, s, rotated, d, scale, static_cast<float*>(out));
+}
+void RotateBf16(const float* x, const float* c, const float* s, int64_t rotated, int64_t d,
+                float scale, void* out) {
+  RotateT(x, c, s, rotated, d, scale, static_cast<bf16_t*>(out));
+}
+
+void StoreBf16(const float* x, int64_t n, bf16_t* out) {
+  const DF d;
+  const int64_t lanes = hn::Lanes(d);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) StoreVector(d, hn::LoadU(d, x + i), out + i);
+  for (; i < n; ++i) StoreOne(x[i], out + i);
+}
+void LoadBf16(const bf16_t* x, int64_t n, float* out) {
+  const DF d;
+  const int64_t lanes = hn::Lanes(d);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(LoadVector(d, x + i), d, out + i);
+  for (; i < n; ++i) out[i] = LoadOne(x + i);
+}
+
+template <class T>
+float SoftmaxRowT(const float* scores, int64_t n, int64_t padded, float* maximum, float* sum,
+                  T* out) {
+  const DF d;
+  const int64_t lanes = hn::Lanes(d);
+  float largest = *maximum;
+  int64_t i = 0;
+  if (n >= lanes) {
+    VF m = hn::LoadU(d, scores);
+    for (i = lanes; i + lanes <= n; i += lanes) m = hn::Max(m, hn::LoadU(d, scores + i));
+    largest = std::max(largest, hn::GetLane(hn::MaxOfLanes(d, m)));
+  }
+  for (; i < n; ++i) largest = std::max(largest, scores[i]);
+  const float factor = std::exp(*maximum - largest);
+  const VF vm = hn::Set(d, largest);
+  VF total = hn::Zero(d);
+  for (i = 0; i + lanes <= n; i += lanes) {
+    const VF p = hn::Exp(d, hn::Sub(hn::LoadU(d, scores + i), vm));
+    total = hn::Add(total, p);
+    StoreVector(d, p, out + i);
+  }
+  float rest = hn::GetLane(hn::SumOfLanes(d, total));
+  for (; i < n; ++i) {
+    const float p = std::exp(scores[i] - largest);
+    rest += p;
+    StoreOne(p, out + i);
+  }
+  for (; i < padded; ++i) out[i] = 0;
+  *maximum = largest;
+  *sum = *sum * factor + rest;
+  return factor;
+}
+float SoftmaxRowF32(const float* s, int64_t n, int64_t padded, float* m, float* sum, void* out) {
+  return SoftmaxRowT(s, n, padded, m, sum, static_cast<float*>(out));
+}
+float SoftmaxRowBf16(const float* s, int64_t n, int64_t padded, float* m, float* sum, void* out) {
+  return SoftmaxRowT(s, n, padded, m, sum, static_cast<bf16_t*>(out));
+}
+
+template <class T>
+void ScoreRowsT(const float* queries, int64_t rows, const T* keys, int64_t n, int64_t d_,
+                float* scores, int64_t stride) {
+  const DF d;
+  const int64_t lanes = hn::Lanes(d);
+  for (int64_t j = 0; j < n; ++j) {
+    const T* key = keys + j * d_;
+    int64_t r = 0;
+    // Four queries share each key while it is in registers.
+    for (; r + 4 <= rows; r += 4) {
+      const float* q = queries + r * d_;
+      VF s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+      int64_t i = 0;
+      for (; i + lanes <= d_; i += lanes) {
+        const VF k = LoadVector(d, key + i);
+        s0 = hn::MulAdd(hn::LoadU(d, q + i), k, s0);
+        s1 = hn::MulAdd(hn::LoadU(d, q + d_ + i), k, s1);
+        s2 = hn::MulAdd(hn::LoadU(d, q + 2 * d_ + i), k, s2);
+        s3 = hn::MulAdd(hn::LoadU(d, q + 3 * d_ + i), k, s3);
+      }
+      float t[4] = {hn::GetLane(hn::SumOfLanes(d, s0)), hn::GetLane(hn::SumOfLanes(d, s1)),
+                    hn::GetLane(hn::SumOfLanes(d, s2)), hn::GetLane(hn::SumOfLanes(d, s3))};
+      for (; i < d_; ++i) {
+        for (int64_t x = 0; x < 4; ++x) t[x] += q[x * d_ + i] * LoadOne(key + i);
+      }
+      for (int64_t x = 0; x < 4; ++x) scores[(r + x) * stride + j] = t[x];
+    }
+    for (; r < rows; ++r) {
+      const float* q = queries + r * d_;
+      VF s = hn::Zero(d);
+      int64_t i = 0;
+      for (; i + lanes <= d_; i += lanes) s = hn::MulAdd(hn::LoadU(d, q + i), LoadVector(d, key + i), s);
+      float t = hn::GetLane(hn::SumOfLanes(d, s));
+      for (; i < d_; ++i) t += q[i] * LoadOne(key + i);
+      scores[r * stride + j] = t;
+    }
+  }
+}
+void ScoreRowsF32(const float* q, int64_t rows, const void* k, int64_t n, int64_t d, float* s,
+                  int64_t stride) {
+  ScoreRowsT(q, rows, static_cast<const float*>(k), n, d, s, stride);
+}
+void ScoreRowsBf16(const float* q, int64_t rows, const void* k, int64_t n, int64_t d, float* s,
+                   int64_t stride) {
+  ScoreRowsT(q, rows, static_cast<const bf16_t*>(k), n, d, s, stride);
+}
+
+template <class T>
+void AccumulateRowsT(const float* probabilities, int64_t stride, int64_t rows, const T* values,
+                     int64_t n, int64_t d_, float* out) {
+  const DF d;
+  const int64_t lanes = hn::Lanes(d);
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* p = probabilities + r * stride;
+    int64_t i = 0;
+    // Four vectors of the output stay in registers while the values pass by.
+    for (; i + 4 * lanes <= d_; i += 4 * lanes) {
+      float* o = out + r * d_ + i;
+      VF a0 = hn::LoadU(d, o), a1 = hn::LoadU(d, o + lanes), a2 = hn::LoadU(d, o + 2 * lanes),
+         a3 = hn::LoadU(d, o + 3 * lanes);
+      for (int64_t j = 0; j < n; ++j) {
+        const VF w = hn::Set(d, p[j]);
+        const T* v = values + j * d_ + i;
+        a0 = hn::MulAdd(w, LoadVector(d, v), a0);
+        a1 = hn::MulAdd(w, LoadVector(d, v + lanes), a1);
+        a2 = hn::MulAdd(w, LoadVector(d, v + 2 * lanes), a2);
+        a3 = hn::MulAdd(w, LoadVector(d, v + 3 * lanes), a3);
+      }
+      hn::StoreU(a0, d, o);
+      hn::StoreU(a1, d, o + lanes);
+      hn::StoreU(a2, d, o + 2 * lanes);
+      hn::StoreU(a3, d, o + 3 * lanes);
+    }
+    for (; i + lanes <= d_; i += lanes) {
+      VF a = hn::LoadU(d, out + r * d_ + i);
+      for (int64_t j = 0; j < n; ++j) {
+        a = hn::MulAdd(hn::Set(d, p[j]), LoadVector(d, values + j * d_ + i), a);
+      }
+      hn::StoreU(a, d, out + r * d_ + i);
+    }
+    for (; i < d_; ++i) {
+      for (int64_t j = 0; j < n; ++j) out[r * d_ + i] += p[j] * LoadOne(values + j * d_ + i);
+    }
+  }
+}
+void AccumulateRowsF32(const float* p, int64_t stride, int64_t rows, const void* v, int64_t n,
+                       int64_t d, float* out) {
+  AccumulateRowsT(p, stride, rows, static_cast<const float*>(v), n, d, out);
+}
+void AccumulateRowsBf16(const float* p, int64_t stride, int64_t rows, const void* v, int64_t n,
+                        int64_t d, float* out) {
+  AccumulateRowsT(p, stride, rows, static_cast<const bf16_t*>(v), n, d, out);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace kvlink
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kvlink {
+
+HWY_EXPORT(RmsNormF32);
+HWY_EXPORT(RmsNormBf16);
+HWY_EXPORT(AddToImpl);
+HWY_EXPORT(ScaleImpl);
+HWY_EXPORT(SiluMulF32);
+HWY_EXPORT(SiluMulBf16);
+HWY_EXPORT(RotateF32);
+HWY_EXPORT(RotateBf16);
+HWY_EXPORT(StoreBf16);
+HWY_EXPORT(LoadBf16);
+HWY_EXPORT(SoftmaxRowF32);
+HWY_EXPORT(SoftmaxRowBf16);
+HWY_EXPORT(ScoreRowsF32);
+HWY_EXPORT(ScoreRowsBf16);
+HWY_EXPORT(AccumulateRowsF32);
+HWY_EXPORT(AccumulateRowsBf16);
+
+void RmsNorm(const float* x, const float* weight, float epsilon, int64_t n, DType dtype,
+             void* out) {
+  if (dtype == DType::kF32) return HWY_DYNAMIC_DISPATCH(RmsNormF32)(x, weight, epsilon, n, out);
+  HWY_DYNAMIC_DISPATCH(RmsNormBf16)(x, weight, epsilon, n, out);
+}
+void AddTo(const float* y, int64_t n, float* x) { HWY_DYNAMIC_DISPATCH(AddToImpl)(y, n, x); }
+void Scale(float factor, int64_t n, float* x) { HWY_DYNAMIC_DISPATCH(ScaleImpl)(factor, n, x); }
+void SiluMul(const float* gate, const float* up, int64_t n, DType dtype, void* out) {
+  if (dtype == DType::kF32) return HWY_DYNAMIC_DISPATCH(SiluMulF32)(gate, up, n, out);
+  HWY_DYNAMIC_DISPATCH(SiluMulBf16)(gate, up, n, out);
+}
+void Rotate(const float* x, const float* cosines, const float* sines, int64_t rotated, int64_t d,
+            float scale, DType dtype, void* out) {
+  if (dtype == DType::kF32) {
+    return HWY_DYNAMIC_DISPATCH(RotateF32)(x, cosines, sines, rotated, d, scale, out);
+  }
+  HWY_DYNAMIC_DISPATCH(RotateBf16)(x, cosines, sines, rotated, d, scale, out);
+}
+void Store(const float* x, int64_t n, DType dtype, void* out) {
+  if (dtype == DType::kF32) {
+    std::copy_n(x, n, static_cast<float*>(out));
+  } else {
+    HWY_DYNAMIC_DISPATCH(StoreBf16)(x, n, static_cast<bf16_t*>(out));
+  }
+}
+void Load(const void* x, int64_t n, DType dtype, float* out) {
+  if (dtype == DType::kF32) {
+    std::copy_n(static_cast<const float*>(x), n, out);
+  } else {
+    HWY_DYNAMIC_DISPATCH(LoadBf16)(static_cast<const bf16_t*>(x), n, out);
+  }
+}
+float SoftmaxRow(const float* scores, int64_t n, int64_t padded, DType dtype, float* maximum,
+                 float* sum, void* probabilities) {
+  if (dtype == DType::kF32) {
+    return HWY_DYNAMIC_DISPATCH(SoftmaxRowF32)(scores, n, padded, maximum, sum, probabilities);
+  }
+  return HWY_DYNAMIC_DISPATCH(SoftmaxRowBf16)(scores, n, padded, maximum, sum, probabilities);
+}
+void ScoreRows(const float* queries, int64_t rows, const void* keys, int64_t n, int64_t d,
+               DType dtype, float* scores, int64_t stride) {
+  if (dtype == DType::kF32) {
+    return HWY_DYNAMIC_DISPATCH(ScoreRowsF32)(queries, rows, keys, n, d, scores, stride);
+  }
+  HWY_DYNAMIC_DISPATCH(ScoreRowsBf16)(queries, rows, keys, n, d, scores, stride);
+}
+void AccumulateRows(const float* probabilities, int64_t stride, int64_t rows, const void* values,
+                    int64_t n, int64_t d, DType dtype, float* out) {
+  if (dtype == DType::kF32) {
+    return HWY_DYNAMIC_DISPATCH(AccumulateRowsF32)(probabilities, stride, rows, values, n, d, out);
+  }
+  HWY_DYNAMIC_DISPATCH(AccumulateRowsBf16)(probabilities, stride, rows, values, n, d, out);
+}
+
+}  // namespace kvlink
+#endif  // HWY_ONCE

@@ -1,0 +1,46 @@
+// Linear layers on oneDNN matmul: weights packed once, y = x W^T. In bf16 where the CPU multiplies
+// bf16 (AVX512-BF16, AMX), in f32 elsewhere. Place on the main path: Model::Forward -> Linear::Run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/dtype.h"
+#include "kvlink/status.h"
+
+namespace kvlink {
+
+// The format in which oneDNN multiplies here: what `wanted` asks for if this CPU has it, else f32.
+DType MatmulDType(DType wanted);
+
+// A matrix [N, K], packed. Thread promise: one Run at a time for all Linears of one LinearContext.
+class Linear {
+ public:
+  // Writes rows [begin, end) of the matrix, f32, slowest first: [end - begin, K].
+  using FillRows = std::function<void(int64_t begin, int64_t end, float* out)>;
+
+  // Errors: kResourceExhausted (memory), kInternal (oneDNN's own words).
+  static Result<Linear> Create(int64_t k, int64_t n, DType matmul_dtype, const FillRows& fill);
+  Linear(Linear&&) noexcept;
+  Linear& operator=(Linear&&) noexcept;
+  ~Linear();
+
+  // y [T, N] f32 = x [T, K] (matmul_dtype) * W^T. x and y have room for PaddedRows(T) rows; what
+  // stands in x behind T is read but does not matter.
+  Status Run(const void* x, int64_t rows, float* y);
+
+  // Rows are rounded up where every new count would compile a new kernel.
+  static int64_t PaddedRows(int64_t rows, DType matmul_dtype);
+
+  int64_t k() const;
+  int64_t n() const;
+  int64_t bytes() const;  // held by the packed weights
+
+ private:
+  struct State;
+  explicit Linear(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kvlink

@@ -1,0 +1,48 @@
+// Small multiplications of attention's tiles by oneDNN, single-threaded inside a job, each shape
+// compiled once. One object a thread. Private to src/tensor.
+#pragma once
+
+#include <map>
+#include <tuple>
+
+#include "tensor/onednn.h"
+
+namespace kvlink {
+
+// c [m, n] f32 (row stride ldc) = a [m, k] (lda) * B, where B is b [k, n] (ldb), or, transposed,
+// b [n, k] (ldb). Throws dnnl::error.
+class TileMatmul {
+ public:
+  void Run(int64_t m, int64_t n, int64_t k, DType dtype, const void* a, int64_t lda, const void* b,
+           int64_t ldb, bool transposed, float* c, int64_t ldc) {
+    const Key key{m, n, k, lda, ldb, ldc, transposed, dtype};
+    auto found = kernels_.find(key);
+    if (found == kernels_.end()) {
+      using dnnl::memory;
+      const memory::desc am({m, k}, ToDnnl(dtype), memory::dims{lda, 1});
+      const memory::desc bm({k, n}, ToDnnl(dtype),
+                            transposed ? memory::dims{1, ldb} : memory::dims{ldb, 1});
+      const memory::desc cm({m, n}, memory::data_type::f32, memory::dims{ldc, 1});
+      const dnnl::matmul::primitive_desc made(dnnl::matmul::desc(am, bm, cm), CpuEngine());
+      found = kernels_.emplace(key, Kernel{dnnl::matmul(made), am, bm, cm}).first;
+    }
+    const Kernel& kernel = found->second;
+    dnnl::memory am(kernel.a, CpuEngine(), const_cast<void*>(a));
+    dnnl::memory bm(kernel.b, CpuEngine(), const_cast<void*>(b));
+    dnnl::memory cm(kernel.c, CpuEngine(), c);
+    kernel.primitive.execute(
+        stream_, {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
+    stream_.wait();
+  }
+
+ private:
+  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, DType>;
+  struct Kernel {
+    dnnl::matmul primitive;
+    dnnl::memory::desc a, b, c;
+  };
+  std::map<Key, Kernel> kernels_;
+  dnnl::stream stream_{CpuEngine()};
+};
+
+}  // namespace kvlink
