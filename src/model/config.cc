@@ -77,17 +77,18 @@ class ConfigReader {
     *value = found;
     return {};
   }
-  // A setting that changes the computation must be absent or have no effect.
-  Status Neutral(std::string_view name, double neutral) const {
+  // A setting that changes the computation must be absent or one of two values without effect.
+  Status Neutral(std::string_view name, double neutral, double unset) const {
     if (!Has(name)) return {};
     const std::string key = Key(name);
     if (const auto flag = file_.GetBool(key); flag.ok()) {
-      if ((*flag ? 1.0 : 0.0) == neutral) return {};
+      const double value = *flag ? 1 : 0;
+      if (value == neutral || value == unset) return {};
       return NotComputed(name, *flag ? "is true" : "is false");
     }
     const auto number = file_.GetFloat(key);
     if (!number.ok()) return NotComputed(name, "is not a single number");
-    if (*number == neutral) return {};
+    if (*number == neutral || *number == unset) return {};
     return NotComputed(name, "is " + std::to_string(*number));
   }
 
@@ -144,24 +145,27 @@ Status ReadSizes(const ConfigReader& keys, ModelConfig* config) {
 
 // Settings that some files of this architecture carry and that would change every number.
 Status RefuseWhatIsNotComputed(const ConfigReader& keys) {
-  static constexpr std::pair<std::string_view, double> kNeutral[] = {
-      {"expert_count", 0},
-      {"expert_used_count", 0},
-      {"attention.causal", 1},
-      {"attention.clamp_kqv", 0},
-      {"attention.max_alibi_bias", 0},
-      {"attention.sliding_window", 0},
-      {"attention.scale", 0},
-      {"attn_logit_softcapping", 0},
-      {"final_logit_softcapping", 0},
-      {"embedding_scale", 0},
-      {"logit_scale", 0},
-      {"residual_scale", 0},
-      {"use_parallel_residual", 0},
-      {"rope.scaling.attn_factor", 1},
+  struct Setting {
+    std::string_view name;
+    double neutral, unset;
   };
-  for (const auto& [name, neutral] : kNeutral) {
-    KVLINK_RETURN_IF_ERROR(keys.Neutral(name, neutral));
+  static constexpr Setting kSettings[] = {
+      {"expert_count", 0, 0},
+      {"attention.causal", 1, 1},
+      {"attention.clamp_kqv", 0, 0},
+      {"attention.max_alibi_bias", 0, 0},
+      {"attention.sliding_window", 0, 0},
+      {"attention.scale", 0, 0},
+      {"attn_logit_softcapping", 0, 0},
+      {"final_logit_softcapping", 0, 0},
+      {"embedding_scale", 1, 0},
+      {"logit_scale", 1, 0},
+      {"residual_scale", 1, 0},
+      {"use_parallel_residual", 0, 0},
+      {"rope.scaling.attn_factor", 1, 0},
+  };
+  for (const Setting& setting : kSettings) {
+    KVLINK_RETURN_IF_ERROR(keys.Neutral(setting.name, setting.neutral, setting.unset));
   }
   return {};
 }

@@ -40,7 +40,9 @@ struct SafeTensorToWrite {
   std::string dtype = "F32";  // F32 or BF16: rounded on writing
 };
 
-// Tensors stand in the order of their names, aligned to 8 bytes. Published by rename.
+// F32 tensors in the order of their names, then BF16 ones; the data begin at a multiple of 8 and
+// have no gaps (the format forbids them). Published by rename. kInvalidArgument: values that do not
+// fill the shape, another dtype, a name or metadata that is not UTF-8.
 Status WriteSafetensors(FileSystem& files, const std::string& path,
                         const std::map<std::string, SafeTensorToWrite>& tensors,
                         const std::map<std::string, std::string>& metadata);

@@ -1,0 +1,143 @@
+// The tokenizer's part of a GGUF file's metadata. Not here: how text becomes tokens
+// (text/tokenizer.h), which also checks the merges and the words themselves.
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "model/config.h"
+#include "model/file_error.h"
+
+namespace kvlink {
+namespace {
+
+constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
+constexpr std::string_view kTypes = "tokenizer.ggml.token_type";
+constexpr std::string_view kModel = "tokenizer.ggml.model";
+constexpr std::string_view kPre = "tokenizer.ggml.pre";
+
+std::string Place(const GgufFile& file, std::string_view key) {
+  return file.path() + ": key " + Quoted(key) + " at offset " +
+         std::to_string(file.ValueOffset(key)) + " ";
+}
+
+// Converters write several names for the same expression.
+Result<std::string> ReadPreTokenizer(const GgufFile& file) {
+  static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"smollm", "smollm"},      {"llama-bpe", "llama-bpe"}, {"llama3", "llama-bpe"},
+      {"llama-v3", "llama-bpe"}, {"qwen2", "qwen2"},         {"deepseek-r1-qwen", "qwen2"},
+      {"gpt-2", "gpt-2"},        {"gpt2", "gpt-2"},          {"phi-2", "gpt-2"}};
+  const auto pre = file.GetString(kPre);
+  if (pre.code() == StatusCode::kNotFound) {
+    return Unsupported(file.path() + ": key " + Quoted(kPre) +
+                       " is not in the file, so text cannot be split as the model learned it; "
+                       "convert the model again with a newer converter");
+  }
+  if (!pre.ok()) return pre.status();
+  for (const auto& [name, ours] : kNames) {
+    if (*pre == name) return std::string(ours);
+  }
+  return Unsupported(Place(file, kPre) + "is " + Quoted(*pre) +
+                     "; kvlink has smollm, llama-bpe, qwen2 and gpt-2");
+}
+
+bool LooksLikeControl(std::string_view token) {
+  return (token.size() > 4 && token.starts_with("<|") && token.ends_with("|>")) || token == "<s>" ||
+         token == "</s>" || token == "<unk>" || token == "<pad>";
+}
+
+Status ReadTypes(const GgufFile& file, TokenizerConfig* config) {
+  const size_t count = config->tokens.size();
+  if (!file.arrays().contains(kTypes) && !file.scalars().contains(kTypes)) {
+    // Without types a special token is known by its spelling alone.
+    for (const std::string& token : config->tokens) {
+      config->types.push_back(LooksLikeControl(token) ? TokenType::kControl : TokenType::kNormal);
+    }
+    return {};
+  }
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<int64_t> types, file.GetInts(kTypes));
+  if (types.size() != count) {
+    return InvalidArgument(Place(file, kTypes) + "has " + std::to_string(types.size()) +
+                           " elements; expected one for each of the " + std::to_string(count) +
+                           " tokens");
+  }
+  config->types.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    if (types[i] < 1 || types[i] > 6) {
+      return InvalidArgument(Place(file, kTypes) + "gives token " + std::to_string(i) +
+                             " the type " + std::to_string(types[i]) + "; expected 1 to 6");
+    }
+    config->types.push_back(static_cast<TokenType>(types[i]));
+  }
+  return {};
+}
+
+// -1 where the file has no such key.
+Status ReadTokenId(const GgufFile& file, std::string_view key, size_t tokens, int32_t* id) {
+  const auto value = file.GetInt(key);
+  if (value.code() == StatusCode::kNotFound) {
+    *id = -1;
+    return {};
+  }
+  if (!value.ok()) return value.status();
+  if (*value < 0 || static_cast<uint64_t>(*value) >= tokens) {
+    return InvalidArgument(Place(file, key) + "is " + std::to_string(*value) +
+                           "; the vocabulary has " + std::to_string(tokens) + " tokens");
+  }
+  *id = static_cast<int32_t>(*value);
+  return {};
+}
+
+bool IsWellKnownEnd(std::string_view token) {
+  static constexpr std::string_view kEnds[] = {"<|im_end|>",      "<|eot_id|>", "<|eom_id|>",
+                                               "<|endoftext|>",   "<|end|>",    "<|end_of_text|>",
+                                               "<|end_of_turn|>", "</s>"};
+  return std::find(std::begin(kEnds), std::end(kEnds), token) != std::end(kEnds);
+}
+
+Status ReadEnds(const GgufFile& file, TokenizerConfig* config) {
+  std::vector<int32_t>& ends = config->end_of_generation;
+  for (const std::string_view key :
+       {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+    int32_t id = -1;
+    KVLINK_RETURN_IF_ERROR(ReadTokenId(file, key, config->tokens.size(), &id));
+    if (id >= 0) ends.push_back(id);
+  }
+  for (size_t i = 0; i < config->tokens.size(); ++i) {
+    const TokenType type = config->types[i];
+    const bool special = type == TokenType::kControl || type == TokenType::kUserDefined;
+    if (special && IsWellKnownEnd(config->tokens[i])) ends.push_back(static_cast<int32_t>(i));
+  }
+  std::sort(ends.begin(), ends.end());
+  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+  std::erase(ends, config->eos);
+  return {};
+}
+
+}  // namespace
+
+Result<TokenizerConfig> ReadTokenizerConfig(const GgufFile& file) {
+  KVLINK_ASSIGN_OR_RETURN(const std::string model, file.GetString(kModel));
+  if (model != "gpt2") {
+    return Unsupported(Place(file, kModel) + "is " + Quoted(model) +
+                       "; kvlink tokenises with 'gpt2' (byte-level BPE)");
+  }
+  TokenizerConfig config;
+  KVLINK_ASSIGN_OR_RETURN(config.pre, ReadPreTokenizer(file));
+  KVLINK_ASSIGN_OR_RETURN(config.tokens, file.GetStrings(kTokens));
+  if (config.tokens.empty()) return InvalidArgument(Place(file, kTokens) + "has no tokens");
+  const TensorInfo* embedding = file.FindTensor("token_embd.weight");
+  if (embedding != nullptr && static_cast<uint64_t>(embedding->shape[0]) != config.tokens.size()) {
+    return InvalidArgument(Place(file, kTokens) + "has " + std::to_string(config.tokens.size()) +
+                           " tokens; 'token_embd.weight' has " +
+                           std::to_string(embedding->shape[0]) + " rows");
+  }
+  KVLINK_RETURN_IF_ERROR(ReadTypes(file, &config));
+  KVLINK_ASSIGN_OR_RETURN(config.merges, file.GetStrings("tokenizer.ggml.merges"));
+  const size_t count = config.tokens.size();
+  KVLINK_RETURN_IF_ERROR(ReadTokenId(file, "tokenizer.ggml.bos_token_id", count, &config.bos));
+  KVLINK_RETURN_IF_ERROR(ReadTokenId(file, "tokenizer.ggml.eos_token_id", count, &config.eos));
+  KVLINK_RETURN_IF_ERROR(ReadEnds(file, &config));
+  return config;
+}
+
+}  // namespace kvlink
