@@ -1,0 +1,139 @@
+#include "cli/answer_output.h"
+
+#include <cmath>
+
+#include "cli/places.h"
+
+namespace kvlink::cli {
+namespace {
+
+// JSON has no infinity; a token that cannot be drawn has a log-probability of null.
+Json Logprob(float logprob) { return std::isfinite(logprob) ? Json(logprob) : Json(); }
+
+Json ToJson(const GeneratedToken& token) {
+  Json top = Json::array();
+  for (const TokenChoice& choice : token.top) {
+    top.push_back({{"id", choice.id}, {"logprob", Logprob(choice.logprob)}});
+  }
+  return {{"id", token.id},
+          {"text", token.text},
+          {"logprob", Logprob(token.logprob)},
+          {"top", std::move(top)}};
+}
+
+// A token's bytes on one line: control characters and what is not UTF-8 as \n, \xHH.
+std::string Escaped(std::string_view bytes) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  const bool whole = CompleteUtf8Prefix(bytes) == bytes.size();
+  int64_t replaced = 0;
+  (void)ToValidUtf8(bytes, &replaced);
+  for (const char c : bytes) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (c == '\\') {
+      out += "\\\\";
+    } else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && (!whole || replaced > 0))) {
+      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Json AnswerToJson(const Answer& answer, const ModelSummary& model,
+                  const std::vector<std::string>& warnings) {
+  Json prompt = Json::array();
+  for (const PromptToken& token : answer.prompt) {
+    prompt.push_back({{"id", token.id},
+                      {"position", token.position},
+                      {"segment", token.segment},
+                      {"source", token.source}});
+  }
+  Json generated = Json::array();
+  for (const GeneratedToken& token : answer.generated) generated.push_back(ToJson(token));
+  Json documents = Json::array();
+  for (const DocumentUse& use : answer.documents) {
+    documents.push_back(
+        {{"id", use.id}, {"tokens", use.tokens}, {"status", use.status}, {"why", use.why}});
+  }
+  const Usage& usage = answer.usage;
+  const Timings& timings = answer.timings;
+  return {{"answer", answer.text},
+          {"prompt", std::move(prompt)},
+          {"generated", std::move(generated)},
+          {"documents", std::move(documents)},
+          {"usage",
+           {{"prompt_tokens", usage.prompt_tokens},
+            {"computed_tokens", usage.computed_tokens},
+            {"exact_tokens", usage.exact_tokens},
+            {"linked_tokens", usage.linked_tokens},
+            {"completion_tokens", usage.completion_tokens}}},
+          {"timings",
+           {{"ttft_ms", timings.ttft_ms},
+            {"load_ms", timings.load_ms},
+            {"prefill_ms", timings.prefill_ms},
+            {"decode_ms", timings.decode_ms}}},
+          {"model", model.name.empty() ? FileName(model.path) : model.name},
+          {"warnings", warnings}};
+}
+
+std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer) {
+  std::vector<std::vector<std::string>> rows;
+  rows.reserve(answer.prompt.size());
+  for (const PromptToken& token : answer.prompt) {
+    rows.push_back({std::to_string(token.position), token.id < 0 ? "-" : std::to_string(token.id),
+                    std::to_string(token.segment), token.source,
+                    token.computed ? "computed" : "reused",
+                    token.id < 0 ? "(link embedding)" : Escaped(tokenizer.TokenBytes(token.id))});
+  }
+  return FormatTable(
+      {{"POSITION", true}, {"ID", true}, {"SEGMENT", true}, {"SOURCE"}, {"WORK"}, {"TOKEN"}}, rows,
+      0);
+}
+
+std::string DescribeAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,
+                           const Console& console) {
+  std::string out;
+  if (!answer.documents.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (size_t i = 0; i < answer.documents.size(); ++i) {
+      const DocumentUse& use = answer.documents[i];
+      const std::string title = i < documents.size() ? documents[i].title : "";
+      rows.push_back({std::to_string(i + 1), use.id, FormatCount(use.tokens), use.status,
+                      Printable(title, false), Printable(use.why, false)});
+    }
+    const std::string table = FormatTable({{"#", true},
+                                           {"DOCUMENT"},
+                                           {"TOKENS", true},
+                                           {"STATUS"},
+                                           {"TITLE", false, true},
+                                           {"WHY", false, true}},
+                                          rows, console.width());
+    out += "\n" + console.Dim(table.substr(0, table.find('\n'))) + table.substr(table.find('\n'));
+  }
+  const Usage& usage = answer.usage;
+  const std::vector<std::vector<std::string>> rows = {
+      {FormatCount(usage.prompt_tokens), FormatCount(usage.computed_tokens),
+       FormatCount(usage.linked_tokens), FormatCount(usage.exact_tokens),
+       FormatMs(answer.timings.ttft_ms), FormatCount(usage.completion_tokens),
+       FormatMs(answer.timings.decode_ms)}};
+  const std::string table = FormatTable({{"PROMPT TOKENS", true},
+                                         {"COMPUTED", true},
+                                         {"REUSED LINKED", true},
+                                         {"REUSED EXACT", true},
+                                         {"FIRST TOKEN", true},
+                                         {"ANSWER TOKENS", true},
+                                         {"DECODING", true}},
+                                        rows, 0);
+  out += "\n" + console.Dim(table.substr(0, table.find('\n'))) + table.substr(table.find('\n'));
+  return out;
+}
+
+}  // namespace kvlink::cli

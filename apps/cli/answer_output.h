@@ -1,0 +1,25 @@
+// An answer as JSON, as the plan that --explain prints, and as the tables that people see.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/json_output.h"
+#include "cli/terminal.h"
+#include "kvlink/engine.h"
+#include "retrieval/document_index.h"
+#include "text/tokenizer.h"
+
+namespace kvlink::cli {
+
+Json AnswerToJson(const Answer& answer, const ModelSummary& model,
+                  const std::vector<std::string>& warnings);
+
+// A line a token: position, id, segment, source, computed or reused, the token's text.
+std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer);
+
+// The documents used and what the answer cost.
+std::string DescribeAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,
+                           const Console& console);
+
+}  // namespace kvlink::cli

@@ -1,0 +1,134 @@
+#include "cli/arguments.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+
+#include "cli/commands.h"
+#include "cli/json_output.h"
+#include "cli/places.h"
+
+namespace kvlink::cli {
+namespace {
+
+// CLI11 would let the file beat the environment, so what the environment sets is dropped from it.
+class EnvironmentFirst : public CLI::ConfigTOML {
+ public:
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::vector<CLI::ConfigItem> read = CLI::ConfigTOML::from_config(input);
+    std::erase_if(read, [](const CLI::ConfigItem& item) {
+      if (!item.parents.empty()) return false;
+      std::string variable = "KVLINK_";
+      for (const char c : item.name) {
+        variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      }
+      const char* value = std::getenv(variable.c_str());
+      return value != nullptr && *value != '\0';
+    });
+    return read;
+  }
+};
+
+void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
+  app.add_option("--store", options->store, "Folder of the store [~/.local/share/kvlink/store]")
+      ->envname("KVLINK_STORE")
+      ->type_name("DIR");
+  app.add_option(
+         "--model", options->model,
+         std::string("GGUF file, or the name of one in the models folder [") + kDefaultModel + "]")
+      ->envname("KVLINK_MODEL")
+      ->type_name("PATH|NAME");
+  app.add_option("--links", options->links, "Link file, or none [none]")
+      ->envname("KVLINK_LINKS")
+      ->type_name("FILE|none");
+  app.add_option("--dtype", options->dtype, "What activations and blocks are kept in")
+      ->check(CLI::IsMember({"auto", "bf16", "f32"}))
+      ->envname("KVLINK_DTYPE")
+      ->capture_default_str();
+  app.add_option("--threads", options->threads, "Threads; 0: one a core")
+      ->check(CLI::Range(0, 4096))
+      ->envname("KVLINK_THREADS")
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--budget", options->budget_bytes, "Most bytes that blocks may take; 0: no limit")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->envname("KVLINK_BUDGET")
+      ->type_name("SIZE");
+  app.add_flag("--json", options->json, "Results as JSON on standard output")
+      ->envname("KVLINK_JSON");
+  app.add_flag("--quiet", options->quiet, "No warnings, progress or tables")
+      ->envname("KVLINK_QUIET");
+  app.add_option("--log-level", options->log_level, "What is said on standard error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->envname("KVLINK_LOG_LEVEL")
+      ->capture_default_str();
+}
+
+// One line, whatever CLI11 put into its message.
+std::string OneLine(std::string text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
+    text.pop_back();
+  }
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+std::string TypedCommand(const CLI::App& app) {
+  std::string name = "kvlink";
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    name += " " + at->get_name();
+  }
+  return name;
+}
+
+}  // namespace
+
+Arguments ParseArguments(int argc, const char* const* argv) {
+  Arguments arguments;
+  GlobalOptions options;
+  Command command;
+
+  CLI::App app("Answers over documents from KV caches that were computed once.", "kvlink");
+  app.footer(
+      "A flag beats the environment (KVLINK_STORE, KVLINK_MODEL, ...), which beats the "
+      "configuration file.\nStart with: kvlink index PATH, then: kvlink ask QUESTION");
+  app.require_subcommand(1);
+  app.fallthrough();  // options of the program may stand behind the command
+  app.set_help_all_flag("--help-all", "Help of all commands");
+  app.set_config("--config", ConfigPath(), "Configuration file (TOML)")->type_name("FILE");
+  app.config_formatter(std::make_shared<EnvironmentFirst>());
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  AddGlobalOptions(app, &options);
+
+  AddIndexCommand(app, &command);
+  AddAskCommand(app, &command);
+  AddDocsCommand(app, &command);
+  AddStoreCommand(app, &command);
+  AddModelCommand(app, &command);
+  AddVersionCommand(app, &command);
+  for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) {
+    sub->footer("Options of every command (--store, --model, --json, ...): kvlink --help");
+  }
+
+  Console console;
+  try {
+    app.parse(argc, argv);
+    arguments.options = options;
+    arguments.command = command;
+  } catch (const CLI::Success& help) {
+    app.exit(help);
+  } catch (const CLI::ConfigError& e) {
+    console.Line("kvlink: configuration file: " + Printable(OneLine(e.what()), false));
+    arguments.exit_status = 2;
+  } catch (const CLI::ParseError& e) {
+    console.Line("kvlink: " + Printable(OneLine(e.what()), false) + "; see: " + TypedCommand(app) +
+                 " --help");
+    arguments.exit_status = 2;
+  }
+  return arguments;
+}
+
+}  // namespace kvlink::cli

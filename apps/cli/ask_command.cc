@@ -1,0 +1,172 @@
+// kvlink ask QUESTION: finds documents, links their blocks, answers. Main path: Run -> Engine::Ask.
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+#include <iterator>
+
+#include "cli/answer_output.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/json_output.h"
+#include "cli/label.h"
+#include "cli/model_file.h"
+#include "cli/places.h"
+
+namespace kvlink::cli {
+namespace {
+
+struct AskOptions {
+  std::string question;
+  int top_k = 5;                       // documents to search for
+  std::vector<std::string> documents;  // ids; not empty: no search
+  std::string mode = "linked";
+  bool explain = false;
+  Request request;  // what goes to the engine as it is
+};
+
+Result<std::vector<IndexedDocument>> NamedDocuments(DocumentIndex& index,
+                                                    const std::vector<std::string>& ids) {
+  std::vector<IndexedDocument> documents;
+  for (const std::string& id : ids) {
+    Result<IndexedDocument> document = index.Get(id);
+    if (!document.ok()) {
+      return Status(document.code(),
+                    "--doc " + id + ": " + document.status().message() + "; see: kvlink docs list");
+    }
+    documents.push_back(*std::move(document));
+  }
+  return documents;
+}
+
+// The documents to answer from, in prompt order: as named, or as found, best first.
+Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
+                                                     const std::string& question, Session& session,
+                                                     bool read_only) {
+  if (options.documents.empty() && options.top_k == 0) return std::vector<IndexedDocument>();
+  KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(/*create=*/false, read_only));
+  if (!options.documents.empty()) return NamedDocuments(*index, options.documents);
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<SearchHit> hits,
+                          index->Search(question, options.top_k));
+  if (hits.empty()) {
+    return NotFound(
+        "no documents found: no indexed document has a word of the question; name documents with "
+        "--doc ID (see: kvlink docs list), index more, or ask without any: --top-k 0");
+  }
+  std::vector<IndexedDocument> documents;
+  for (const SearchHit& hit : hits) documents.push_back(hit.document);
+  return documents;
+}
+
+Result<std::string> ReadQuestion(const std::string& given) {
+  if (given != "-") return given;
+  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  if (text.empty()) return InvalidArgument("the question from standard input is empty");
+  return text;
+}
+
+Result<int> RunAsk(const AskOptions& options, Session& session) {
+  if (session.json()) session.KeepWarningsSilently();
+  Request request = options.request;
+  KVLINK_ASSIGN_OR_RETURN(request.question, ReadQuestion(options.question));
+  KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
+  const bool read_only = FileExists(store) && !IsWritable(store);
+  if (read_only) session.Warn("the store " + store + " is read-only: no new block is kept");
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<IndexedDocument> documents,
+                          ChooseDocuments(options, request.question, session, read_only));
+  for (const IndexedDocument& document : documents) request.documents.push_back(ToEngine(document));
+  request.mode = options.mode == "full" ? Mode::kFull : Mode::kLinked;
+  request.want_prompt = options.explain || session.json();
+
+  KVLINK_ASSIGN_OR_RETURN(const auto engine, session.OpenEngine(read_only));
+  CatchInterrupt();
+  // People see the answer grow; a program gets it whole. With --explain the plan comes first.
+  const bool stream = session.console().out_is_terminal() && !session.json() && !options.explain;
+  Result<Answer> answer = engine->Ask(request, [stream](std::string_view text) {
+    if (stream) {
+      PrintText(Printable(text, true));
+      if (!FlushOutput().ok()) return false;
+    }
+    return !Interrupted();
+  });
+  if (!answer.ok()) return answer.status();
+  for (const std::string& warning : answer->warnings) session.Warn(warning);
+
+  if (session.json()) {
+    PrintJson(AnswerToJson(*answer, engine->model(), session.warnings()));
+  } else {
+    if (options.explain) {
+      KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, ReadTokenizer(engine->model().path));
+      PrintText(ExplainPrompt(*answer, *tokenizer) + "\n");
+    }
+    const bool terminal = session.console().out_is_terminal();
+    if (!stream) PrintText(terminal ? Printable(answer->text, true) : answer->text);
+    PrintText("\n");
+    KVLINK_RETURN_IF_ERROR(FlushOutput());
+    if (terminal && session.chatty()) {
+      session.console().Write(DescribeAnswer(*answer, documents, session.console()));
+    }
+  }
+  if (Interrupted()) return Cancelled("ask: stopped");
+  return 0;
+}
+
+}  // namespace
+
+void AddAskCommand(CLI::App& app, Command* command) {
+  auto options = std::make_shared<AskOptions>();
+  Request& request = options->request;
+  Sampling& sampling = request.sampling;
+  CLI::App* sub = app.add_subcommand("ask", "Answer a question over indexed documents");
+  sub->add_option("QUESTION", options->question,
+                  "The question, or - to read it from standard input")
+      ->required();
+  CLI::Option* top_k =
+      sub->add_option("--top-k", options->top_k, "How many documents to search for; 0: none")
+          ->check(CLI::Range(0, 1000))
+          ->type_name("N")
+          ->capture_default_str();
+  sub->add_option("--doc", options->documents,
+                  "Use this document; may be repeated, in prompt order")
+      ->allow_extra_args(false)
+      ->type_name("ID")
+      ->excludes(top_k);
+  sub->add_option("--mode", options->mode, "linked: blocks side by side; full: one full pass")
+      ->check(CLI::IsMember({"linked", "full"}))
+      ->capture_default_str();
+  sub->add_flag("--explain", options->explain,
+                "Print each token of the prompt: position, segment, computed or reused");
+  sub->add_option("--system", request.system, "System text [the template's own]");
+  sub->add_flag("--strict", request.strict,
+                "Refuse instead of dropping documents beyond the model's context");
+  sub->add_option("--max-tokens", request.max_tokens, "Most tokens of the answer")
+      ->check(CLI::Range(1, 1 << 20))
+      ->type_name("N")
+      ->capture_default_str();
+  sub->add_option("--top-logprobs", request.top_logprobs,
+                  "Alternatives to report for each token (--json)")
+      ->check(CLI::Range(0, 1000))
+      ->type_name("N");
+  sub->add_option("--temperature", sampling.temperature, "0: greedy")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str()
+      ->group("Sampling");
+  sub->add_option("--sample-top-k", sampling.top_k, "Only the k likeliest tokens; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Sampling");
+  sub->add_option("--top-p", sampling.top_p, "Only the likeliest tokens of this mass; 1: all")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group("Sampling");
+  sub->add_option("--min-p", sampling.min_p, "Only tokens of this share of the likeliest; 0: all")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group("Sampling");
+  sub->add_option("--repetition-penalty", sampling.repetition_penalty, "1: off")
+      ->check(CLI::Range(0.01, 100.0))
+      ->group("Sampling");
+  sub->add_option("--seed", sampling.seed, "Of the sampler")->group("Sampling");
+  sub->callback([command, options] {
+    *command = [options](Session& session) { return RunAsk(*options, session); };
+  });
+}
+
+}  // namespace kvlink::cli

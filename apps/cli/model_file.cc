@@ -1,0 +1,79 @@
+#include "cli/model_file.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "model/gguf.h"
+#include "text/template.h"
+
+namespace kvlink::cli {
+
+Result<ModelFile> ReadModelFile(const std::string& path, bool fingerprint) {
+  KVLINK_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(FileSystem::Posix(), path));
+  ModelFile model;
+  KVLINK_ASSIGN_OR_RETURN(model.config, ReadModelConfig(*file));
+  KVLINK_ASSIGN_OR_RETURN(TokenizerConfig tokenizer_config, ReadTokenizerConfig(*file));
+  model.tokenizer = tokenizer_config.pre;
+  KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::Create(std::move(tokenizer_config)));
+  const Result<PromptTemplate> prompt_template = ChooseTemplate(*tokenizer);
+  if (prompt_template.ok()) model.template_name = prompt_template->name;
+  model.why_not_linkable = WhyNotLinkable(model.config);
+  if (fingerprint) model.fingerprint = ToHex(ModelFingerprint(*file, model.config));
+  return model;
+}
+
+std::string DescribeRope(const RopeConfig& rope) {
+  std::string text = "base " + std::to_string(static_cast<int64_t>(rope.base)) + ", " +
+                     std::to_string(rope.dims) + " dimensions";
+  switch (rope.scaling) {
+    case RopeScaling::kNone:
+      break;
+    case RopeScaling::kLinear:
+      text += ", linear scaling by " + std::to_string(rope.factor);
+      break;
+    case RopeScaling::kLlama3:
+      text += ", Llama 3 frequency scaling";
+      break;
+    case RopeScaling::kDependent:
+      text += ", scaling that depends on the prompt's length (" + rope.scaling_name + ")";
+      break;
+  }
+  return text;
+}
+
+Result<std::unique_ptr<Tokenizer>> ReadTokenizer(const std::string& path) {
+  KVLINK_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(FileSystem::Posix(), path));
+  KVLINK_ASSIGN_OR_RETURN(TokenizerConfig config, ReadTokenizerConfig(*file));
+  return Tokenizer::Create(std::move(config));
+}
+
+Status CopyModel(const std::string& path, const std::string& directory, const std::string& name) {
+  FileSystem& files = FileSystem::Posix();
+  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(directory));
+  KVLINK_ASSIGN_OR_RETURN(const auto source, files.Map(path));
+  const std::string temporary = directory + "/." + name + "." + std::to_string(::getpid()) + ".tmp";
+  KVLINK_ASSIGN_OR_RETURN(const auto copy, files.Create(temporary));
+
+  const auto write = [&]() -> Status {
+    constexpr size_t kChunkBytes = 8 << 20;
+    const std::span<const std::byte> bytes = source->bytes();
+    for (size_t at = 0; at < bytes.size(); at += kChunkBytes) {
+      KVLINK_RETURN_IF_ERROR(
+          copy->Append(bytes.subspan(at, std::min(kChunkBytes, bytes.size() - at))));
+    }
+    return copy->Sync();
+  };
+  Status status = write();
+  const Status closed = copy->Close();
+  if (status.ok()) status = closed;
+  if (status.ok()) status = files.Rename(temporary, directory + "/" + name);
+  if (!status.ok()) {
+    (void)files.Remove(temporary);  // what is reported is why the copy failed
+    return status;
+  }
+  return files.SyncDirectory(directory);
+}
+
+}  // namespace kvlink::cli

@@ -1,0 +1,32 @@
+// Where things rest by default (XDG base directories), and which file a model's name means.
+#pragma once
+
+#include <string>
+
+#include "kvlink/status.h"
+
+namespace kvlink::cli {
+
+inline constexpr char kDefaultModel[] = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+// $XDG_DATA_HOME/kvlink, or ~/.local/share/kvlink. kFailedPrecondition: neither is set.
+Result<std::string> DataDirectory();
+// $XDG_CONFIG_HOME/kvlink/config.toml, or ~/.config/...; empty if neither is set.
+std::string ConfigPath();
+
+// `given` made absolute, or the default store if it is empty.
+Result<std::string> StorePath(const std::string& given);
+Result<std::string> ModelsDirectory();
+// The file that PATH or NAME means; the default model if it is empty. kNotFound says how to get
+// one.
+Result<std::string> ModelPath(const std::string& given);
+
+// The documents that `index` has seen, in a store's folder.
+std::string DocumentsPath(const std::string& store);
+
+bool FileExists(const std::string& path);
+bool IsWritable(const std::string& path);
+std::string FileName(const std::string& path);  // without its folders
+std::string AbsolutePath(const std::string& path);
+
+}  // namespace kvlink::cli

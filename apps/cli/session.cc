@@ -1,0 +1,58 @@
+#include "cli/session.h"
+
+#include "cli/log.h"
+#include "cli/places.h"
+
+namespace kvlink::cli {
+
+Session::Session(const GlobalOptions& options)
+    : options_(options), log_(MakeLog(options.quiet ? "error" : options.log_level, console_)) {}
+
+void Session::Warn(std::string_view message) {
+  if (!said_.emplace(message).second) return;
+  warnings_.emplace_back(message);
+  if (!silent_) log_(Severity::kWarning, message);
+}
+
+Result<std::string> Session::store_path() const { return StorePath(options_.store); }
+
+Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only) {
+  EngineOptions options;
+  KVLINK_ASSIGN_OR_RETURN(options.model_path, ModelPath(options_.model));
+  KVLINK_ASSIGN_OR_RETURN(options.store_path, store_path());
+  if (options_.links != "none") options.links_path = options_.links;
+  options.dtype = options_.dtype;
+  options.threads = options_.threads;
+  options.store_budget_bytes = static_cast<int64_t>(options_.budget_bytes);
+  options.store_read_only = read_only;
+  options.warn = [this](std::string_view message) { Warn(message); };
+  return Engine::Open(options);
+}
+
+Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create) {
+  DiskStoreOptions options;
+  KVLINK_ASSIGN_OR_RETURN(options.path, store_path());
+  if (!create && !FileExists(options.path)) {
+    return NotFound("there is no store at " + options.path + "; make one with: kvlink index PATH");
+  }
+  options.budget_bytes = static_cast<int64_t>(options_.budget_bytes);
+  options.read_only = FileExists(options.path) && !IsWritable(options.path);
+  options.log = log_;
+  return DiskStore::Open(options);
+}
+
+Result<std::unique_ptr<DocumentIndex>> Session::OpenDocuments(bool create, bool read_only) {
+  KVLINK_ASSIGN_OR_RETURN(const std::string store, store_path());
+  const std::string path = DocumentsPath(store);
+  if (!create && !FileExists(path)) {
+    return NotFound(
+        "no documents are indexed in " + store + "; index some with: kvlink index PATH" +
+        (FileExists(store)
+             ? " (or, if documents.sqlite was lost, restore it with: kvlink store verify)"
+             : ""));
+  }
+  if (create) KVLINK_RETURN_IF_ERROR(FileSystem::Posix().CreateDirectories(store));
+  return DocumentIndex::Open(path, read_only);
+}
+
+}  // namespace kvlink::cli

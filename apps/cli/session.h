@@ -1,0 +1,71 @@
+// What every command runs with: the options that all commands share, the terminal, the log, and
+// ways to open the model and the store. One thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "cli/terminal.h"
+#include "kv/disk_store.h"
+#include "kvlink/engine.h"
+#include "kvlink/status.h"
+#include "retrieval/document_index.h"
+
+namespace kvlink::cli {
+
+struct GlobalOptions {
+  std::string store;  // empty: the default place
+  std::string model;  // a path or a name; empty: the default model
+  std::string links;  // a path; empty or "none": no link file
+  std::string dtype = "auto";
+  int32_t threads = 0;        // 0: one a core
+  uint64_t budget_bytes = 0;  // 0: no limit
+  bool json = false;
+  bool quiet = false;
+  std::string log_level = "warning";
+};
+
+class Session {
+ public:
+  explicit Session(const GlobalOptions& options);
+
+  const GlobalOptions& options() const { return options_; }
+  Console& console() { return console_; }
+  const Log& log() const { return log_; }
+  bool json() const { return options_.json; }
+  // People look at it: tables and progress may be shown on standard error.
+  bool chatty() const { return !options_.json && !options_.quiet; }
+
+  // Said once, however often it comes; kept for the JSON of commands that report warnings.
+  void Warn(std::string_view message);
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  // From now on warnings are only kept.
+  void KeepWarningsSilently() { silent_ = true; }
+
+  Result<std::string> store_path() const;
+  Result<std::unique_ptr<Engine>> OpenEngine(bool read_only);
+  // kNotFound if there is no store, unless `create`.
+  Result<std::unique_ptr<DiskStore>> OpenStore(bool create);
+  // kNotFound if nothing has been indexed, unless `create`.
+  Result<std::unique_ptr<DocumentIndex>> OpenDocuments(bool create, bool read_only);
+
+ private:
+  GlobalOptions options_;
+  Console console_;
+  Log log_;
+  std::set<std::string, std::less<>> said_;
+  std::vector<std::string> warnings_;
+  bool silent_ = false;
+};
+
+// What a parsed command line wants done. The value is the exit status of a command that has said
+// everything itself; a Status is printed, and the exit status is 1 (130 for kCancelled).
+using Command = std::function<Result<int>(Session&)>;
+
+}  // namespace kvlink::cli

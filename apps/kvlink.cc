@@ -1,0 +1,21 @@
+// kvlink: the command line. Parses, runs one command (apps/cli), gives the exit status: 0 done,
+// 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. A failure is one line on standard error.
+#include "cli/arguments.h"
+#include "cli/json_output.h"
+#include "cli/session.h"
+
+int main(int argc, char** argv) {
+  using namespace kvlink;
+  using namespace kvlink::cli;
+
+  const Arguments arguments = ParseArguments(argc, argv);
+  if (!arguments.command) return arguments.exit_status;
+
+  Session session(arguments.options);
+  const Result<int> result = arguments.command(session);
+  const Status written = FlushOutput();
+  const Status& failure = result.ok() ? written : result.status();
+  if (failure.ok()) return *result;
+  session.console().Line("kvlink: " + Printable(failure.message(), false));
+  return failure.code() == StatusCode::kCancelled ? 130 : 1;
+}
