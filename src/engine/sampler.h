@@ -1,0 +1,70 @@
+// The sampler: logits of one row -> the next token, its log probability and the alternatives. Reads
+// no clock, no entropy, no global: the same settings, history and logits give the same token on
+// every machine. Not here: when an answer ends (the request decides).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kvlink/engine.h"
+#include "kvlink/status.h"
+
+namespace kvlink {
+
+// The random numbers of one request: SplitMix64's mixing (Steele, Lea, Flood, OOPSLA 2014) of a
+// counter under a mixed seed. Draw n depends on (seed, n) only.
+class RandomStream {
+ public:
+  explicit RandomStream(uint64_t seed);
+  uint64_t Next();
+  double NextUnit();  // in [0, 1), a multiple of 2^-53
+
+ private:
+  uint64_t key_ = 0;
+  uint64_t counter_ = 0;
+};
+
+struct SampledToken {
+  int32_t id = 0;
+  float logprob = 0;               // under the model's own distribution, before any setting
+  std::vector<TokenChoice> top{};  // most probable first under the same; ties: lowest id first
+};
+
+// One request's sampler: its settings, the tokens it has seen, its random numbers. One owner, one
+// thread. Steps, in this order:
+//   1. repetition penalty r: the logit of each token in the history is divided by r if positive,
+//      else multiplied by r (CTRL, arXiv 1909.05858, section 4.1);
+//   2. temperature 0: the largest logit wins, lowest id on ties, and nothing below applies;
+//      otherwise p = softmax(logits / temperature);
+//   3. top-k: the k most probable tokens stay;
+//   4. top-p: the shortest leading run of them that holds at least top_p of their probability stays
+//      (arXiv 1904.09751);
+//   5. min-p: tokens below min_p times the largest probability go (arXiv 2407.01082);
+//   6. one of what is left is drawn in proportion to p.
+// Ties in 3 and 4 are kept by lowest id. At least one token is always left.
+class Sampler {
+ public:
+  // kInvalidArgument names the setting that is out of range, what it may be and what it was.
+  static Result<Sampler> Create(const Sampling& sampling, int32_t vocab);
+
+  // Tokens of the prompt, for the repetition penalty. Ids outside [0, V), such as link embeddings,
+  // are passed over.
+  void AddHistory(std::span<const int32_t> ids);
+
+  // The next token, which joins the history. top_count alternatives at most (V if it is more).
+  // kInvalidArgument: top_count < 0; kDataLoss: a logit is NaN or infinite (token named), and then
+  // nothing has changed; kInternal: another number of logits than V.
+  Result<SampledToken> Next(std::span<const float> logits, int32_t top_count);  // logits [V]
+
+ private:
+  Sampler(const Sampling& sampling, int32_t vocab);
+  int32_t Draw(std::span<const float> logits);
+  double Penalised(std::span<const float> logits, int32_t id) const;
+
+  Sampling sampling_;
+  std::vector<bool> in_history_;  // [V]
+  RandomStream random_;
+};
+
+}  // namespace kvlink
