@@ -8,6 +8,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "base/bytes.h"
@@ -26,13 +27,17 @@ constexpr size_t kMaxTensors = 65536;
 constexpr size_t kMaxDimensions = 8;
 constexpr std::string_view kMetadata = "__metadata__";
 
+// Integers are placed like all tensors; only what has a type can be read as floats.
 struct DTypeRow {
   std::string_view name;
-  GgmlType type;
+  std::optional<GgmlType> type;
   uint64_t bytes;
 };
 constexpr DTypeRow kDTypes[] = {
-    {"F32", GgmlType::kF32, 4}, {"F16", GgmlType::kF16, 2}, {"BF16", GgmlType::kBF16, 2}};
+    {"F32", GgmlType::kF32, 4},   {"F16", GgmlType::kF16, 2},   {"BF16", GgmlType::kBF16, 2},
+    {"F64", std::nullopt, 8},     {"I64", std::nullopt, 8},     {"I32", std::nullopt, 4},
+    {"I16", std::nullopt, 2},     {"I8", std::nullopt, 1},      {"U8", std::nullopt, 1},
+    {"BOOL", std::nullopt, 1}};
 
 const DTypeRow* FindDType(std::string_view name) {
   for (const DTypeRow& row : kDTypes) {
@@ -154,7 +159,7 @@ Status PlaceTensor(const Entry& entry, std::span<const std::byte> data, SafeTens
   const DTypeRow* dtype = FindDType(entry.dtype);
   if (dtype == nullptr) {
     return Unsupported("field 'dtype' is " + Quoted(entry.dtype) +
-                       "; kvlink reads F32, F16 and BF16");
+                       "; kvlink reads floats (F64 to BF16), integers and BOOL");
   }
   tensor->dtype = entry.dtype;
   uint64_t bytes = dtype->bytes;
@@ -213,9 +218,9 @@ int64_t SafeTensor::elements() const {
 
 std::vector<float> SafeTensor::ToFloat() const {
   const DTypeRow* row = FindDType(dtype);
-  KVLINK_CHECK(row != nullptr);  // Open lets no other through
+  if (row == nullptr || !row->type) return {};
   std::vector<float> values(data.size() / row->bytes);
-  Dequantize(row->type, data.data(), static_cast<int64_t>(values.size()), values.data());
+  Dequantize(*row->type, data.data(), static_cast<int64_t>(values.size()), values.data());
   return values;
 }
 

@@ -14,11 +14,11 @@
 namespace kvlink {
 
 struct SafeTensor {
-  std::string dtype;                // "F32", "F16", "BF16"
+  std::string dtype;                // "F32", "F16", "BF16", "I64", ...
   std::vector<int64_t> shape;       // slowest first
   std::span<const std::byte> data;  // in the mapping
   int64_t elements() const;
-  std::vector<float> ToFloat() const;
+  std::vector<float> ToFloat() const;  // empty unless dtype is F32, F16 or BF16
 };
 
 // Immutable after Open, so thread-safe.
