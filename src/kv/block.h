@@ -31,7 +31,9 @@ struct BlockShape {
   // A plane is K or V of one layer, [G, padded n, D]; rows n.. are zero, so that a tile of
   // kTokenPadding tokens may be read whole.
   static constexpr int64_t kTokenPadding = 16;
-  int64_t padded_tokens() const { return (tokens + kTokenPadding - 1) / kTokenPadding * kTokenPadding; }
+  int64_t padded_tokens() const {
+    return (tokens + kTokenPadding - 1) / kTokenPadding * kTokenPadding;
+  }
   int64_t plane_bytes() const { return kv_heads * padded_tokens() * head_dim * SizeOf(dtype); }
   bool operator==(const BlockShape&) const = default;
 };

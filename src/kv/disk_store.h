@@ -18,8 +18,8 @@ namespace kvlink {
 
 struct DiskStoreOptions {
   std::string path;
-  int64_t budget_bytes = 0;   // 0: no limit but the disk's
-  bool read_only = false;     // Get works, Put gives kFailedPrecondition
+  int64_t budget_bytes = 0;  // 0: no limit but the disk's
+  bool read_only = false;    // Get works, Put gives kFailedPrecondition
   int64_t lock_timeout_ms = 30'000;
   FileSystem* files = nullptr;  // nullptr: FileSystem::Posix()
   Clock* clock = nullptr;       // nullptr: Clock::System()
@@ -67,6 +67,7 @@ class DiskStore : public BlockStore {
   virtual Result<DiskStoreStats> Stats() = 0;
   // Reads every byte of every file; sets damaged files aside; mends the catalogue.
   // `progress` (may be empty) gets done and total bytes, and returns false to stop early.
+  // A read-only store mends nothing: damage found there is kDataLoss.
   virtual Result<VerifyReport> Verify(const std::function<bool(int64_t, int64_t)>& progress) = 0;
   // Removes least recently used blocks, never pinned ones, until at most budget_bytes are used, and
   // empties quarantine/. Returns the bytes freed.

@@ -16,7 +16,7 @@ struct StoreCounters {
   int64_t misses = 0;
   int64_t puts = 0;
   int64_t put_failures = 0;
-  int64_t quarantined = 0;    // damaged or foreign files set aside
+  int64_t quarantined = 0;  // damaged or foreign files set aside
   int64_t evicted = 0;
   int64_t bytes_verified = 0;
 };

@@ -1,0 +1,193 @@
+// The catalogue's schema and queries (kv/catalogue.h).
+#include "kv/catalogue.h"
+
+#include <sys/stat.h>
+
+#include "base/bytes.h"
+
+namespace kvlink {
+namespace {
+
+// Stored in PRAGMA user_version.
+constexpr int64_t kSchemaVersion = 1;
+constexpr char kSchema[] = R"sql(
+  CREATE TABLE blocks (
+    id BLOB PRIMARY KEY,            -- 32 bytes
+    model BLOB NOT NULL,            -- 32 bytes: the model's fingerprint
+    size_bytes INTEGER NOT NULL,    -- of the file
+    tokens INTEGER NOT NULL,
+    dtype INTEGER NOT NULL,         -- as in base/dtype.h
+    pinned INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,    -- Unix time
+    last_used_ms INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX blocks_by_use ON blocks (pinned, last_used_ms, size_bytes);
+  PRAGMA user_version = 1;
+)sql";
+constexpr char kColumns[] =
+    "SELECT id, model, size_bytes, tokens, dtype, pinned, created_ms, last_used_ms FROM blocks ";
+
+std::string_view Text(const Sha256Digest& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+Result<Sha256Digest> DigestAt(const Statement& row, int column) {
+  const std::string_view blob = row.Blob(column);
+  Sha256Digest digest{};
+  if (blob.size() != digest.size()) {
+    return DataLoss("catalogue: a digest of " + std::to_string(blob.size()) +
+                    " bytes, 32 expected");
+  }
+  std::copy(blob.begin(), blob.end(), digest.begin());
+  return digest;
+}
+
+Result<StoredBlock> RowOf(const Statement& row) {
+  StoredBlock block;
+  KVLINK_ASSIGN_OR_RETURN(block.id, DigestAt(row, 0));
+  KVLINK_ASSIGN_OR_RETURN(block.model, DigestAt(row, 1));
+  block.size_bytes = row.Int(2);
+  block.tokens = static_cast<int32_t>(row.Int(3));
+  block.dtype = row.Int(4) == 0 ? DType::kF32 : DType::kBF16;
+  block.pinned = row.Int(5) != 0;
+  block.created_ms = row.Int(6);
+  block.last_used_ms = row.Int(7);
+  return block;
+}
+
+std::pair<uint64_t, uint64_t> FileAt(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return {0, 0};
+  return {info.st_dev, info.st_ino};
+}
+
+Status CheckWhole(Database& db, const std::string& path) {
+  KVLINK_ASSIGN_OR_RETURN(Statement check, db.Prepare("PRAGMA quick_check(1)"));
+  KVLINK_ASSIGN_OR_RETURN(const bool row, check.Step());
+  if (row && check.Text(0) == "ok") return {};
+  return DataLoss(path + ": damaged: " + std::string(row ? check.Text(0) : "no answer"));
+}
+
+Status PrepareSchema(Database& db, const std::string& path, bool read_only) {
+  KVLINK_ASSIGN_OR_RETURN(const int64_t version, db.QueryInt("PRAGMA user_version"));
+  if (version > kSchemaVersion) {
+    return FailedPrecondition(path + ": its schema version " + std::to_string(version) +
+                              " is newer than this program's " + std::to_string(kSchemaVersion) +
+                              "; use a newer kvlink, or another store");
+  }
+  if (version == kSchemaVersion) return CheckWhole(db, path);
+  if (read_only) return NotFound(path + ": has no rows yet");
+  KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
+  KVLINK_RETURN_IF_ERROR(db.Exec(kSchema));
+  return transaction.Commit();
+}
+
+}  // namespace
+
+Result<Catalogue> Catalogue::Open(const std::string& path, bool read_only) {
+  KVLINK_ASSIGN_OR_RETURN(Database db, Database::Open(path, read_only ? DatabaseMode::kReadOnly
+                                                                      : DatabaseMode::kCreate));
+  const auto file = FileAt(path);
+  if (!read_only) {
+    // NORMAL: a power cut may lose the last rows, never the file; files without a row are adopted.
+    KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"));
+  }
+  Status status = PrepareSchema(db, path, read_only);
+  // Another program's tables, or half of ours: nothing in it is worth more than a rebuild.
+  if (status.code() == StatusCode::kInternal) return DataLoss(status.message());
+  KVLINK_RETURN_IF_ERROR(status);
+  return Catalogue(path, std::move(db), file);
+}
+
+bool Catalogue::IsCurrent() const { return FileAt(path_) == file_; }
+
+Status Catalogue::Upsert(const StoredBlock& row) {
+  KVLINK_ASSIGN_OR_RETURN(
+      Statement insert, db_.Prepare("INSERT OR REPLACE INTO blocks (id, model, size_bytes, tokens, "
+                                    "dtype, pinned, created_ms, last_used_ms) "
+                                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
+  insert.BindBlob(1, Text(row.id)).BindBlob(2, Text(row.model)).Bind(3, row.size_bytes);
+  insert.Bind(4, int64_t{row.tokens}).Bind(5, static_cast<int64_t>(row.dtype));
+  insert.Bind(6, int64_t{row.pinned}).Bind(7, row.created_ms).Bind(8, row.last_used_ms);
+  return insert.Run();
+}
+
+Status Catalogue::Erase(const std::vector<BlockId>& ids) {
+  if (ids.empty()) return {};
+  KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+  KVLINK_ASSIGN_OR_RETURN(Statement erase, db_.Prepare("DELETE FROM blocks WHERE id = ?"));
+  for (const BlockId& id : ids) {
+    KVLINK_RETURN_IF_ERROR(erase.BindBlob(1, Text(id)).Run());
+  }
+  return transaction.Commit();
+}
+
+Status Catalogue::Touch(const std::vector<BlockUse>& uses) {
+  if (uses.empty()) return {};
+  KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+  KVLINK_ASSIGN_OR_RETURN(
+      Statement update,
+      db_.Prepare("UPDATE blocks SET last_used_ms = max(last_used_ms, ?) WHERE id = ?"));
+  for (const BlockUse& use : uses) {
+    KVLINK_RETURN_IF_ERROR(update.Bind(1, use.used_ms).BindBlob(2, Text(use.id)).Run());
+  }
+  return transaction.Commit();
+}
+
+Result<bool> Catalogue::SetPinned(const BlockId& id, bool pinned) {
+  // A pin is known here alone, so it is worth its fsync.
+  KVLINK_RETURN_IF_ERROR(db_.Exec("PRAGMA synchronous = FULL"));
+  KVLINK_ASSIGN_OR_RETURN(Statement update,
+                          db_.Prepare("UPDATE blocks SET pinned = ? WHERE id = ?"));
+  const Status updated = update.Bind(1, int64_t{pinned}).BindBlob(2, Text(id)).Run();
+  const bool found = db_.changes() > 0;
+  KVLINK_RETURN_IF_ERROR(db_.Exec("PRAGMA synchronous = NORMAL"));
+  KVLINK_RETURN_IF_ERROR(updated);
+  return found;
+}
+
+Result<std::optional<StoredBlock>> Catalogue::Find(const BlockId& id) {
+  KVLINK_ASSIGN_OR_RETURN(Statement select, db_.Prepare(std::string(kColumns) + "WHERE id = ?"));
+  KVLINK_ASSIGN_OR_RETURN(const bool found, select.BindBlob(1, Text(id)).Step());
+  if (!found) return std::optional<StoredBlock>();
+  KVLINK_ASSIGN_OR_RETURN(const StoredBlock block, RowOf(select));
+  return std::optional<StoredBlock>(block);
+}
+
+Result<std::vector<StoredBlock>> Catalogue::List() {
+  KVLINK_ASSIGN_OR_RETURN(Statement select,
+                          db_.Prepare(std::string(kColumns) + "ORDER BY created_ms, id"));
+  std::vector<StoredBlock> out;
+  while (true) {
+    KVLINK_ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return out;
+    KVLINK_ASSIGN_OR_RETURN(const StoredBlock block, RowOf(select));
+    out.push_back(block);
+  }
+}
+
+Result<CatalogueTotals> Catalogue::Totals() {
+  KVLINK_ASSIGN_OR_RETURN(Statement select,
+                          db_.Prepare("SELECT coalesce(sum(size_bytes), 0), "
+                                      "coalesce(sum(size_bytes * pinned), 0) FROM blocks"));
+  KVLINK_ASSIGN_OR_RETURN(const bool row, select.Step());
+  if (!row) return DataLoss(path_ + ": no totals");
+  return CatalogueTotals{select.Int(0), select.Int(1)};
+}
+
+Result<std::vector<StoredBlock>> Catalogue::LeastRecentlyUsed(int64_t bytes) {
+  KVLINK_ASSIGN_OR_RETURN(
+      Statement select,
+      db_.Prepare(std::string(kColumns) + "WHERE pinned = 0 ORDER BY last_used_ms, id"));
+  std::vector<StoredBlock> out;
+  while (bytes > 0) {
+    KVLINK_ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) break;
+    KVLINK_ASSIGN_OR_RETURN(const StoredBlock block, RowOf(select));
+    bytes -= block.size_bytes;
+    out.push_back(block);
+  }
+  return out;
+}
+
+}  // namespace kvlink

@@ -1,0 +1,58 @@
+// The rows beside the block files: sizes, use, pins. Everything but use and pins follows from the
+// files, which are the truth: Get never depends on a row. Not here: keeping rows and files in step
+// (kv/ledger.h).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/sqlite.h"
+#include "kv/disk_store.h"
+
+namespace kvlink {
+
+struct CatalogueTotals {
+  int64_t bytes = 0;
+  int64_t pinned_bytes = 0;
+};
+
+struct BlockUse {
+  BlockId id{};
+  int64_t used_ms = 0;
+};
+
+// Owner: one thread at a time. Writers of several processes take turns by the store's lock, not by
+// SQLite's, so that a row and its file change together.
+class Catalogue {
+ public:
+  // Errors: kFailedPrecondition (schema of a newer version), kDataLoss (damaged: remove and rebuild
+  // it), kNotFound (read_only and not there), else what the system said.
+  static Result<Catalogue> Open(const std::string& path, bool read_only);
+
+  Status Upsert(const StoredBlock& row);
+  Status Erase(const std::vector<BlockId>& ids);
+  // Keeps the later of the row's time and the given one.
+  Status Touch(const std::vector<BlockUse>& uses);
+  Result<bool> SetPinned(const BlockId& id, bool pinned);  // durable; false: there is no such row
+  Result<std::optional<StoredBlock>> Find(const BlockId& id);
+  Result<std::vector<StoredBlock>> List();  // oldest first
+  Result<CatalogueTotals> Totals();
+  // The least recently used blocks that are not pinned, as many as it takes to free `bytes`.
+  Result<std::vector<StoredBlock>> LeastRecentlyUsed(int64_t bytes);
+
+  // False when another process removed and rebuilt the file: this connection sees a ghost.
+  bool IsCurrent() const;
+
+ private:
+  Catalogue(std::string path, Database db, std::pair<uint64_t, uint64_t> file)
+      : path_(std::move(path)), db_(std::move(db)), file_(file) {}
+
+  std::string path_;
+  Database db_;
+  std::pair<uint64_t, uint64_t> file_;  // device and inode
+};
+
+}  // namespace kvlink

@@ -1,0 +1,74 @@
+// Keeps the catalogue's rows in step with the block files: adopts, forgets, sets aside, evicts, and
+// rebuilds the catalogue when it is damaged or gone. Not here: what callers see of a store
+// (kv/disk_store.cc).
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "kv/catalogue.h"
+#include "kv/store_folder.h"
+
+namespace kvlink {
+
+struct LedgerCounters {
+  std::atomic<int64_t> quarantined{0};
+  std::atomic<int64_t> evicted{0};
+};
+
+// Thread-safe. Methods of the second group REQUIRE the folder's lock; a damaged catalogue is mended
+// inside them. In the first group it gives kDataLoss: take the lock, Mend, and ask again.
+class Ledger {
+ public:
+  Ledger(StoreFolder& folder, Clock& clock, const Log& log)
+      : folder_(folder), clock_(clock), log_(log) {}
+
+  // Goes by the files' headers alone where a read-only folder gives no usable catalogue.
+  void OpenReadOnly();
+  Result<std::optional<StoredBlock>> Find(const BlockId& id);
+  Result<std::vector<StoredBlock>> List();
+
+  // Opens the catalogue, rebuilds it if need be, and reconciles rows and files.
+  Status Open();
+  Status Mend();                      // reads all rows, so that damage shows and is mended
+  Status Record(const Block& block);  // its file is in place
+  Status Adopt(const BlockId& id);    // likewise, found there; sets it aside if it is damaged
+  Status Forget(const std::vector<BlockId>& ids);
+  Status Touch(const std::vector<BlockUse>& uses);
+  Status SetPinned(const BlockId& id, bool pinned);  // kNotFound: neither row nor file
+  // Moves a bad file to quarantine/, or removes it where that fails.
+  Status SetAside(const BlockId& id, const std::string& why);
+  // Makes `need` bytes fit a budget. kResourceExhausted: they cannot, and then nothing is evicted.
+  Status MakeRoom(int64_t need_bytes, int64_t budget_bytes);
+  // Evicts until the blocks take at most budget_bytes; returns the bytes freed.
+  Result<int64_t> Shrink(int64_t budget_bytes);
+
+  const LedgerCounters& counters() const { return counters_; }
+
+ private:
+  using Write = std::function<Status(Catalogue&)>;
+  Status WithRows(const Write& write);  // for writers; REQUIRES the folder's lock
+  Status RebuildHeld();                 // REQUIRES: mutex_ held, and so on below
+  Status ReconcileHeld();
+  Status AdoptHeld(const BlockId& id);
+  Status SetAsideHeld(const BlockId& id, const std::string& why);
+  Result<int64_t> EvictHeld(Catalogue& rows, int64_t bytes);
+  Status CheckReadable();
+  Result<std::vector<StoredBlock>> ListFromFiles();
+
+  StoreFolder& folder_;
+  Clock& clock_;
+  const Log& log_;
+  LedgerCounters counters_;
+  bool read_only_ = false;
+  std::mutex mutex_;  // guards rows_: one connection, one thread at a time
+  std::optional<Catalogue> rows_;
+};
+
+}  // namespace kvlink
