@@ -256,6 +256,11 @@ Result<Transaction> Transaction::Begin(Database& db) {
   return Transaction(&db);
 }
 
+Result<Transaction> Transaction::BeginRead(Database& db) {
+  KVLINK_RETURN_IF_ERROR(db.Exec("BEGIN"));
+  return Transaction(&db);
+}
+
 Transaction::~Transaction() {
   if (db_ == nullptr) return;
   // SQLite may have rolled back by itself (disk full); then this says so and nothing is left to do.

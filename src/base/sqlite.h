@@ -83,10 +83,13 @@ class Database {
   sqlite3* db_ = nullptr;
 };
 
-// BEGIN IMMEDIATE ... COMMIT; rolled back when it goes without a Commit.
+// Rolled back when it goes without a Commit. The Database outlives it and is not moved meanwhile.
 class Transaction {
  public:
+  // Holds the write lock from the start, so that no statement in between finds it taken.
   static Result<Transaction> Begin(Database& db);
+  // For reading only: everything that is read is of one moment.
+  static Result<Transaction> BeginRead(Database& db);
   Transaction(Transaction&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
