@@ -2,8 +2,10 @@
 // BM25) that finds them. One SQLite file (WAL) in the store's folder: documents.sqlite.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kvlink/status.h"
@@ -37,20 +39,26 @@ class DocumentIndex {
 
   // A source whose content hash is recorded as fully indexed is unchanged.
   virtual Result<bool> IsUnchanged(const std::string& source, const std::string& content_hash) = 0;
-  // Adds one document under its source at `ordinal`; the same id under several sources is one text.
+  // Adds one document under its source at `ordinal`, its index in SourceFile::documents; the same
+  // id under several sources is one text. The source counts as changed until FinishSource; what it
+  // held before stays until then. kInvalidArgument: the id stands for another text.
   virtual Status Add(const SourceDocument& document, int64_t ordinal, int64_t tokens) = 0;
   // Everything of the source that is not in `documents` is forgotten, and its hash is recorded: one
   // transaction. Returns ids that no source has any more (their blocks can go).
-  virtual Result<std::vector<std::string>> FinishSource(
-      const SourceFile& file) = 0;
+  virtual Result<std::vector<std::string>> FinishSource(const SourceFile& file) = 0;
   virtual Result<std::vector<std::string>> Sources() = 0;
   // Forgets a source (--prune). Returns ids that no source has any more.
   virtual Result<std::vector<std::string>> ForgetSource(const std::string& source) = 0;
 
   // Best first. The query is any text: its words are OR-ed, none is FTS5 syntax. No words, no hits.
+  // Equal scores stand by source and place.
   virtual Result<std::vector<SearchHit>> Search(std::string_view query, int limit) = 0;
-  virtual Result<IndexedDocument> Get(const std::string& id) = 0;  // a unique prefix is enough
-  virtual Result<std::vector<IndexedDocument>> List() = 0;         // by source, then place
+  // Here and below a unique prefix of the id is enough. kNotFound; kInvalidArgument: not unique.
+  virtual Result<IndexedDocument> Get(const std::string& id) = 0;
+  // By source, then place: a document once for every place it has.
+  virtual Result<std::vector<IndexedDocument>> List() = 0;
+  // Forgets the document at all its places. Its sources count as changed: indexing them again
+  // brings it back.
   virtual Status Remove(const std::string& id) = 0;
   virtual Status SetPinned(const std::string& id, bool pinned) = 0;
 };

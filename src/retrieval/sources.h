@@ -13,8 +13,8 @@
 namespace kvlink {
 
 struct SourceDocument {
-  std::string id;      // first 16 hex digits of SHA-256 over title and text
-  std::string title;   // heading path, or the jsonl title, or the file's name without its ending
+  std::string id;     // first 16 hex digits of SHA-256 over title and text
+  std::string title;  // heading path, or the jsonl title, or the file's name without its ending
   std::string text;
   std::string source;  // path as given, absolute; "-" for standard input
   int64_t begin = 0;   // byte range in the source (for .jsonl: of the line)
@@ -22,8 +22,8 @@ struct SourceDocument {
 };
 
 struct SourceFile {
-  std::string path;             // absolute; "-" for standard input
-  std::string content_hash;     // hex SHA-256 of the bytes, max_tokens and the splitter's version
+  std::string path;          // absolute; "-" for standard input
+  std::string content_hash;  // hex SHA-256 of the bytes, max_tokens and the splitter's version
   std::vector<SourceDocument> documents;  // in the order of the text
   std::vector<std::string> notes;         // "notes.txt: 3 bytes that are not UTF-8 were replaced"
 };
@@ -44,7 +44,8 @@ Result<std::vector<std::string>> FindSources(FileSystem& files,
 // One file. Empty files give no documents and a note; binary files (NUL bytes) are refused with
 // kInvalidArgument; text that is not UTF-8 is replaced and noted; a bad jsonl line is refused with
 // its number.
-Result<SourceFile> ReadSource(FileSystem& files, const std::string& path, const ReadOptions& options,
+Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
+                              const ReadOptions& options,
                               const std::function<int64_t(std::string_view)>& count_tokens);
 // The same for text that came from elsewhere (standard input); jsonl if every line is an object.
 Result<SourceFile> ReadSourceText(const std::string& name, std::string_view bytes,

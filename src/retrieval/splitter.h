@@ -11,9 +11,9 @@
 namespace kvlink {
 
 struct TextPart {
-  std::string title;    // the heading path ("Guide > Install"), or empty
-  std::string text;     // trimmed; never empty
-  int64_t begin = 0;    // byte range in the source text
+  std::string title;  // the heading path ("Guide > Install"), or empty
+  std::string text;   // trimmed; never empty
+  int64_t begin = 0;  // byte range in the source text
   int64_t end = 0;
 };
 

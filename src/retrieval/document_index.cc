@@ -1,0 +1,368 @@
+// The index of documents on SQLite FTS5 (retrieval/document_index.h).
+#include "retrieval/document_index.h"
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/sqlite.h"
+#include "retrieval/index_schema.h"
+#include "retrieval/search_query.h"
+
+namespace kvlink {
+namespace {
+
+// A word in a title says more about a document than one in its text.
+constexpr char kRanked[] =
+    "SELECT rowid, bm25(documents_fts, 3.0, 1.0) FROM documents_fts WHERE documents_fts MATCH ?";
+
+constexpr char kPlaced[] =
+    "SELECT d.id, d.title, d.text, s.path, p.begin_byte, p.end_byte, d.tokens, d.pinned, p.ordinal "
+    "FROM documents d JOIN places p ON p.document = d.key JOIN sources s ON s.key = p.source ";
+
+// REQUIRES: the statement stands on a row of kPlaced.
+IndexedDocument RowOf(const Statement& row) {
+  IndexedDocument document;
+  document.id = row.Text(0);
+  document.title = row.Text(1);
+  document.text = row.Text(2);
+  document.source = row.Text(3);
+  document.begin = row.Int(4);
+  document.end = row.Int(5);
+  document.tokens = row.Int(6);
+  document.pinned = row.Int(7) != 0;
+  return document;
+}
+
+class SqliteIndex : public DocumentIndex {
+ public:
+  SqliteIndex(std::string path, Database db) : path_(std::move(path)), db_(std::move(db)) {}
+
+  Result<bool> IsUnchanged(const std::string& source, const std::string& content_hash) override {
+    return Locked<Result<bool>>([&]() -> Result<bool> {
+      KVLINK_ASSIGN_OR_RETURN(
+          Statement query,
+          db_.Prepare("SELECT 1 FROM sources WHERE path = ? AND content_hash = ?"));
+      return query.BindText(1, source).BindText(2, content_hash).Step();
+    });
+  }
+
+  Status Add(const SourceDocument& document, int64_t ordinal, int64_t tokens) override {
+    return Locked<Status>([&]() -> Status {
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(const int64_t source, OpenSource(document.source));
+      KVLINK_ASSIGN_OR_RETURN(const int64_t key, PutText(document, tokens));
+      KVLINK_ASSIGN_OR_RETURN(
+          Statement place,
+          db_.Prepare("INSERT INTO places(source, ordinal, document, begin_byte, end_byte) "
+                      "VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                      "begin_byte = excluded.begin_byte, end_byte = excluded.end_byte"));
+      place.Bind(1, source).Bind(2, ordinal).Bind(3, key);
+      place.Bind(4, document.begin).Bind(5, document.end);
+      KVLINK_RETURN_IF_ERROR(place.Run());
+      return transaction.Commit();
+    });
+  }
+
+  Result<std::vector<std::string>> FinishSource(const SourceFile& file) override {
+    return Locked<Result<std::vector<std::string>>>([&]() -> Result<std::vector<std::string>> {
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(const int64_t source, OpenSource(file.path));
+      KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> orphans,
+                              KeepOnly(source, file.documents));
+      KVLINK_ASSIGN_OR_RETURN(Statement record,
+                              db_.Prepare("UPDATE sources SET content_hash = ? WHERE key = ?"));
+      KVLINK_RETURN_IF_ERROR(record.BindText(1, file.content_hash).Bind(2, source).Run());
+      KVLINK_RETURN_IF_ERROR(transaction.Commit());
+      return orphans;
+    });
+  }
+
+  Result<std::vector<std::string>> Sources() override {
+    return Locked<Result<std::vector<std::string>>>([&]() -> Result<std::vector<std::string>> {
+      KVLINK_ASSIGN_OR_RETURN(Statement query,
+                              db_.Prepare("SELECT path FROM sources ORDER BY path"));
+      std::vector<std::string> paths;
+      while (true) {
+        KVLINK_ASSIGN_OR_RETURN(const bool row, query.Step());
+        if (!row) return paths;
+        paths.emplace_back(query.Text(0));
+      }
+    });
+  }
+
+  Result<std::vector<std::string>> ForgetSource(const std::string& source) override {
+    return Locked<Result<std::vector<std::string>>>([&]() -> Result<std::vector<std::string>> {
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(Statement find,
+                              db_.Prepare("SELECT key FROM sources WHERE path = ?"));
+      KVLINK_ASSIGN_OR_RETURN(const bool known, find.BindText(1, source).Step());
+      if (!known) return std::vector<std::string>();
+      const int64_t key = find.Int(0);
+      find.Reset();
+      KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> orphans, KeepOnly(key, {}));
+      KVLINK_ASSIGN_OR_RETURN(Statement forget, db_.Prepare("DELETE FROM sources WHERE key = ?"));
+      KVLINK_RETURN_IF_ERROR(forget.Bind(1, key).Run());
+      KVLINK_RETURN_IF_ERROR(transaction.Commit());
+      return orphans;
+    });
+  }
+
+  Result<std::vector<SearchHit>> Search(std::string_view query, int limit) override {
+    const std::string match = SearchQuery(query);
+    if (match.empty() || limit <= 0) return std::vector<SearchHit>();
+    return Locked<Result<std::vector<SearchHit>>>(
+        [&] { return BestOf(match, static_cast<size_t>(limit)); });
+  }
+
+  Result<IndexedDocument> Get(const std::string& id) override {
+    return Locked<Result<IndexedDocument>>([&]() -> Result<IndexedDocument> {
+      KVLINK_ASSIGN_OR_RETURN(const Transaction snapshot, Transaction::BeginRead(db_));
+      KVLINK_ASSIGN_OR_RETURN(const int64_t key, KeyOf(id));
+      KVLINK_ASSIGN_OR_RETURN(auto placed, FirstPlace(key));
+      return std::move(placed.first);
+    });
+  }
+
+  Result<std::vector<IndexedDocument>> List() override {
+    return Locked<Result<std::vector<IndexedDocument>>>(
+        [&]() -> Result<std::vector<IndexedDocument>> {
+          KVLINK_ASSIGN_OR_RETURN(Statement query, db_.Prepare(std::string(kPlaced) +
+                                                               "ORDER BY s.path, p.ordinal, d.id"));
+          std::vector<IndexedDocument> documents;
+          while (true) {
+            KVLINK_ASSIGN_OR_RETURN(const bool row, query.Step());
+            if (!row) return documents;
+            documents.push_back(RowOf(query));
+          }
+        });
+  }
+
+  Status Remove(const std::string& id) override {
+    return Locked<Status>([&]() -> Status {
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(const int64_t key, KeyOf(id));
+      // Its sources hold more now than the index knows, so they count as changed.
+      for (const char* sql : {"UPDATE sources SET content_hash = NULL WHERE key IN "
+                              "(SELECT source FROM places WHERE document = ?)",
+                              "DELETE FROM places WHERE document = ?"}) {
+        KVLINK_ASSIGN_OR_RETURN(Statement statement, db_.Prepare(sql));
+        KVLINK_RETURN_IF_ERROR(statement.Bind(1, key).Run());
+      }
+      KVLINK_RETURN_IF_ERROR(DropText(key));
+      return transaction.Commit();
+    });
+  }
+
+  Status SetPinned(const std::string& id, bool pinned) override {
+    return Locked<Status>([&]() -> Status {
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(const int64_t key, KeyOf(id));
+      KVLINK_ASSIGN_OR_RETURN(Statement update,
+                              db_.Prepare("UPDATE documents SET pinned = ? WHERE key = ?"));
+      KVLINK_RETURN_IF_ERROR(update.Bind(1, int64_t{pinned}).Bind(2, key).Run());
+      return transaction.Commit();
+    });
+  }
+
+ private:
+  using Placed = std::pair<IndexedDocument, int64_t>;  // and its ordinal
+
+  template <class R, class F>
+  R Locked(F f) {
+    const std::lock_guard lock(mutex_);
+    R result = f();
+    if (result.code() == StatusCode::kDataLoss) return WithRebuildAdvice(path_, StatusOf(result));
+    return result;
+  }
+  static Status StatusOf(const Status& status) { return status; }
+  template <class T>
+  static Status StatusOf(const Result<T>& result) {
+    return result.status();
+  }
+
+  // The source's key; from now on it is not indexed to the end.
+  Result<int64_t> OpenSource(const std::string& path) {
+    KVLINK_ASSIGN_OR_RETURN(
+        Statement put,
+        db_.Prepare("INSERT INTO sources(path) VALUES(?) ON CONFLICT(path) DO UPDATE "
+                    "SET content_hash = NULL RETURNING key"));
+    KVLINK_ASSIGN_OR_RETURN(const bool row, put.BindText(1, path).Step());
+    if (!row) return Internal(path_ + ": no key for source " + path);
+    return put.Int(0);
+  }
+
+  Result<int64_t> PutText(const SourceDocument& document, int64_t tokens) {
+    KVLINK_ASSIGN_OR_RETURN(Statement find,
+                            db_.Prepare("SELECT key, title, text FROM documents WHERE id = ?"));
+    KVLINK_ASSIGN_OR_RETURN(const bool known, find.BindText(1, document.id).Step());
+    if (known) {
+      if (find.Text(1) != document.title || find.Text(2) != document.text) {
+        return InvalidArgument("document " + document.id +
+                               ": its id stands for another text already; ids must come from "
+                               "title and text");
+      }
+      const int64_t key = find.Int(0);
+      KVLINK_ASSIGN_OR_RETURN(Statement update,
+                              db_.Prepare("UPDATE documents SET tokens = ? WHERE key = ?"));
+      KVLINK_RETURN_IF_ERROR(update.Bind(1, tokens).Bind(2, key).Run());
+      return key;
+    }
+    KVLINK_ASSIGN_OR_RETURN(
+        Statement insert,
+        db_.Prepare("INSERT INTO documents(id, title, text, tokens) VALUES(?, ?, ?, ?)"));
+    insert.BindText(1, document.id).BindText(2, document.title).BindText(3, document.text);
+    KVLINK_RETURN_IF_ERROR(insert.Bind(4, tokens).Run());
+    KVLINK_ASSIGN_OR_RETURN(const int64_t key, db_.QueryInt("SELECT last_insert_rowid()"));
+    KVLINK_ASSIGN_OR_RETURN(
+        Statement words,
+        db_.Prepare("INSERT INTO documents_fts(rowid, title, text) VALUES(?, ?, ?)"));
+    words.Bind(1, key).BindText(2, document.title).BindText(3, document.text);
+    KVLINK_RETURN_IF_ERROR(words.Run());
+    return key;
+  }
+
+  // FTS5 over foreign content must be told the old words when a row goes.
+  Status DropText(int64_t key) {
+    for (const char* sql : {"INSERT INTO documents_fts(documents_fts, rowid, title, text) "
+                            "SELECT 'delete', key, title, text FROM documents WHERE key = ?",
+                            "DELETE FROM documents WHERE key = ?"}) {
+      KVLINK_ASSIGN_OR_RETURN(Statement statement, db_.Prepare(sql));
+      KVLINK_RETURN_IF_ERROR(statement.Bind(1, key).Run());
+    }
+    return {};
+  }
+
+  // Drops the source's places but those of `documents`, and the texts that stand nowhere any more.
+  // Returns their ids, sorted.
+  Result<std::vector<std::string>> KeepOnly(int64_t source,
+                                            const std::vector<SourceDocument>& documents) {
+    struct Stale {
+      int64_t ordinal, document;
+    };
+    std::vector<Stale> stale;
+    KVLINK_ASSIGN_OR_RETURN(Statement query,
+                            db_.Prepare("SELECT p.ordinal, p.document, d.id FROM places p JOIN "
+                                        "documents d ON d.key = p.document WHERE p.source = ?"));
+    query.Bind(1, source);
+    while (true) {
+      KVLINK_ASSIGN_OR_RETURN(const bool row, query.Step());
+      if (!row) break;
+      const int64_t ordinal = query.Int(0);
+      const bool kept = ordinal >= 0 && ordinal < static_cast<int64_t>(documents.size()) &&
+                        documents[static_cast<size_t>(ordinal)].id == query.Text(2);
+      if (!kept) stale.push_back({ordinal, query.Int(1)});
+    }
+    KVLINK_ASSIGN_OR_RETURN(
+        Statement drop,
+        db_.Prepare("DELETE FROM places WHERE source = ? AND ordinal = ? AND document = ?"));
+    std::set<int64_t> candidates;
+    for (const Stale& place : stale) {
+      drop.Bind(1, source).Bind(2, place.ordinal).Bind(3, place.document);
+      KVLINK_RETURN_IF_ERROR(drop.Run());
+      candidates.insert(place.document);
+    }
+    KVLINK_ASSIGN_OR_RETURN(Statement orphan,
+                            db_.Prepare("SELECT id FROM documents WHERE key = ?1 AND NOT EXISTS "
+                                        "(SELECT 1 FROM places WHERE document = ?1)"));
+    std::vector<std::string> orphans;
+    for (const int64_t key : candidates) {
+      KVLINK_ASSIGN_OR_RETURN(const bool row, orphan.Bind(1, key).Step());
+      if (!row) continue;
+      orphans.emplace_back(orphan.Text(0));
+      orphan.Reset();
+      KVLINK_RETURN_IF_ERROR(DropText(key));
+    }
+    std::sort(orphans.begin(), orphans.end());
+    return orphans;
+  }
+
+  // The key of the one document whose id is `id` or begins with it.
+  Result<int64_t> KeyOf(const std::string& id) {
+    if (id.empty()) return InvalidArgument("a document's id is empty; kvlink docs list shows ids");
+    KVLINK_ASSIGN_OR_RETURN(Statement exact, db_.Prepare("SELECT key FROM documents WHERE id = ?"));
+    KVLINK_ASSIGN_OR_RETURN(const bool found, exact.BindText(1, id).Step());
+    if (found) return exact.Int(0);
+    // 0xff is in no UTF-8, so it sorts behind every id that begins with `id`.
+    KVLINK_ASSIGN_OR_RETURN(
+        Statement prefixed,
+        db_.Prepare("SELECT min(key), count(*) FROM documents WHERE id >= ? AND id < ?"));
+    KVLINK_ASSIGN_OR_RETURN(const bool row,
+                            prefixed.BindText(1, id).BindText(2, id + "\xff").Step());
+    const int64_t matches = row ? prefixed.Int(1) : 0;
+    if (matches == 0) {
+      return NotFound("no document " + id + " in " + path_ +
+                      "; kvlink docs list shows what is there");
+    }
+    if (matches > 1) {
+      return InvalidArgument(std::to_string(matches) + " documents have ids that begin with " + id +
+                             "; give more of the id");
+    }
+    return prefixed.Int(0);
+  }
+
+  Result<Placed> FirstPlace(int64_t key) {
+    KVLINK_ASSIGN_OR_RETURN(
+        Statement query,
+        db_.Prepare(std::string(kPlaced) + "WHERE d.key = ? ORDER BY s.path, p.ordinal LIMIT 1"));
+    KVLINK_ASSIGN_OR_RETURN(const bool row, query.Bind(1, key).Step());
+    if (!row) return DataLoss(path_ + ": a document has no place in any source");
+    return Placed(RowOf(query), query.Int(8));
+  }
+
+  // Scores first, for all matches; texts and places only of those that can be among the best.
+  Result<std::vector<SearchHit>> BestOf(const std::string& match, size_t limit) {
+    // Another process may forget a document between the scores and its text.
+    KVLINK_ASSIGN_OR_RETURN(const Transaction snapshot, Transaction::BeginRead(db_));
+    KVLINK_ASSIGN_OR_RETURN(Statement ranked, db_.Prepare(kRanked));
+    ranked.BindText(1, match);
+    std::vector<std::pair<double, int64_t>> scores;  // SQLite's: smaller is better
+    while (true) {
+      KVLINK_ASSIGN_OR_RETURN(const bool row, ranked.Step());
+      if (!row) break;
+      scores.emplace_back(ranked.Real(1), ranked.Int(0));
+    }
+    std::sort(scores.begin(), scores.end());
+    size_t kept = std::min(limit, scores.size());
+    // Ties with the last one are decided by their place, so they all come along.
+    while (kept > 0 && kept < scores.size() && scores[kept].first == scores[kept - 1].first) ++kept;
+    struct Candidate {
+      SearchHit hit;
+      int64_t ordinal;
+    };
+    std::vector<Candidate> candidates;
+    for (size_t i = 0; i < kept; ++i) {
+      KVLINK_ASSIGN_OR_RETURN(Placed placed, FirstPlace(scores[i].second));
+      candidates.push_back({{std::move(placed.first), -scores[i].first}, placed.second});
+    }
+    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+      if (a.hit.score != b.hit.score) return a.hit.score > b.hit.score;
+      if (a.hit.document.source != b.hit.document.source) {
+        return a.hit.document.source < b.hit.document.source;
+      }
+      if (a.ordinal != b.ordinal) return a.ordinal < b.ordinal;
+      return a.hit.document.id < b.hit.document.id;
+    });
+    std::vector<SearchHit> hits;
+    for (size_t i = 0; i < std::min(limit, candidates.size()); ++i) {
+      hits.push_back(std::move(candidates[i].hit));
+    }
+    return hits;
+  }
+
+  const std::string path_;
+  std::mutex mutex_;  // SQLite's own are off
+  Database db_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DocumentIndex>> DocumentIndex::Open(const std::string& path,
+                                                           bool read_only) {
+  KVLINK_ASSIGN_OR_RETURN(Database db, OpenIndexDatabase(path, read_only));
+  return std::unique_ptr<DocumentIndex>(std::make_unique<SqliteIndex>(path, std::move(db)));
+}
+
+}  // namespace kvlink

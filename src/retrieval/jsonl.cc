@@ -1,0 +1,115 @@
+// JSON lines (retrieval/jsonl.h). The only file of the room that includes nlohmann/json.
+#include "retrieval/jsonl.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "retrieval/boundaries.h"
+
+namespace kvlink {
+namespace {
+
+using nlohmann::json;
+
+// Calls visit(line number from 1, trimmed range) for each line that is not blank, until it is
+// false.
+template <class Visit>
+void ForEachLine(std::string_view text, Visit visit) {
+  int64_t number = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t newline = std::min(text.find('\n', at), text.size());
+    ++number;
+    const TextRange line = Trimmed(text, {at, newline});
+    if (!line.empty() && !visit(number, line)) return;
+    at = newline + 1;
+  }
+}
+
+// The library's own words, without its "[json.exception.parse_error.101]" and without the text
+// around the fault, which may be long.
+std::string Reason(const json::exception& e) {
+  std::string_view what = e.what();
+  if (const size_t bracket = what.find("] "); bracket != std::string_view::npos) {
+    what.remove_prefix(bracket + 2);
+  }
+  std::string reason(what.substr(0, std::min(what.find("; last read"), what.size())));
+  std::replace_if(
+      reason.begin(), reason.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; },
+      ' ');
+  return reason.size() > 200 ? reason.substr(0, 200) : reason;
+}
+
+// A NUL (written \u0000 in JSON) would end the text in much that reads it later.
+std::string WithoutNul(std::string s) {
+  for (size_t at = s.find('\0'); at != std::string::npos; at = s.find('\0', at)) {
+    s.replace(at, 1, "\xef\xbf\xbd");
+  }
+  return s;
+}
+
+Result<JsonlDocument> ParseLine(const std::string& where, std::string_view line) {
+  try {
+    const json value = json::parse(line);
+    if (!value.is_object()) {
+      return InvalidArgument(where +
+                             "an object like {\"title\": \"…\", \"text\": \"…\"} expected, " +
+                             value.type_name() + " found");
+    }
+    JsonlDocument document;
+    if (const auto title = value.find("title"); title != value.end() && !title->is_null()) {
+      if (!title->is_string()) {
+        return InvalidArgument(where + "\"title\" must be a string, " + title->type_name() +
+                               " found");
+      }
+      document.title = WithoutNul(title->get<std::string>());
+    }
+    for (const char* key : {"text", "contents", "content"}) {
+      const auto text = value.find(key);
+      if (text == value.end()) continue;
+      if (!text->is_string()) {
+        return InvalidArgument(where + "\"" + key + "\" must be a string, " + text->type_name() +
+                               " found");
+      }
+      document.text = WithoutNul(text->get<std::string>());
+      return document;
+    }
+    return InvalidArgument(where + "there is no \"text\" (nor \"contents\" or \"content\")");
+  } catch (const json::exception& e) {
+    return InvalidArgument(where + "not JSON: " + Reason(e));
+  }
+}
+
+}  // namespace
+
+Result<std::vector<JsonlDocument>> ParseJsonl(const std::string& name, std::string_view text) {
+  std::vector<JsonlDocument> documents;
+  Status status;
+  ForEachLine(text, [&](int64_t number, TextRange line) {
+    Result<JsonlDocument> document = ParseLine(name + ": line " + std::to_string(number) + ": ",
+                                               text.substr(line.begin, line.size()));
+    if (!document.ok()) {
+      status = document.status();
+      return false;
+    }
+    document->begin = static_cast<int64_t>(line.begin);
+    document->end = static_cast<int64_t>(line.end);
+    documents.push_back(*std::move(document));
+    return true;
+  });
+  if (!status.ok()) return status;
+  return documents;
+}
+
+bool IsJsonl(std::string_view text) {
+  bool some = false;
+  bool all = true;
+  ForEachLine(text, [&](int64_t, TextRange line) {
+    some = true;
+    // accept() builds nothing; the first character tells an object from other JSON.
+    all = text[line.begin] == '{' && json::accept(text.substr(line.begin, line.size()));
+    return all;
+  });
+  return some && all;
+}
+
+}  // namespace kvlink

@@ -1,0 +1,32 @@
+// Bytes as well-formed UTF-8 without NUL, and the way back from its offsets to the bytes'. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvlink {
+
+struct RepairedText {
+  std::string text;
+  int64_t replaced_bytes = 0;  // that were not UTF-8, each run of them now U+FFFD
+
+  // The offset in the source of an offset in `text`; one inside a U+FFFD gives the run's begin.
+  int64_t SourceOffset(int64_t offset) const;
+
+  // Where U+FFFD took a run's place: its offset in `text`, and that of the byte after it on both
+  // sides. Sorted.
+  struct Patch {
+    int64_t begin = 0;
+    int64_t source_begin = 0;
+    int64_t end = 0;
+    int64_t source_end = 0;
+  };
+  std::vector<Patch> patches;
+};
+
+// A byte order mark at the front is left out (offsets still count it).
+RepairedText RepairUtf8(std::string_view bytes);
+
+}  // namespace kvlink
