@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "model/file_error.h"
+#include "text/quote.h"
 
 namespace kvlink {
 namespace {

@@ -4,8 +4,8 @@
 #include <limits>
 #include <numeric>
 
-#include "model/file_error.h"
 #include "model/gguf_parser.h"
+#include "text/quote.h"
 
 namespace kvlink {
 namespace {

@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "base/bytes.h"
-#include "model/file_error.h"
+#include "model/file_kind.h"
+#include "text/quote.h"
 
 namespace kvlink {
 namespace {

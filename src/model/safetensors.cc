@@ -14,8 +14,9 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/dtype.h"
-#include "model/file_error.h"
+#include "model/file_kind.h"
 #include "tensor/quant.h"
+#include "text/quote.h"
 
 namespace kvlink {
 namespace {
@@ -33,11 +34,11 @@ struct DTypeRow {
   std::optional<GgmlType> type;
   uint64_t bytes;
 };
-constexpr DTypeRow kDTypes[] = {
-    {"F32", GgmlType::kF32, 4},   {"F16", GgmlType::kF16, 2},   {"BF16", GgmlType::kBF16, 2},
-    {"F64", std::nullopt, 8},     {"I64", std::nullopt, 8},     {"I32", std::nullopt, 4},
-    {"I16", std::nullopt, 2},     {"I8", std::nullopt, 1},      {"U8", std::nullopt, 1},
-    {"BOOL", std::nullopt, 1}};
+constexpr DTypeRow kDTypes[] = {{"F32", GgmlType::kF32, 4},   {"F16", GgmlType::kF16, 2},
+                                {"BF16", GgmlType::kBF16, 2}, {"F64", std::nullopt, 8},
+                                {"I64", std::nullopt, 8},     {"I32", std::nullopt, 4},
+                                {"I16", std::nullopt, 2},     {"I8", std::nullopt, 1},
+                                {"U8", std::nullopt, 1},      {"BOOL", std::nullopt, 1}};
 
 const DTypeRow* FindDType(std::string_view name) {
   for (const DTypeRow& row : kDTypes) {

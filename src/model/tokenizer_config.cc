@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "model/config.h"
-#include "model/file_error.h"
+#include "text/quote.h"
 
 namespace kvlink {
 namespace {

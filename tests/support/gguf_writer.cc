@@ -107,7 +107,7 @@ std::string GgufWriter::Header() const {
   return out;
 }
 
-size_t GgufWriter::header_bytes() const { return Header().size(); }
+size_t GgufWriter::HeaderBytes() const { return Header().size(); }
 
 std::string GgufWriter::Build() const {
   std::string out = Header();

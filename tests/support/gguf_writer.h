@@ -63,7 +63,7 @@ class GgufWriter {
   void RemoveTensor(std::string_view name);
 
   std::string Build() const;
-  size_t header_bytes() const;  // up to the padding before the data
+  size_t HeaderBytes() const;  // up to the padding before the data
 
  private:
   struct Key {
@@ -82,6 +82,11 @@ class GgufWriter {
   std::vector<Key> keys_;
   std::vector<Entry> entries_;
 };
+
+// The tiny model (support/tiny_model.h) before it becomes bytes, for tests that change a part of
+// it.
+struct TinyModelOptions;
+GgufWriter TinyModelWriter(const TinyModelOptions& options);
 
 // Text as GGUF writes it: 8 bytes of length, the bytes.
 std::string GgufText(std::string_view text);

@@ -72,7 +72,7 @@ const std::vector<std::string>& Merges() {
 
 }  // namespace
 
-std::string TinyModelGguf(const TinyModelOptions& o) {
+GgufWriter TinyModelWriter(const TinyModelOptions& o) {
   const std::string arch = o.architecture + ".";
   GgufWriter file;
   file.String("general.architecture", o.architecture);
@@ -140,7 +140,11 @@ std::string TinyModelGguf(const TinyModelOptions& o) {
   if (!o.rope_freqs.empty()) {
     file.F32Tensor("rope_freqs.weight", {static_cast<int64_t>(o.rope_freqs.size())}, o.rope_freqs);
   }
-  return file.Build();
+  return file;
+}
+
+std::string TinyModelGguf(const TinyModelOptions& options) {
+  return TinyModelWriter(options).Build();
 }
 
 std::string WriteTinyModel(const std::string& directory, const TinyModelOptions& options,

@@ -1,14 +1,14 @@
-#include "model/file_error.h"
+#include "model/file_kind.h"
 
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 
 #include "base/bytes.h"
+#include "text/quote.h"
 
 namespace kvlink {
 namespace {
-
-constexpr char kHex[] = "0123456789abcdef";
 
 bool StartsWithAnyCase(std::string_view text, std::string_view lower) {
   if (text.size() < lower.size()) return false;
@@ -18,20 +18,6 @@ bool StartsWithAnyCase(std::string_view text, std::string_view lower) {
 }
 
 }  // namespace
-
-std::string Quoted(std::string_view text) {
-  constexpr size_t kShown = 80;
-  std::string out = "'";
-  for (const char c : text.substr(0, kShown)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      out += c;
-    } else {
-      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
-    }
-  }
-  return out + (text.size() > kShown ? "...'" : "'");
-}
 
 std::string WhatItLooksLike(std::span<const std::byte> file) {
   const std::string_view text = AsText(file.first(std::min<size_t>(file.size(), 512)));
