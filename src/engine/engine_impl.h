@@ -1,0 +1,53 @@
+// The engine: one linkable model and one store of blocks; a request in, an answer out. Place on the
+// main path: kvlink ask -> Engine::Ask -> LinkableModel::Plan, Indexer::Fetch, Link, Model::Forward.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "kv/store.h"
+#include "kvlink/engine.h"
+#include "link/indexer.h"
+#include "link/linkable_model.h"
+#include "link/linker.h"
+
+namespace kvlink {
+
+class EngineImpl : public Engine {
+ public:
+  EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<BlockStore> store,
+             const EngineOptions& options);
+
+  Result<Encoded> Encode(const Document& document) override;
+  Result<Answer> Ask(const Request& request, const TextSink& sink) override;
+  int64_t CountTokens(std::string_view text) const override;
+  std::string BlockIdOf(const Document& document) const override;
+  Status RemoveBlock(const Document& document) override;
+  Status PinBlock(const Document& document, bool pinned) override;
+  const ModelSummary& model() const override { return summary_; }
+
+  LinkableModel& linkable() { return *model_; }
+  BlockStore& store() { return *store_; }
+
+ private:
+  struct Prompt;
+  Status Prepare(const Request& request, Prompt* prompt, Answer* answer);
+  Status FetchBlocks(const Request& request, Prompt* prompt, Answer* answer);
+  Status Generate(const Request& request, Prompt* prompt, const TextSink& sink, double start_ms,
+                  Answer* answer);
+  std::vector<int32_t> DocumentTokens(const Document& document) const;
+  void FillSummary(const EngineOptions& options);
+
+  std::mutex mutex_;  // one request at a time
+  std::unique_ptr<LinkableModel> model_;
+  std::unique_ptr<BlockStore> store_;
+  Indexer indexer_;       // with the link file's adapter
+  Indexer base_indexer_;  // without: what full attention reuses
+  Clock& clock_;
+  ModelSummary summary_;
+};
+
+}  // namespace kvlink

@@ -1,0 +1,66 @@
+#include "link/indexer.h"
+
+#include <numeric>
+#include <vector>
+
+#include "kv/block_format.h"
+
+namespace kvlink {
+
+BlockId Indexer::IdOf(std::span<const int32_t> tokens, BlockKind kind) const {
+  Sha256 hash;
+  hash.Field("kvlink block").Field(kBlockFormatVersion);
+  hash.Update(std::as_bytes(std::span(model_->fingerprint())));
+  hash.Update(std::as_bytes(std::span(model_->tokenizer().fingerprint())));
+  hash.Field(Name(model_->kv_dtype())).Field(model_->compute_path());
+  hash.Field(AdapterActsOn(kind) ? ToHex(links_->adapter->hash) : "no adapter");
+  hash.Field(tokens.size()).Update(std::as_bytes(tokens));
+  return hash.Finish();
+}
+
+Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> tokens,
+                                                     BlockKind kind, std::string_view label) {
+  const ModelConfig& c = model_->config();
+  const int32_t n = static_cast<int32_t>(tokens.size());
+  const BlockShape shape{c.layers, c.kv_heads, c.head_dim, n, model_->kv_dtype()};
+  KVLINK_ASSIGN_OR_RETURN(
+      BlockBuilder builder,
+      BlockBuilder::Create({IdOf(tokens, kind), model_->fingerprint()}, shape, tokens, label));
+  // The pass writes keys and values where they will rest.
+  std::vector<void*> keys, values;
+  for (int32_t l = 0; l < c.layers; ++l) {
+    keys.push_back(builder.keys(l));
+    values.push_back(builder.values(l));
+  }
+  Tail tail(std::move(keys), std::move(values), shape.padded_tokens());
+  std::vector<int32_t> positions(tokens.size());
+  std::iota(positions.begin(), positions.end(), 0);
+  Sequence sequence;
+  sequence.tokens = tokens;
+  sequence.positions = positions;
+  sequence.tail = &tail;
+  if (AdapterActsOn(kind)) sequence.adapter = adapter_;
+  KVLINK_RETURN_IF_ERROR(model_->Forward({&sequence, 1}));
+  return std::move(builder).Finish();
+}
+
+Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind kind,
+                                    std::string_view label) {
+  auto found = store_->Get(IdOf(tokens, kind));
+  if (found.ok()) {
+    // The id is a hash over the tokens; equal ids of other tokens would be a damaged file.
+    const std::shared_ptr<const Block>& block = *found;
+    if (std::equal(tokens.begin(), tokens.end(), block->tokens().begin(), block->tokens().end())) {
+      return IndexedBlock{block, false, "block was in the store"};
+    }
+  }
+  IndexedBlock made{nullptr, true,
+                    found.ok() ? "the stored block has other tokens" : found.status().message()};
+  KVLINK_ASSIGN_OR_RETURN(made.block, Encode(tokens, kind, label));
+  if (const Status kept = store_->Put(made.block); !kept.ok()) {
+    made.why += "; not kept: " + kept.message();
+  }
+  return made;
+}
+
+}  // namespace kvlink

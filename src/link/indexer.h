@@ -1,0 +1,60 @@
+// The indexer: a document's tokens in, its block out. Looks in the store first; what is missing is
+// encoded alone, at positions 0..n-1, with the context empty (kvlink.md, section 1), and kept.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "kv/store.h"
+#include "link/link_file.h"
+#include "model/model.h"
+#include "model/prepared_adapter.h"
+
+namespace kvlink {
+
+// What a run of tokens is, which decides whether an adapter took part in its block.
+enum class BlockKind { kDocument, kHead };
+
+struct IndexedBlock {
+  std::shared_ptr<const Block> block;
+  bool computed = false;  // now; else it was in the store
+  std::string why;        // one line: why it was computed, or why it could not be kept
+};
+
+// Thread promise: one call at a time (it runs the model).
+class Indexer {
+ public:
+  // All outlive the indexer. `links` and `adapter` may be null.
+  Indexer(Model* model, BlockStore* store, const Links* links, PreparedAdapter* adapter)
+      : model_(model), store_(store), links_(links), adapter_(adapter) {}
+
+  // SHA-256 over everything that decides the block's bytes: model fingerprint, tokenizer, token
+  // ids, dtype, layout version, compute path, and the adapter where it takes part.
+  BlockId IdOf(std::span<const int32_t> tokens, BlockKind kind) const;
+
+  // From the store, or encoded and kept. A store that fails costs time, never the block.
+  // REQUIRES: tokens is not empty.
+  Result<IndexedBlock> Fetch(std::span<const int32_t> tokens, BlockKind kind,
+                             std::string_view label);
+
+  // Always encodes, keeps nothing.
+  Result<std::shared_ptr<const Block>> Encode(std::span<const int32_t> tokens, BlockKind kind,
+                                              std::string_view label);
+
+ private:
+  // A document's tokens are outside the adapter's scope unless it is "everywhere"; the head's are
+  // always inside.
+  bool AdapterActsOn(BlockKind kind) const {
+    return adapter_ != nullptr &&
+           (kind == BlockKind::kHead || adapter_->scope() == AdapterScope::kEverywhere);
+  }
+
+  Model* model_;
+  BlockStore* store_;
+  const Links* links_;
+  PreparedAdapter* adapter_;
+};
+
+}  // namespace kvlink
