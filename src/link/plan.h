@@ -14,9 +14,9 @@ enum class TokenSource : uint8_t { kSystem, kDocument, kLink, kQuestion };
 std::string_view Name(TokenSource source);
 
 struct PlannedToken {
-  int32_t id = 0;        // < 0: ~id is an index into the link file's embeddings
+  int32_t id = 0;  // < 0: ~id is an index into the link file's embeddings
   int32_t position = 0;
-  int32_t segment = 0;   // 0 sees everything before it; i+1: document i, sees itself only
+  int32_t segment = 0;  // 0 sees everything before it; i+1: document i, sees itself only
   TokenSource source = TokenSource::kQuestion;
 };
 
@@ -31,7 +31,7 @@ struct LinkPlan {
   std::vector<PlannedToken> tokens;  // [L], positions 0..L-1, the whole prompt
   std::vector<PlannedBlock> blocks;  // by position; the head first if it is not empty
   // Tokens outside blocks: what one pass computes, in order.
-  std::vector<int32_t> computed;     // indices into tokens
+  std::vector<int32_t> computed;  // indices into tokens
 };
 
 struct PlanInput {

@@ -1,0 +1,78 @@
+// The gate as JSON. Exceptions of nlohmann::json are off here.
+#include "link/link_metadata.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "link/refusal.h"
+#include "text/quote.h"
+
+namespace kvlink {
+namespace {
+
+using nlohmann::json;
+
+Result<json> ReadObject(std::string_view field, std::string_view text) {
+  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) {
+    return InvalidArgument(Mismatch(FieldName(field), "a JSON object", Quoted(text)));
+  }
+  return object;
+}
+
+// People read the summary on a terminal, which control characters can steer.
+Status CheckSummary(std::string_view summary) {
+  const bool plain = std::all_of(summary.begin(), summary.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
+  });
+  if (plain) return {};
+  return InvalidArgument(
+      Mismatch("metadata \"gate\": field \"summary\"", "one printable line", Quoted(summary)));
+}
+
+}  // namespace
+
+std::string FieldName(std::string_view name) { return "metadata " + Quoted(name); }
+
+Status CheckObject(std::string_view field, std::string_view text) {
+  return ReadObject(field, text).status();
+}
+
+Result<QualityGate> ReadGate(std::string_view text) {
+  KVLINK_ASSIGN_OR_RETURN(const json object, ReadObject("gate", text));
+  const auto field = [&](const char* name) {
+    const auto at = object.find(name);
+    return at == object.end() ? json() : *at;
+  };
+  const json measured = field("measured"), passed = field("passed"), summary = field("summary");
+  if (!measured.is_boolean() || !passed.is_boolean() || !summary.is_string()) {
+    return InvalidArgument(
+        Mismatch(FieldName("gate"), "measured: bool, passed: bool, summary: string", Quoted(text)));
+  }
+  QualityGate gate{.measured = measured.get<bool>(),
+                   .passed = passed.get<bool>(),
+                   .summary = summary.get<std::string>(),
+                   .json = std::string(text)};
+  if (gate.passed && !gate.measured) {
+    return InvalidArgument(
+        Mismatch(FieldName("gate"), "a gate that passed to be measured", Quoted(text)));
+  }
+  KVLINK_RETURN_IF_ERROR(CheckSummary(gate.summary));
+  return gate;
+}
+
+Result<std::string> WriteGate(const QualityGate& gate) {
+  json object = json::object();
+  if (!gate.json.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(object, ReadObject("gate", gate.json));
+  }
+  object["measured"] = gate.measured;
+  object["passed"] = gate.passed;
+  object["summary"] = gate.summary;
+  std::string text = object.dump(-1, ' ', false, json::error_handler_t::replace);
+  KVLINK_RETURN_IF_ERROR(ReadGate(text).status());
+  return text;
+}
+
+}  // namespace kvlink
