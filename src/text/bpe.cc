@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 
 namespace kvlink {
 namespace {
@@ -36,50 +37,42 @@ void MergeByScan(const MergeTable& table, size_t begin, std::vector<int32_t>* id
 
 void MergeByHeap(const MergeTable& table, size_t begin, std::vector<int32_t>* ids,
                  MergeScratch* scratch) {
-  using Candidate = MergeScratch::Candidate;
-  const auto worse = [](const Candidate& a, const Candidate& b) {
-    return a.rank != b.rank ? a.rank > b.rank : a.at > b.at;
-  };
   auto& symbols = scratch->symbols;
   auto& heap = scratch->heap;
   const uint32_t n = static_cast<uint32_t>(ids->size() - begin);
   symbols.resize(n);
   heap.clear();
+  // Asks anew for the merge of a symbol with its next one; false: there is none.
+  const auto update = [&](uint32_t at) {
+    MergeScratch::Symbol& symbol = symbols[at];
+    symbol.merge =
+        symbol.next == kNone ? Merge{} : table.Find(symbol.token, symbols[symbol.next].token);
+    if (symbol.merge.rank == INT32_MAX) return false;
+    heap.push_back(static_cast<uint64_t>(symbol.merge.rank) << 32 | at);
+    return true;
+  };
   for (uint32_t i = 0; i < n; ++i) {
-    symbols[i] = {(*ids)[begin + i], i == 0 ? kNone : i - 1, i + 1 == n ? kNone : i + 1};
+    symbols[i] = {(*ids)[begin + i], i == 0 ? kNone : i - 1, i + 1 == n ? kNone : i + 1, {}};
   }
-  const auto candidate = [&](uint32_t at) {
-    const int32_t left = symbols[at].token;
-    const int32_t right = symbols[symbols[at].next].token;
-    return Candidate{table.Find(left, right).rank, at, left, right};
-  };
-  for (uint32_t i = 0; i + 1 < n; ++i) {
-    if (const Candidate c = candidate(i); c.rank != INT32_MAX) heap.push_back(c);
-  }
-  std::make_heap(heap.begin(), heap.end(), worse);
-  const auto push = [&](uint32_t at) {
-    const Candidate c = candidate(at);
-    if (c.rank == INT32_MAX) return;
-    heap.push_back(c);
-    std::push_heap(heap.begin(), heap.end(), worse);
-  };
+  for (uint32_t i = 0; i < n; ++i) update(i);
+  std::make_heap(heap.begin(), heap.end(), std::greater<>());
   while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end(), worse);
-    const Candidate c = heap.back();
+    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
+    const uint32_t at = static_cast<uint32_t>(heap.back());
+    const int32_t rank = static_cast<int32_t>(heap.back() >> 32);
     heap.pop_back();
-    // Either side may have merged since the candidate was made; then a newer one stands for it.
-    if (symbols[c.at].token != c.left) continue;
-    const uint32_t right = symbols[c.at].next;
-    if (right == kNone || symbols[right].token != c.right) continue;
-    const uint32_t next = symbols[right].next;
-    symbols[c.at].token = table.Find(c.left, c.right).token;
-    symbols[c.at].next = next;
-    symbols[right].token = -1;
-    if (next != kNone) {
-      symbols[next].previous = c.at;
-      push(c.at);
+    MergeScratch::Symbol& left = symbols[at];
+    // The symbol or its neighbour may have merged since; then the pair of now has its own entry.
+    if (left.merge.rank != rank) continue;
+    MergeScratch::Symbol& right = symbols[left.next];
+    left.token = left.merge.token;
+    left.next = right.next;
+    right.merge = {};
+    if (left.next != kNone) symbols[left.next].previous = at;
+    if (update(at)) std::push_heap(heap.begin(), heap.end(), std::greater<>());
+    if (left.previous != kNone && update(left.previous)) {
+      std::push_heap(heap.begin(), heap.end(), std::greater<>());
     }
-    if (symbols[c.at].previous != kNone) push(symbols[c.at].previous);
   }
   size_t out = begin;
   for (uint32_t i = 0; i != kNone; i = symbols[i].next) (*ids)[out++] = symbols[i].token;

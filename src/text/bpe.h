@@ -51,17 +51,13 @@ class MergeTable {
 // Memory that merging words one after another uses again. One owner, one thread.
 struct MergeScratch {
   struct Symbol {
-    int32_t token;  // -1: merged into its left neighbour
+    int32_t token;
     uint32_t previous, next;
-  };
-  struct Candidate {
-    int32_t rank;
-    uint32_t at;
-    int32_t left, right;
+    Merge merge;  // with the next symbol
   };
   std::vector<Merge> merges;
   std::vector<Symbol> symbols;
-  std::vector<Candidate> heap;
+  std::vector<uint64_t> heap;  // rank and index of a symbol, in one number to compare
 };
 
 // Merges the symbols ids[begin..] in place, and shortens `ids`. O(n log n) for n symbols.
