@@ -71,11 +71,11 @@ class Parser {
     uint64_t tensors = 0, keys = 0;
     KVLINK_RETURN_IF_ERROR(ReadPreamble(&tensors, &keys));
     for (uint64_t i = 0; i < keys; ++i) {
-      at_ = "key " + std::to_string(i) + " of " + std::to_string(keys);
+      at_ = {"key", "", i, keys};
       KVLINK_RETURN_IF_ERROR(ReadKey());
     }
     for (uint64_t i = 0; i < tensors; ++i) {
-      at_ = "tensor " + std::to_string(i) + " of " + std::to_string(tensors);
+      at_ = {"tensor", "", i, tensors};
       KVLINK_RETURN_IF_ERROR(ReadTensorEntry());
     }
     KVLINK_RETURN_IF_ERROR(PlaceTensors());
@@ -84,9 +84,19 @@ class Parser {
 
  private:
   // ---- Wording. `at_` is the key or tensor being read, `field` the part of it.
+  struct At {
+    std::string_view kind = "", name = "";  // `name` is empty until it is known
+    uint64_t index = 0, count = 0;
+  };
   std::string Where(std::string_view field, uint64_t offset) const {
-    return path_ + ": " + at_ + (at_.empty() ? "" : ": ") + std::string(field) + " at offset " +
-           std::to_string(offset) + " ";
+    std::string where = path_ + ": ";
+    if (!at_.name.empty()) {
+      where += std::string(at_.kind) + " " + Quoted(at_.name) + ": ";
+    } else if (at_.count > 0) {
+      where += std::string(at_.kind) + " " + std::to_string(at_.index) + " of " +
+               std::to_string(at_.count) + ": ";
+    }
+    return where + std::string(field) + " at offset " + std::to_string(offset) + " ";
   }
   Status Bad(std::string_view field, uint64_t offset, const std::string& what) const {
     return DataLoss(Where(field, offset) + what + "; the file is damaged or hostile");
@@ -171,8 +181,8 @@ class Parser {
     const uint64_t key_offset = reader_.offset();
     std::string_view key;
     KVLINK_RETURN_IF_ERROR(ReadText("name", kMaxKeyBytes, &key));
-    at_ = "key " + Quoted(key);
     if (key.empty()) return Bad("name", key_offset, "is empty");
+    at_.name = key;
     const uint64_t type_offset = reader_.offset();
     uint32_t type = 0;
     KVLINK_RETURN_IF_ERROR(Read("value type", &type));
@@ -333,9 +343,9 @@ class Parser {
     tensor.header_offset = reader_.offset();
     std::string_view name;
     KVLINK_RETURN_IF_ERROR(ReadText("name", kMaxTensorNameBytes, &name));
-    at_ = "tensor " + Quoted(name);
-    tensor.name = std::string(name);
     if (name.empty()) return Bad("name", tensor.header_offset, "is empty");
+    at_.name = name;
+    tensor.name = std::string(name);
     if (!contents_.tensor_index.emplace(name, contents_.tensors.size()).second) {
       return Bad("name", tensor.header_offset, "stands in the file twice");
     }
@@ -392,7 +402,7 @@ class Parser {
     *alignment = kDefaultAlignment;
     const auto offset = contents_.value_offsets.find(kKey);
     if (offset == contents_.value_offsets.end()) return {};
-    at_ = "key " + Quoted(kKey);
+    at_ = {"key", kKey};
     const auto scalar = contents_.scalars.find(kKey);
     if (scalar == contents_.scalars.end() || !std::holds_alternative<uint64_t>(scalar->second)) {
       return Bad("value type", offset->second - 4, "is not an unsigned integer");
@@ -415,7 +425,7 @@ class Parser {
     for (size_t i = 0; i < places_.size(); ++i) {
       TensorInfo& tensor = contents_.tensors[i];
       const Place& place = places_[i];
-      at_ = "tensor " + Quoted(tensor.name);
+      at_ = {"tensor", tensor.name};
       if (place.offset % alignment != 0) {
         return Bad("data offset", place.field,
                    "is " + std::to_string(place.offset) + ", not a multiple of the alignment " +
@@ -437,7 +447,7 @@ class Parser {
       const Place& before = places_[order[i - 1]];
       const Place& place = places_[order[i]];
       if (place.offset - before.offset < before.size) {
-        at_ = "tensor " + Quoted(contents_.tensors[order[i]].name);
+        at_ = {"tensor", contents_.tensors[order[i]].name};
         return Bad("data offset", place.field,
                    "is " + std::to_string(place.offset) + ": it overlaps tensor " +
                        Quoted(contents_.tensors[order[i - 1]].name));
@@ -455,7 +465,7 @@ class Parser {
   const std::string path_;
   const std::span<const std::byte> bytes_;
   ByteReader reader_;
-  std::string at_;
+  At at_;
   GgufContents contents_;
   std::vector<Place> places_;
 };
