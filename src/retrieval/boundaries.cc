@@ -112,6 +112,12 @@ bool BeginsItem(std::string_view text, size_t at, size_t end) {
   return after < end && (text[after] == ' ' || text[after] == '\t');
 }
 
+// Looks no further than `end`: a text of one long line must not be searched for every range of it.
+size_t LineEnd(std::string_view text, size_t at, size_t end) {
+  const size_t newline = text.substr(at, end - at).find('\n');
+  return newline == std::string_view::npos ? end : at + newline;
+}
+
 void Push(std::string_view text, TextRange range, std::vector<TextRange>* out) {
   range = Trimmed(text, range);
   if (!range.empty()) out->push_back(range);
@@ -130,7 +136,7 @@ std::vector<TextRange> Paragraphs(std::string_view text, TextRange range, bool m
   FenceTracker fence;
   size_t begin = range.begin;
   for (size_t at = range.begin; at < range.end;) {
-    const size_t newline = std::min(text.find('\n', at), range.end);
+    const size_t newline = LineEnd(text, at, range.end);
     const std::string_view line = text.substr(at, newline - at);
     const bool in_code = markdown && fence.Feed(line);
     if (!in_code && std::all_of(line.begin(), line.end(), IsSpace)) {
@@ -184,7 +190,7 @@ std::vector<TextRange> Sentences(std::string_view text, TextRange range) {
 std::vector<TextRange> Lines(std::string_view text, TextRange range) {
   std::vector<TextRange> out;
   for (size_t at = range.begin; at < range.end;) {
-    const size_t newline = std::min(text.find('\n', at), range.end);
+    const size_t newline = LineEnd(text, at, range.end);
     Push(text, {at, newline}, &out);
     at = newline + 1;
   }

@@ -24,14 +24,10 @@ Line MakeLine(std::string_view text, size_t begin, size_t end) {
   return line;
 }
 
-std::vector<Line> SplitLines(std::string_view text) {
-  std::vector<Line> lines;
-  for (size_t at = 0; at < text.size();) {
-    const size_t newline = std::min(text.find('\n', at), text.size());
-    lines.push_back(MakeLine(text, at, newline));
-    at = newline + 1;
-  }
-  return lines;
+// The line that begins at `at`; past the text's end an empty one.
+Line LineAt(std::string_view text, size_t at) {
+  at = std::min(at, text.size());
+  return MakeLine(text, at, std::min(text.find('\n', at), text.size()));
 }
 
 size_t RunLength(std::string_view s, char c) { return std::min(s.find_first_not_of(c), s.size()); }
@@ -81,11 +77,13 @@ bool CanBeUnderlined(const Line& line) {
   return !bullet && SetextUnderline(line) == 0;
 }
 
-// Lines of a YAML block at the top ("---" to "---"), which would read as a setext heading.
-size_t FrontMatterLines(const std::vector<Line>& lines) {
-  if (lines.empty() || lines[0].content != "---") return 0;
-  for (size_t i = 1; i < std::min(lines.size(), kFrontMatterLines); ++i) {
-    if (lines[i].content == "---" || lines[i].content == "...") return i + 1;
+// Where a YAML block at the top ends ("---" to "---"), which would read as a setext heading.
+size_t FrontMatterEnd(std::string_view text) {
+  Line line = LineAt(text, 0);
+  if (line.content != "---") return 0;
+  for (size_t i = 1; i < kFrontMatterLines && line.range.end < text.size(); ++i) {
+    line = LineAt(text, line.range.end + 1);
+    if (line.content == "---" || line.content == "...") return line.range.end;
   }
   return 0;
 }
@@ -155,12 +153,12 @@ bool FenceTracker::Feed(std::string_view line) {
 }
 
 std::vector<Section> MarkdownSections(std::string_view text) {
-  const std::vector<Line> lines = SplitLines(text);
   SectionBuilder builder(text);
   FenceTracker fence;
   bool after_paragraph = false;  // the line above belongs to a paragraph
-  for (size_t i = FrontMatterLines(lines); i < lines.size(); ++i) {
-    const Line& line = lines[i];
+  Line line;
+  for (size_t at = FrontMatterEnd(text); at < text.size(); at = line.range.end + 1) {
+    line = LineAt(text, at);
     if (fence.Feed(text.substr(line.range.begin, line.range.size()))) {
       after_paragraph = false;
       continue;
@@ -172,11 +170,12 @@ std::vector<Section> MarkdownSections(std::string_view text) {
       continue;
     }
     // Only a paragraph of one line: longer ones above a line of dashes are rules in practice.
-    if (!after_paragraph && i + 1 < lines.size() && CanBeUnderlined(line)) {
-      if (const int level = SetextUnderline(lines[i + 1]); level != 0) {
-        builder.Heading(level, OneSpaced(line.content), {line.range.begin, lines[i + 1].range.end},
-                        lines[i + 1].range.end);
-        ++i;
+    if (!after_paragraph && CanBeUnderlined(line)) {
+      const Line below = LineAt(text, line.range.end + 1);
+      if (const int level = SetextUnderline(below); level != 0) {
+        builder.Heading(level, OneSpaced(line.content), {line.range.begin, below.range.end},
+                        below.range.end);
+        line = below;
         continue;
       }
     }

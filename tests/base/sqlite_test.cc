@@ -1,0 +1,120 @@
+#include "base/sqlite.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+#include "support/tiny_model.h"
+
+namespace kvlink {
+namespace {
+
+using testing::TempDir;
+
+class SqliteTest : public ::testing::Test {
+ protected:
+  Database OpenOrDie(DatabaseMode mode = DatabaseMode::kCreate, int timeout_ms = 50) {
+    auto db = Database::Open(path_, mode, timeout_ms);
+    EXPECT_TRUE(db.ok()) << db.status().message();
+    return *std::move(db);
+  }
+  TempDir dir_;
+  std::string path_ = dir_ / "a b%20c?.sqlite";
+};
+
+TEST_F(SqliteTest, BindsAndReadsEachType) {
+  Database db = OpenOrDie();
+  ASSERT_TRUE(db.Exec("CREATE TABLE t(i, r, s, b, n)").ok());
+  const std::string_view bytes("a\0b", 3);
+  auto insert = db.Prepare("INSERT INTO t VALUES(?, ?, ?, ?, ?)");
+  ASSERT_TRUE(insert.ok());
+  insert->Bind(1, int64_t{1} << 60).Bind(2, 0.5).BindText(3, bytes).BindBlob(4, {}).BindNull(5);
+  ASSERT_TRUE(insert->Run().ok());
+  EXPECT_EQ(db.changes(), 1);
+  auto query = db.Prepare("SELECT * FROM t");
+  ASSERT_TRUE(*query->Step());
+  EXPECT_EQ(query->Int(0), int64_t{1} << 60);
+  EXPECT_EQ(query->Real(1), 0.5);
+  EXPECT_EQ(query->Text(2), bytes);
+  EXPECT_EQ(query->Blob(3), "");
+  EXPECT_FALSE(query->IsNull(3));
+  EXPECT_TRUE(query->IsNull(4));
+  EXPECT_FALSE(*query->Step());
+  EXPECT_TRUE(*query->Step());  // done means reset
+}
+
+TEST_F(SqliteTest, AWrongBindIsReportedOnce) {
+  Database db = OpenOrDie();
+  auto query = db.Prepare("SELECT ?");
+  EXPECT_EQ(query->Bind(2, int64_t{1}).Step().code(), StatusCode::kInternal);
+  EXPECT_TRUE(query->Step().ok());
+}
+
+TEST_F(SqliteTest, ATransactionWithoutCommitIsUndone) {
+  Database db = OpenOrDie();
+  ASSERT_TRUE(db.Exec("CREATE TABLE t(x)").ok());
+  {
+    auto transaction = Transaction::Begin(db);
+    ASSERT_TRUE(transaction.ok());
+    ASSERT_TRUE(db.Exec("INSERT INTO t VALUES(1)").ok());
+  }
+  EXPECT_EQ(*db.QueryInt("SELECT count(*) FROM t"), 0);
+  auto transaction = Transaction::Begin(db);
+  ASSERT_TRUE(db.Exec("INSERT INTO t VALUES(1)").ok());
+  ASSERT_TRUE(transaction->Commit().ok());
+  EXPECT_EQ(*db.QueryInt("SELECT count(*) FROM t"), 1);
+  EXPECT_EQ(db.QueryInt("SELECT x FROM t WHERE x = 5").code(), StatusCode::kInternal);
+}
+
+TEST_F(SqliteTest, ErrorsNameTheFileAndHaveTheirCode) {
+  EXPECT_EQ(Database::Open(path_, DatabaseMode::kReadWrite).code(), StatusCode::kNotFound);
+  EXPECT_EQ(Database::Open(path_, DatabaseMode::kReadOnly).code(), StatusCode::kNotFound);
+  EXPECT_EQ(Database::Open("", DatabaseMode::kCreate).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Database::Open(dir_ / "no/such/folder", DatabaseMode::kCreate).code(),
+            StatusCode::kUnavailable);
+
+  Database db = OpenOrDie();
+  ASSERT_TRUE(db.Exec("PRAGMA journal_mode=WAL; CREATE TABLE t(x)").ok());
+  const Status syntax = db.Exec("SELEC");
+  EXPECT_EQ(syntax.code(), StatusCode::kInternal);
+  EXPECT_NE(syntax.message().find("a b%20c?.sqlite"), std::string::npos);
+
+  Database other = OpenOrDie();
+  auto held = Transaction::Begin(db);
+  EXPECT_EQ(Transaction::Begin(other).code(), StatusCode::kUnavailable);
+  ASSERT_TRUE(held->Commit().ok());
+
+  Database reader = OpenOrDie(DatabaseMode::kReadOnly);
+  EXPECT_EQ(reader.Exec("INSERT INTO t VALUES(1)").code(), StatusCode::kFailedPrecondition);
+
+  std::ofstream(dir_ / "text") << std::string(2000, 'x');
+  EXPECT_EQ(Database::Open(dir_ / "text", DatabaseMode::kCreate).code(), StatusCode::kDataLoss);
+}
+
+TEST_F(SqliteTest, AFullFileIsResourceExhaustedAndUndone) {
+  Database db = OpenOrDie();
+  ASSERT_TRUE(db.Exec("CREATE TABLE t(x); PRAGMA max_page_count=10").ok());
+  auto transaction = Transaction::Begin(db);
+  auto insert = db.Prepare("INSERT INTO t VALUES(zeroblob(3000))");
+  Status status;
+  for (int i = 0; i < 100 && status.ok(); ++i) status = insert->Run();
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_NE(status.message().find("free some space"), std::string::npos);
+  { const auto gone = *std::move(transaction); }
+  EXPECT_EQ(*db.QueryInt("SELECT count(*) FROM t"), 0);
+  EXPECT_TRUE(Transaction::Begin(db).ok());
+}
+
+TEST_F(SqliteTest, MovedHandlesWork) {
+  Database db = OpenOrDie();
+  ASSERT_TRUE(db.Exec("CREATE TABLE t(x); INSERT INTO t VALUES(5)").ok());
+  auto prepared = db.Prepare("SELECT x FROM t");
+  Statement query = *std::move(prepared);
+  const Database moved = std::move(db);
+  ASSERT_TRUE(*query.Step());
+  EXPECT_EQ(query.Int(0), 5);
+}
+
+}  // namespace
+}  // namespace kvlink

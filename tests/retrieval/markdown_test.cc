@@ -1,0 +1,69 @@
+#include "retrieval/markdown.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kvlink {
+namespace {
+
+using Titled = std::vector<std::pair<std::string, std::string>>;
+
+Titled SectionsOf(std::string_view text) {
+  Titled out;
+  for (const Section& s : MarkdownSections(text)) {
+    out.emplace_back(s.title, text.substr(s.body.begin, s.body.size()));
+  }
+  return out;
+}
+
+TEST(MarkdownSections, OpenAtHeadings) {
+  const struct {
+    std::string_view text;
+    Titled expected;
+  } cases[] = {
+      {"a\n# One\nb\n## Two\nc\n# Three\nd",
+       {{"", "a"}, {"One", "b"}, {"One > Two", "c"}, {"Three", "d"}}},
+      {"# A\n### Deep\nx\n## Less\ny", {{"A > Deep", "x"}, {"A > Less", "y"}}},
+      {"#  Spaced   out  ##\nx", {{"Spaced out", "x"}}},
+      {"   # Indented\nx", {{"Indented", "x"}}},
+      {"# C# and F#\nx", {{"C# and F#", "x"}}},
+      {"# CRLF\r\nx\r\n", {{"CRLF", "x"}}},
+      {"Title\n=====\nx\nSub\n---\ny", {{"Title", "x\nSub\n---\ny"}}},  // two lines: a rule
+      {"Title\n=====\nx\n\nSub\n---\ny", {{"Title", "x"}, {"Title > Sub", "y"}}},
+      {"# A\nx\n```\n# no\n```\ny", {{"A", "x\n```\n# no\n```\ny"}}},
+      {"~~~~\n# no\n~~~\n# no\n~~~~\n# Yes\nx",
+       {{"", "~~~~\n# no\n~~~\n# no\n~~~~"}, {"Yes", "x"}}},
+      {"```\n# never closed\nx", {{"", "```\n# never closed\nx"}}},
+      {"`` # x ``\n# A\ny", {{"", "`` # x ``"}, {"A", "y"}}},
+      {"---\ntitle: x\n---\n# A\ny", {{"", "---\ntitle: x\n---"}, {"A", "y"}}},
+      {"a\n\n---\n\nb", {{"", "a\n\n---\n\nb"}}},
+      {"- item\n---\nb", {{"", "- item\n---\nb"}}},
+  };
+  for (const auto& c : cases) EXPECT_EQ(SectionsOf(c.text), c.expected) << c.text;
+}
+
+TEST(MarkdownSections, LeaveWhatIsNoHeading) {
+  for (const std::string_view text :
+       {"#tag", "    # code", "####### seven", "#", "##  ##", "a # b", "\t# tab"}) {
+    const std::string with_text = std::string(text) + "\nx";
+    ASSERT_EQ(SectionsOf(with_text).size(), 1u) << text;
+    EXPECT_EQ(SectionsOf(with_text)[0].first, "") << text;
+  }
+}
+
+TEST(MarkdownSections, ALongLineIsText) {
+  const std::string text = "# " + std::string(300, 'x') + "\ny";
+  EXPECT_EQ(SectionsOf(text), (Titled{{"", text}}));
+}
+
+TEST(MarkdownSections, AHeadingThatNothingFollowsIsKept) {
+  EXPECT_EQ(SectionsOf("# Only"), (Titled{{"", "# Only"}}));
+  EXPECT_EQ(SectionsOf("# A\n## B\n## C\nx\n# D"),
+            (Titled{{"A", "## B"}, {"A > C", "x"}, {"", "# D"}}));
+}
+
+}  // namespace
+}  // namespace kvlink
