@@ -259,7 +259,8 @@ TEST_F(DocumentIndexTest, TakesAnyQueryAndText) {
 // Any order of indexing, changing and forgetting leaves what a map of sources would hold, and
 // reports each id once nothing holds it.
 void CheckAgainstModel(const std::string& path_of_index, std::unique_ptr<DocumentIndex>& index) {
-  for (const std::string& source : *index->Sources()) RC_ASSERT(index->ForgetSource(source).ok());
+  const Strings sources = *index->Sources();
+  for (const std::string& source : sources) RC_ASSERT(index->ForgetSource(source).ok());
   std::map<std::string, SourceFile> model;
   const auto ids = [&] {
     std::set<std::string> all;
@@ -303,7 +304,8 @@ void CheckAgainstModel(const std::string& path_of_index, std::unique_ptr<Documen
     }
     RC_ASSERT(orphans == gone);
     Strings listed, expected;
-    for (const IndexedDocument& d : *index->List()) {
+    const std::vector<IndexedDocument> list = *index->List();
+    for (const IndexedDocument& d : list) {
       listed.push_back(d.source + " " + std::to_string(d.begin) + " " + d.text);
     }
     for (const auto& [source, file] : model) {
