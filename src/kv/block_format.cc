@@ -22,7 +22,7 @@ constexpr int64_t kMaxHeads = 1 << 12;
 constexpr int64_t kMaxHeadDim = 1 << 12;
 constexpr int64_t kMaxTokens = 1 << 24;
 constexpr int64_t kMaxLabelBytes = int64_t{64} << 20;
-constexpr int64_t kMaxImageBytes = int64_t{1} << 46;
+constexpr int64_t kMaxImageBytes = int64_t{1} << 40;
 
 Status CheckRange(const char* name, int64_t value, int64_t low, int64_t high) {
   if (value >= low && value <= high) return {};

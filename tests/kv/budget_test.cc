@@ -1,0 +1,159 @@
+// The byte budget: what goes first, what never goes, and what is said when nothing fits.
+#include <gtest/gtest.h>
+
+#include "kv/store_fixture.h"
+
+namespace kvlink {
+namespace {
+
+using namespace ::kvlink::testing;  // NOLINT: the tests' own words
+
+class BudgetTest : public DiskStoreTest {
+ protected:
+  const int64_t size_ = static_cast<int64_t>(MakeBlock(0)->image().size());
+
+  std::unique_ptr<DiskStore> OpenWith(int64_t budget_bytes) {
+    DiskStoreOptions options = Options();
+    options.budget_bytes = budget_bytes;
+    return MustOpen(options);
+  }
+  // One tick apart, so that the order of use has one reading.
+  Status Put(DiskStore& store, uint64_t seed) {
+    ++clock_.now_ms;
+    return store.Put(MakeBlock(seed));
+  }
+  void Use(DiskStore& store, uint64_t seed) {
+    ++clock_.now_ms;
+    ExpectStored(store, seed);
+  }
+  std::string Present(DiskStore& store) {
+    std::string seeds;
+    for (uint64_t seed = 0; seed < 10; ++seed) {
+      if (store.Contains(IdOf(seed))) seeds += std::to_string(seed);
+    }
+    EXPECT_EQ(FilesIn("blocks"), static_cast<int64_t>(seeds.size()));
+    return seeds;
+  }
+};
+
+TEST_F(BudgetTest, LeastRecentlyUsedGoesFirst) {
+  const auto store = OpenWith(3 * size_);
+  for (uint64_t seed = 0; seed < 3; ++seed) ASSERT_TRUE(Put(*store, seed).ok());
+  EXPECT_EQ(Present(*store), "012");
+  Use(*store, 0);  // a Get counts, though nothing was written for it
+  ASSERT_TRUE(Put(*store, 3).ok());
+  EXPECT_EQ(Present(*store), "023");
+  ASSERT_TRUE(Put(*store, 2).ok());  // so does a Put of what is there
+  ASSERT_TRUE(Put(*store, 4).ok());
+  EXPECT_EQ(Present(*store), "234");
+  EXPECT_EQ(store->counters().evicted, 2);
+}
+
+TEST_F(BudgetTest, UsesOfAnEarlierProcessCount) {
+  {
+    const auto store = OpenWith(3 * size_);
+    for (uint64_t seed = 0; seed < 3; ++seed) ASSERT_TRUE(Put(*store, seed).ok());
+    Use(*store, 0);
+  }
+  const auto store = OpenWith(3 * size_);
+  ASSERT_TRUE(Put(*store, 3).ok());
+  EXPECT_EQ(Present(*store), "023");
+}
+
+TEST_F(BudgetTest, PinnedNeverGoes) {
+  const auto store = OpenWith(3 * size_);
+  for (uint64_t seed = 0; seed < 3; ++seed) ASSERT_TRUE(Put(*store, seed).ok());
+  ASSERT_TRUE(store->SetPinned(IdOf(0), true).ok());
+  ASSERT_TRUE(store->SetPinned(IdOf(1), true).ok());
+  for (uint64_t seed = 3; seed < 6; ++seed) ASSERT_TRUE(Put(*store, seed).ok());
+  EXPECT_EQ(Present(*store), "015");
+  ASSERT_TRUE(store->SetPinned(IdOf(5), true).ok());
+  const Status status = Put(*store, 6);
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_NE(status.message().find(std::to_string(size_)), std::string::npos);
+  EXPECT_NE(status.message().find(std::to_string(3 * size_)), std::string::npos);
+  EXPECT_EQ(Present(*store), "015");
+  EXPECT_EQ(store->counters().put_failures, 1);
+  ASSERT_TRUE(store->SetPinned(IdOf(1), false).ok());
+  ASSERT_TRUE(Put(*store, 6).ok());
+  EXPECT_EQ(Present(*store), "056");
+  EXPECT_EQ(store->SetPinned(IdOf(9), true).code(), StatusCode::kNotFound);
+}
+
+TEST_F(BudgetTest, WhatCanNeverFitEvictsNothing) {
+  const auto store = OpenWith(2 * size_);
+  ASSERT_TRUE(Put(*store, 0).ok());
+  ASSERT_TRUE(Put(*store, 1).ok());
+  BlockShape big = kTinyShape;
+  big.tokens = 200;
+  const Status status = store->Put(MakeBlock(2, big));
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(Present(*store), "01");
+  EXPECT_EQ(store->counters().evicted, 0);
+}
+
+TEST_F(BudgetTest, TheBudgetIsExact) {
+  const auto store = OpenWith(2 * size_);
+  ASSERT_TRUE(Put(*store, 0).ok());
+  ASSERT_TRUE(Put(*store, 1).ok());
+  EXPECT_EQ(Present(*store), "01");
+  const auto tight = OpenWith(2 * size_ - 1);
+  ASSERT_TRUE(Put(*tight, 2).ok());
+  EXPECT_EQ(Present(*tight), "2");
+  EXPECT_EQ(OpenWith(size_ - 1)->Put(MakeBlock(3)).code(), StatusCode::kResourceExhausted);
+}
+
+TEST_F(BudgetTest, QuarantineCountsAndGoesBeforeAnyBlock) {
+  const auto store = OpenWith(3 * size_);
+  ASSERT_TRUE(Put(*store, 0).ok());
+  ASSERT_TRUE(Put(*store, 1).ok());
+  FlipByte(PathOf(1), 6'000);
+  EXPECT_FALSE(store->Get(IdOf(1)).ok());
+  ASSERT_TRUE(Put(*store, 2).ok());
+  EXPECT_EQ(FilesIn("quarantine"), 1);  // 0, 2 and the damaged one: it fits
+  ASSERT_TRUE(Put(*store, 3).ok());
+  EXPECT_EQ(FilesIn("quarantine"), 0);
+  EXPECT_EQ(Present(*store), "023");
+}
+
+TEST_F(BudgetTest, PinsSurviveReopeningAndPuttingAgain) {
+  {
+    const auto store = OpenWith(2 * size_);
+    ASSERT_TRUE(Put(*store, 0).ok());
+    ASSERT_TRUE(store->SetPinned(IdOf(0), true).ok());
+    ASSERT_TRUE(Put(*store, 0).ok());
+  }
+  const auto store = OpenWith(2 * size_);
+  for (uint64_t seed = 1; seed < 4; ++seed) ASSERT_TRUE(Put(*store, seed).ok());
+  EXPECT_EQ(Present(*store), "03");
+}
+
+TEST_F(BudgetTest, AnEvictedBlockInUseStaysReadable) {
+  const auto store = OpenWith(size_);
+  ASSERT_TRUE(Put(*store, 0).ok());
+  const auto block = store->Get(IdOf(0));
+  ASSERT_TRUE(block.ok());
+  ASSERT_TRUE(Put(*store, 1).ok());
+  EXPECT_EQ(Present(*store), "1");
+  EXPECT_TRUE(SameBytes(**block, *MakeBlock(0)));
+}
+
+TEST_F(BudgetTest, CollectShrinksAndEmptiesQuarantine) {
+  const auto store = OpenWith(0);
+  for (uint64_t seed = 0; seed < 6; ++seed) ASSERT_TRUE(Put(*store, seed).ok());
+  ASSERT_TRUE(store->SetPinned(IdOf(0), true).ok());
+  FlipByte(PathOf(5), 6'000);
+  EXPECT_FALSE(store->Get(IdOf(5)).ok());
+  const auto freed = store->Collect(2 * size_);
+  ASSERT_TRUE(freed.ok()) << freed.status().message();
+  EXPECT_EQ(*freed, 4 * size_);
+  EXPECT_EQ(Present(*store), "04");
+  EXPECT_EQ(FilesIn("quarantine"), 0);
+  const auto rest = store->Collect(0);
+  ASSERT_TRUE(rest.ok());
+  EXPECT_EQ(*rest, size_);
+  EXPECT_EQ(Present(*store), "0");  // pinned, whatever the budget
+}
+
+}  // namespace
+}  // namespace kvlink

@@ -1,0 +1,34 @@
+// The store in memory.
+#include <gtest/gtest.h>
+
+#include "kv/blocks.h"
+#include "kv/store.h"
+
+namespace kvlink {
+namespace {
+
+using namespace ::kvlink::testing;  // NOLINT: the tests' own words
+
+TEST(MemoryStore, KeepsAndForgets) {
+  const std::unique_ptr<BlockStore> store = NewMemoryStore();
+  EXPECT_EQ(store->Get(IdOf(1)).code(), StatusCode::kNotFound);
+  const auto block = MakeBlock(1);
+  EXPECT_TRUE(store->Put(block).ok());
+  EXPECT_TRUE(store->Put(MakeBlock(1)).ok());
+  const auto got = store->Get(IdOf(1));
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(got->get(), block.get());  // the first one, not a copy
+  EXPECT_TRUE(store->Contains(IdOf(1)));
+  EXPECT_TRUE(store->SetPinned(IdOf(1), true).ok());
+  EXPECT_EQ(store->SetPinned(IdOf(2), true).code(), StatusCode::kNotFound);
+  EXPECT_TRUE(store->Remove(IdOf(1)).ok());
+  EXPECT_EQ(store->Remove(IdOf(1)).code(), StatusCode::kNotFound);
+  EXPECT_FALSE(store->Contains(IdOf(1)));
+  const StoreCounters counters = store->counters();
+  EXPECT_EQ(counters.hits, 1);
+  EXPECT_EQ(counters.misses, 1);
+  EXPECT_EQ(counters.puts, 1);
+}
+
+}  // namespace
+}  // namespace kvlink
