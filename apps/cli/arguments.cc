@@ -108,6 +108,8 @@ Arguments ParseArguments(int argc, const char* const* argv) {
   AddDocsCommand(app, &command);
   AddStoreCommand(app, &command);
   AddModelCommand(app, &command);
+  AddCheckCommand(app, &command);
+  AddBenchCommand(app, &command);
   AddVersionCommand(app, &command);
   for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) {
     sub->footer("Options of every command (--store, --model, --json, ...): kvlink --help");
@@ -122,6 +124,14 @@ Arguments ParseArguments(int argc, const char* const* argv) {
     app.exit(help);
   } catch (const CLI::ConfigError& e) {
     console.Line("kvlink: configuration file: " + Printable(OneLine(e.what()), false));
+    arguments.exit_status = 2;
+  } catch (const CLI::RequiredError& e) {
+    // CLI11 misses the command before it looks at the word that stands in its place.
+    const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
+    const std::string what = unknown.empty() || unknown[0].starts_with("-")
+                                 ? OneLine(e.what())
+                                 : "there is no command " + unknown[0];
+    console.Line("kvlink: " + Printable(what, false) + "; see: " + TypedCommand(app) + " --help");
     arguments.exit_status = 2;
   } catch (const CLI::ParseError& e) {
     console.Line("kvlink: " + Printable(OneLine(e.what()), false) + "; see: " + TypedCommand(app) +

@@ -15,6 +15,8 @@ void AddAskCommand(CLI::App& app, Command* command);
 void AddDocsCommand(CLI::App& app, Command* command);
 void AddStoreCommand(CLI::App& app, Command* command);
 void AddModelCommand(CLI::App& app, Command* command);
+void AddCheckCommand(CLI::App& app, Command* command);
+void AddBenchCommand(CLI::App& app, Command* command);
 void AddVersionCommand(CLI::App& app, Command* command);
 
 }  // namespace kvlink::cli

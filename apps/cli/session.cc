@@ -16,7 +16,7 @@ void Session::Warn(std::string_view message) {
 
 Result<std::string> Session::store_path() const { return StorePath(options_.store); }
 
-Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only) {
+Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
   EngineOptions options;
   KVLINK_ASSIGN_OR_RETURN(options.model_path, ModelPath(options_.model));
   KVLINK_ASSIGN_OR_RETURN(options.store_path, store_path());
@@ -26,6 +26,11 @@ Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only) {
   options.store_budget_bytes = static_cast<int64_t>(options_.budget_bytes);
   options.store_read_only = read_only;
   options.warn = [this](std::string_view message) { Warn(message); };
+  return options;
+}
+
+Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only) {
+  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, MakeEngineOptions(read_only));
   return Engine::Open(options);
 }
 

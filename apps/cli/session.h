@@ -49,6 +49,7 @@ class Session {
   void KeepWarningsSilently() { silent_ = true; }
 
   Result<std::string> store_path() const;
+  Result<EngineOptions> MakeEngineOptions(bool read_only);
   Result<std::unique_ptr<Engine>> OpenEngine(bool read_only);
   // kNotFound if there is no store, unless `create`.
   Result<std::unique_ptr<DiskStore>> OpenStore(bool create);

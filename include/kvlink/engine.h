@@ -109,7 +109,7 @@ struct Encoded {
   int64_t tokens = 0;
   std::string status;  // "computed", "unchanged" (a valid block was there), "empty"
   std::string block;   // block id, hex
-  std::string why;     // e.g. why the block could not be kept
+  std::string why;     // empty, or why the block could not be kept, or why there is none
 };
 
 struct EngineOptions {

@@ -102,6 +102,9 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
     if (!head) {
       answer->documents[place].status = fetched.computed ? "computed" : "linked";
       answer->documents[place].why = fetched.why;
+      if (!fetched.not_kept.empty()) {
+        answer->documents[place].why += "; not kept: " + fetched.not_kept;
+      }
     }
     answer->kv_bytes += planned.length * summary_.kv_bytes_per_token;
     prompt->encoded.push_back(fetched.computed);

@@ -91,7 +91,7 @@ Result<Encoded> EngineImpl::Encode(const Document& document) {
   KVLINK_ASSIGN_OR_RETURN(const IndexedBlock fetched,
                           indexer_.Fetch(tokens, BlockKind::kDocument, document.label));
   return Encoded{static_cast<int64_t>(tokens.size()), fetched.computed ? "computed" : "unchanged",
-                 ToHex(fetched.block->identity().id), fetched.why};
+                 ToHex(fetched.block->identity().id), fetched.not_kept};
 }
 
 int64_t EngineImpl::CountTokens(std::string_view text) const {

@@ -51,14 +51,14 @@ Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind k
     // The id is a hash over the tokens; equal ids of other tokens would be a damaged file.
     const std::shared_ptr<const Block>& block = *found;
     if (std::equal(tokens.begin(), tokens.end(), block->tokens().begin(), block->tokens().end())) {
-      return IndexedBlock{block, false, "block was in the store"};
+      return IndexedBlock{block, false, "block was in the store", ""};
     }
   }
   IndexedBlock made{nullptr, true,
                     found.ok() ? "the stored block has other tokens" : found.status().message()};
   KVLINK_ASSIGN_OR_RETURN(made.block, Encode(tokens, kind, label));
   if (const Status kept = store_->Put(made.block); !kept.ok()) {
-    made.why += "; not kept: " + kept.message();
+    made.not_kept = kept.message();
   }
   return made;
 }

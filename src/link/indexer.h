@@ -20,7 +20,8 @@ enum class BlockKind { kDocument, kHead };
 struct IndexedBlock {
   std::shared_ptr<const Block> block;
   bool computed = false;  // now; else it was in the store
-  std::string why;        // one line: why it was computed, or why it could not be kept
+  std::string why;        // one line: where it was, or why it was computed
+  std::string not_kept;   // empty, or why the store did not take it
 };
 
 // Thread promise: one call at a time (it runs the model).

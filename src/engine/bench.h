@@ -1,0 +1,42 @@
+// `kvlink bench`: the engine's rates on this machine, measured on the real model. Random token ids
+// and made-up words: weights, not meaning, decide the time.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kvlink/engine.h"
+#include "kvlink/status.h"
+
+namespace kvlink {
+
+struct BenchFigure {
+  std::string key;      // "prefill_512"
+  std::string unit;     // "tokens/s", "ms"
+  double median = 0;
+  double best = 0;
+  int runs = 0;
+};
+
+struct BenchReport {
+  std::vector<BenchFigure> figures;
+  std::string cpu;
+  int threads = 0;
+  std::string model, dtype, compute;
+  int64_t peak_bytes = 0;           // of the process
+  int64_t weight_bytes = 0;
+  int64_t kv_bytes = 0;             // in use by the linked answer
+  int64_t kv_own_bytes = 0;         // of it, what the request owned
+};
+
+struct BenchOptions {
+  bool quick = false;               // fewer runs, no 2,048-token prefill
+  std::vector<std::string> only;    // keys; empty: all
+};
+
+Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& bench,
+                             const std::function<void(std::string_view)>& progress);
+
+}  // namespace kvlink
