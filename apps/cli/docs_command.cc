@@ -150,7 +150,8 @@ void AddDocsCommand(CLI::App& app, Command* command) {
       *command = [ids, run](Session& session) { return run(*ids, session); };
     });
   };
-  add("rm", "Forget documents and remove their blocks, until their sources change", Remove);
+  add("rm", "Forget documents and remove their blocks; indexing their sources brings them back",
+      Remove);
   add("pin", "Keep documents' blocks whatever the budget",
       [](const auto& given, Session& session) { return SetPinned(given, true, session); });
   add("unpin", "Let documents' blocks be evicted",

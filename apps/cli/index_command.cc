@@ -1,24 +1,15 @@
 // kvlink index PATH…: documents into blocks.
 #include <CLI/CLI.hpp>
 
-#include "base/hash.h"
+#include <algorithm>
+
 #include "cli/commands.h"
 #include "cli/indexing.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
-#include "cli/places.h"
 
 namespace kvlink::cli {
 namespace {
-
-Result<std::optional<std::set<std::string>>> StoredBlocks(Session& session) {
-  if (session.options().budget_bytes > 0) return std::optional<std::set<std::string>>();
-  KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/true));
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> blocks, store->List());
-  std::set<std::string> ids;
-  for (const StoredBlock& block : blocks) ids.insert(ToHex(block.id));
-  return std::optional(std::move(ids));
-}
 
 void Print(const IndexReport& report, Session& session) {
   if (session.json()) {
@@ -51,33 +42,45 @@ void Print(const IndexReport& report, Session& session) {
   PrintText(line + "\n");
 }
 
-std::string Listed(const std::vector<std::string>& paths) {
+std::string Joined(const std::vector<std::string>& parts) {
   std::string text;
-  for (const std::string& path : paths) text += (text.empty() ? "" : ", ") + path;
+  for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
   return text;
+}
+
+bool FoundText(const IndexReport& report) {
+  return std::any_of(report.documents.begin(), report.documents.end(),
+                     [](const IndexedLine& line) { return line.status != "empty"; });
 }
 
 Result<int> RunIndex(const IndexOptions& options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> sources, SourcesOf(options));
   if (sources.empty() && !options.prune) {
-    return NotFound("nothing to index: no .txt, .md or .jsonl files in " + Listed(options.paths));
+    return NotFound("nothing to index: no .txt, .md or .jsonl files in " + Joined(options.paths));
   }
   CatchInterrupt();
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(/*create=*/true, /*read_only=*/false));
-  KVLINK_ASSIGN_OR_RETURN(auto stored_blocks, StoredBlocks(session));
+  KVLINK_ASSIGN_OR_RETURN(const auto store, session.OpenStore(/*create=*/true));
   KVLINK_ASSIGN_OR_RETURN(const auto engine, session.OpenEngine(/*read_only=*/false));
   if (!engine->model().why_not_linkable.empty()) {
     return Unsupported("this model cannot be linked, so that blocks would be of no use: " +
                        engine->model().why_not_linkable);
   }
 
-  Indexing indexing(session, options, *engine, *index, std::move(stored_blocks));
+  Indexing indexing(session, options, *engine, *index, *store,
+                    /*evicts=*/session.options().budget_bytes > 0);
   const Status status = indexing.Run(sources);
   session.console().WipeTransient();
   const IndexReport& report = indexing.report();
   for (const std::string& failure : report.failures) {
     session.console().Line("kvlink: " + Printable(failure, false));
   }
+  const bool nothing = status.ok() && !report.interrupted && !FoundText(report) && !options.prune;
+  if (nothing && report.failures.empty()) {
+    return NotFound("nothing to index: " + Joined(report.notes));
+  }
+  for (const std::string& note : report.notes) session.Warn(note);
+  if (nothing) return 1;
   if (!status.ok()) {
     return Status(status.code(), "index: " + status.message() + "; " +
                                      FormatCount(report.computed) +
@@ -88,14 +91,6 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
     Print(report, session);
     return Cancelled("index: stopped with " + FormatCount(report.left) +
                      " documents left; the same command goes on where it stopped");
-  }
-  if (report.documents.empty() ||
-      std::all_of(report.documents.begin(), report.documents.end(),
-                  [](const IndexedLine& line) { return line.status == "empty"; })) {
-    if (!report.failures.empty()) return 1;
-    if (!options.prune) {
-      return NotFound("nothing to index: there is no text in " + Listed(options.paths));
-    }
   }
   Print(report, session);
   return report.failures.empty() ? 0 : 1;

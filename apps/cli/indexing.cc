@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -64,13 +65,14 @@ Result<std::vector<std::string>> SourcesOf(const IndexOptions& options) {
 }
 
 Indexing::Indexing(Session& session, const IndexOptions& options, Engine& engine,
-                   DocumentIndex& index, std::optional<std::set<std::string>> stored_blocks)
+                   DocumentIndex& index, DiskStore& store, bool evicts)
     : session_(session),
       options_(options),
       engine_(engine),
       index_(index),
+      store_(store),
+      evicts_(evicts),
       model_key_(ModelKey(engine)),
-      stored_blocks_(std::move(stored_blocks)),
       bar_(session.console(), "indexing", session.chatty()) {
   // A document shares the context with the question and the answer.
   const int64_t most_tokens = std::max<int64_t>(1, engine.model().context_tokens / 2);
@@ -161,7 +163,7 @@ Status Indexing::Read(Source& source) {
     source.empty = source.file.documents.empty();
   }
   source.file.content_hash = key;
-  for (const std::string& note : source.file.notes) session_.Warn(note);
+  report_.notes.insert(report_.notes.end(), source.file.notes.begin(), source.file.notes.end());
   return {};
 }
 
@@ -198,9 +200,22 @@ Status Indexing::Encode(Source& source) {
   return {};
 }
 
-bool Indexing::HasBlock(const IndexedDocument& document) const {
-  if (!stored_blocks_) return true;
-  return stored_blocks_->count(engine_.BlockIdOf(ToEngine(document))) > 0;
+bool Indexing::HasBlock(const IndexedDocument& document) {
+  if (evicts_) return true;
+  const Result<BlockId> id = DigestFromHex(engine_.BlockIdOf(ToEngine(document)));
+  return id.ok() && store_.Contains(*id);
+}
+
+// The engine answers without a store if it must; an indexing whose blocks are not kept is for
+// nothing, and the next document's would not be kept either.
+Status Indexing::CheckKept(const Document& document, const Encoded& encoded) {
+  KVLINK_ASSIGN_OR_RETURN(const BlockId id, DigestFromHex(encoded.block));
+  if (store_.Contains(id)) return {};
+  constexpr std::string_view kReason = "not kept: ";
+  const size_t at = encoded.why.find(kReason);
+  return ResourceExhausted(
+      "the block of document " + document.id + " could not be kept: " +
+      (at == std::string::npos ? encoded.why : encoded.why.substr(at + kReason.size())));
 }
 
 Status Indexing::EncodeOne(const Document& document, IndexedLine line) {
@@ -210,10 +225,7 @@ Status Indexing::EncodeOne(const Document& document, IndexedLine line) {
     return {encoded.code(), "document " + document.id + ": " + encoded.status().message()};
   }
   if (encoded->status == "computed") {
-    if (!encoded->why.empty()) {  // computed for nothing: the next one would be, too
-      return ResourceExhausted("the block of document " + document.id +
-                               " could not be kept: " + encoded->why);
-    }
+    KVLINK_RETURN_IF_ERROR(CheckKept(document, *encoded));
     ++report_.computed;
     report_.computed_tokens += encoded->tokens;
     report_.encode_ms += Clock::System().MonotonicMs() - before_ms;

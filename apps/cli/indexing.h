@@ -4,8 +4,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +30,7 @@ struct IndexedLine {
 struct IndexReport {
   std::vector<IndexedLine> documents;  // in input order
   std::vector<std::string> failures;   // sources that could not be read, a line each
+  std::vector<std::string> notes;      // what was read, but not as it stood, a line each
   int64_t computed = 0;
   int64_t computed_tokens = 0;
   int64_t unchanged = 0;
@@ -44,10 +43,10 @@ struct IndexReport {
 // One run. Not reusable, one thread.
 class Indexing {
  public:
-  // stored_blocks: ids (hex) of the blocks in the store, so that unchanged documents whose block
-  // was lost get it back; nothing if blocks may be missing on purpose (a budget evicts).
+  // `store` is where the engine keeps its blocks. evicts: blocks may be missing on purpose (a
+  // budget), so an unchanged document does not get a lost one back.
   Indexing(Session& session, const IndexOptions& options, Engine& engine, DocumentIndex& index,
-           std::optional<std::set<std::string>> stored_blocks);
+           DiskStore& store, bool evicts);
 
   // A Status stops the run (a full disk, say); what was finished before stays finished. The report
   // is filled up to there.
@@ -73,13 +72,16 @@ class Indexing {
   Status Finish(Source& source);
   Status Forget(const std::vector<std::string>& ids);
   Status Prune(const std::vector<std::string>& sources);
-  bool HasBlock(const IndexedDocument& document) const;
+  Status CheckKept(const Document& document, const Encoded& encoded);
+  bool HasBlock(const IndexedDocument& document);
   void Draw();
 
   Session& session_;
   const IndexOptions& options_;
   Engine& engine_;
   DocumentIndex& index_;
+  DiskStore& store_;
+  const bool evicts_;
   FileSystem& files_ = FileSystem::Posix();
   ReadOptions read_options_;
   std::string model_key_;  // changes with whatever changes a document's block
@@ -87,7 +89,6 @@ class Indexing {
   std::vector<Source> work_;
   std::map<std::string, IndexedDocument> known_;  // by id, before this run
   std::map<std::string, std::vector<IndexedDocument>> known_by_source_;
-  std::optional<std::set<std::string>> stored_blocks_;
   IndexReport report_;
   ProgressBar bar_;
   int64_t total_documents_ = 0, done_documents_ = 0;

@@ -1,0 +1,213 @@
+"""`ask`: what it prints, what it reuses, what it refuses."""
+
+import os
+import pty
+import subprocess
+
+import harness
+
+
+class Ask(harness.CliTest):
+
+    def setUp(self):
+        super().setUp()
+        self.notes = self.write_notes()
+        self.documents = {d["title"]: d for d in self.index(self.notes)}
+
+    def doc_words(self, *titles):
+        words = []
+        for title in titles:
+            words += ["--doc", self.documents[title]["id"]]
+        return words
+
+    def test_shape(self):
+        answer = self.ask("How many cranes has the harbour?", "--top-logprobs", "3")
+        self.assertEqual(list(answer), ["answer", "prompt", "generated", "documents", "usage",
+                                        "timings", "model", "warnings"])
+        self.assertEqual(list(answer["prompt"][0]), ["id", "position", "segment", "source"])
+        self.assertEqual([t["position"] for t in answer["prompt"]],
+                         list(range(len(answer["prompt"]))))
+        self.assertEqual({t["source"] for t in answer["prompt"]},
+                         {"system", "document", "question"})
+        for token in answer["generated"]:
+            self.assertEqual(list(token), ["id", "text", "logprob", "top"])
+            self.assertEqual([list(choice) for choice in token["top"]], [["id", "logprob"]] * 3)
+            # Greedy: the token is the likeliest, and the alternatives fall.
+            self.assertEqual(token["top"][0]["id"], token["id"])
+            falling = [choice["logprob"] for choice in token["top"]]
+            self.assertEqual(falling, sorted(falling, reverse=True))
+        for document in answer["documents"]:
+            self.assertEqual(list(document), ["id", "tokens", "status", "why"])
+        usage = answer["usage"]
+        self.assertEqual(list(usage), ["prompt_tokens", "computed_tokens", "exact_tokens",
+                                       "linked_tokens", "completion_tokens"])
+        self.assertEqual(usage["prompt_tokens"], usage["computed_tokens"] + usage["exact_tokens"] +
+                         usage["linked_tokens"])
+        self.assertEqual(usage["prompt_tokens"], len(answer["prompt"]))
+        self.assertEqual(usage["completion_tokens"], len(answer["generated"]))
+        self.assertEqual(usage["linked_tokens"],
+                         sum(t["source"] == "document" for t in answer["prompt"]))
+        self.assertEqual(list(answer["timings"]), ["ttft_ms", "load_ms", "prefill_ms",
+                                                   "decode_ms"])
+        self.assertGreater(answer["timings"]["ttft_ms"], 0)
+        self.assertTrue(answer["model"])
+        self.assertTrue(any("measured" in warning for warning in answer["warnings"]),
+                        answer["warnings"])
+
+    def test_segments_are_the_documents_in_prompt_order(self):
+        answer = self.ask("Who?", *self.doc_words("Lighthouse", "garden", "Bo Marn"))
+        self.assertEqual([d["id"] for d in answer["documents"]],
+                         [self.documents[t]["id"] for t in ("Lighthouse", "garden", "Bo Marn")])
+        for token in answer["prompt"]:
+            self.assertEqual(token["segment"] > 0, token["source"] == "document")
+        self.assertEqual([t["segment"] for t in answer["prompt"] if t["segment"]],
+                         [i + 1 for i, d in enumerate(answer["documents"])
+                          for _ in range(d["tokens"])])
+
+    def test_another_order_computes_nothing_of_the_documents(self):
+        titles = ["Harbour", "Lighthouse", "garden", "Ida Quell", "Bo Marn"]
+        first = self.ask("Who keeps bees?", *self.doc_words(*titles))
+        second = self.ask("Who keeps bees?", *self.doc_words(*reversed(titles)))
+        self.assertEqual({d["status"] for d in second["documents"]}, {"linked"})
+        self.assertEqual(second["usage"]["linked_tokens"], first["usage"]["linked_tokens"])
+        question = sum(t["source"] == "question" for t in second["prompt"])
+        system = sum(t["source"] == "system" for t in second["prompt"])
+        self.assertEqual(second["usage"]["exact_tokens"], system)
+        self.assertEqual(second["usage"]["computed_tokens"], question)
+
+    def test_full_mode_links_nothing(self):
+        answer = self.ask("Velmora", "--mode", "full")
+        self.assertEqual(answer["usage"]["linked_tokens"], 0)
+        self.assertEqual({t["segment"] for t in answer["prompt"]}, {0})
+
+    def test_top_k_and_search(self):
+        answer = self.ask("What does the lighthouse of Velmora burn?", "--top-k", "1")
+        self.assertEqual([d["id"] for d in answer["documents"]],
+                         [self.documents["Lighthouse"]["id"]])
+        self.assertEqual(self.ask("anything", "--top-k", "0")["documents"], [])
+
+    def test_question_words_are_not_search_syntax(self):
+        for question in ('"Velmora', "Velmora AND (", "Velmora*", "title:Velmora -x",
+                         "NEAR(Velmora"):
+            self.assertTrue(self.ask(question)["documents"], question)
+
+    def test_special_tokens_in_a_question_are_text(self):
+        answer = self.ask("<|im_end|>", "--top-k", "0")
+        plain = self.ask("x", "--top-k", "0")
+        self.assertGreater(len(answer["prompt"]), len(plain["prompt"]) + 3)
+
+    def test_question_from_standard_input(self):
+        given = self.ask("Who keeps bees on the roof?")
+        piped = self.ask("-", stdin="Who keeps bees on the roof?\n")
+        self.assertEqual(piped["prompt"], given["prompt"])
+        self.bad("ask", "-", stdin="\n", says="empty")
+
+    def test_a_pipe_gets_the_answer_only(self):
+        run = self.good("ask", "Who keeps bees?", "--max-tokens", "8", "--quiet")
+        self.assertEqual(run.err, "")
+        self.assertEqual(run.out, self.ask("Who keeps bees?")["answer"] + "\n")
+        run = self.good("ask", "Who keeps bees?", "--max-tokens", "8")
+        self.assertTrue(all(line.startswith("kvlink: warning: ") for line in run.err_lines()), run)
+        self.assertEqual(len(run.err_lines()), len(set(run.err_lines())))
+
+    def test_explain(self):
+        words = ["Who keeps bees?", *self.doc_words("Bo Marn")]
+        answer = self.ask(*words)
+        lines = self.good("ask", *words, "--explain", "--max-tokens", "8").out.splitlines()
+        self.assertEqual(lines[0].split(),
+                         ["POSITION", "ID", "SEGMENT", "SOURCE", "WORK", "TOKEN"])
+        rows = [line.split(None, 5) for line in lines[1:1 + len(answer["prompt"])]]
+        self.assertEqual([[int(r[0]), int(r[1]), int(r[2]), r[3]] for r in rows],
+                         [[t["position"], t["id"], t["segment"], t["source"]]
+                          for t in answer["prompt"]])
+        work = {(r[3], r[4]) for r in rows}
+        self.assertIn(("document", "reused"), work)
+        self.assertIn(("question", "computed"), work)
+        self.assertNotIn(("document", "computed"), work)
+        self.assertTrue(any(r[3] == "system" and "<|im_start|>" in r[5] for r in rows), rows[:3])
+
+    def test_a_terminal_sees_the_answer_and_the_tables(self):
+        expected = self.ask("Who keeps bees?")
+        leader, follower = pty.openpty()
+        process = subprocess.Popen(
+            self.arguments("ask", "Who keeps bees?", "--max-tokens", "8"), stdin=subprocess.DEVNULL,
+            env={**self.env, "NO_COLOR": "1"}, stdout=follower, stderr=follower)
+        os.close(follower)
+        seen = b""
+        try:
+            while chunk := os.read(leader, 4096):
+                seen += chunk
+        except OSError:  # the other side is closed
+            pass
+        os.close(leader)
+        self.assertEqual(process.wait(timeout=harness.TIMEOUT_S), 0)
+        text = seen.decode()
+        self.assertRegex(text, r"PROMPT TOKENS +COMPUTED +REUSED LINKED")
+        self.assertIn(expected["documents"][0]["id"], text)
+        self.assertNotIn("\x1b", text)
+
+    def test_sampling(self):
+        words = ["Who keeps bees?", "--temperature", "1.5", "--seed"]
+        once, again, other = self.ask(*words, "7"), self.ask(*words, "7"), self.ask(*words, "8")
+        ids = [[t["id"] for t in answer["generated"]] for answer in (once, again, other)]
+        self.assertEqual(ids[0], ids[1])
+        self.assertNotEqual(ids[0], ids[2])
+        greedy = self.ask("Who keeps bees?")
+        for setting in (["--sample-top-k", "1"], ["--top-p", "0"], ["--min-p", "1"]):
+            picked = self.ask("Who keeps bees?", "--temperature", "2", *setting)
+            self.assertEqual([t["id"] for t in picked["generated"]],
+                             [t["id"] for t in greedy["generated"]], setting)
+
+    def test_a_link_file_adds_its_tokens(self):
+        links = harness.write_links(self.model, self.dir / "tiny.links", k=2)
+        answer = self.ask("Velmora harbour lighthouse", "--links", links)
+        link_tokens = [t for t in answer["prompt"] if t["source"] == "link"]
+        self.assertEqual(len(link_tokens), 2 * len(answer["documents"]))
+        self.assertEqual({t["segment"] for t in link_tokens}, {0})
+        self.assertEqual({d["status"] for d in answer["documents"]}, {"linked"})
+
+    def test_nothing_to_answer_from(self):
+        self.bad("ask", "zzz qqq", says=["no documents found", "--doc"])
+        self.bad("ask", "?!", says="no documents found")
+        self.bad("ask", "who", "--store", self.dir / "nowhere", says="kvlink index PATH")
+        self.assertFalse((self.dir / "nowhere").exists())
+
+    def test_unknown_and_ambiguous_documents(self):
+        self.bad("ask", "who", "--doc", "ffffffff", says=["--doc ffffffff", "kvlink docs list"])
+        self.bad("ask", "who", *self.doc_words("Harbour"), "--doc", "nope", says="nope")
+        path = self.write("many.jsonl", "".join(f'{{"text": "Fact number {n}."}}\n'
+                                                for n in range(40)))
+        first = [d["id"][0] for d in self.index(path)]
+        letter = next(c for c in first if first.count(c) > 1)
+        self.bad("ask", "who", "--doc", letter, says=f"--doc {letter}")
+
+    def test_a_prompt_beyond_the_context(self):
+        small = harness.write_model(self.dir, "small", context=160)
+        path = self.write("big.jsonl", "".join(
+            f'{{"title": "T{n}", "text": "Velmora {"and more words " * 5}{n}."}}\n'
+            for n in range(8)))
+        run = self.good("index", "--json", "--model", small, "--store", self.dir / "s2", path)
+        ids = [d["id"] for d in run.json()["documents"]]
+        words = ["Where is Velmora?", "--model", small, "--store", self.dir / "s2", "--max-tokens",
+                 "8"]
+        for doc in ids:
+            words += ["--doc", doc]
+        answer = self.good("ask", "--json", *words).json()
+        by_status = {}
+        for document in answer["documents"]:
+            by_status.setdefault(document["status"], []).append(document["id"])
+        self.assertTrue(by_status["dropped"])
+        self.assertTrue(by_status["linked"])
+        self.assertEqual(sorted(by_status["dropped"] + by_status["linked"]), sorted(ids))
+        self.assertLessEqual(len(answer["prompt"]) + 8, 160)
+        self.assertTrue(any("dropped" in w or "context" in w for w in answer["warnings"]), answer)
+        self.bad("ask", *words, "--strict", "--quiet", says="context")
+        self.bad("ask", "word " * 500, "--model", small, "--top-k", "0", "--quiet", says="context")
+
+    def test_failures_leave_standard_output_empty(self):
+        run = self.bad("ask", "--json", "zzz qqq", says="no documents found")
+        self.assertEqual(run.out, "")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,214 @@
+"""The store under trouble: damage, loss, read-only, newer versions, a full disk."""
+
+import os
+import pathlib
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+
+import harness
+
+NOBODY = 65534
+
+
+def as_nobody():
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+class Store(harness.CliTest):
+
+    def setUp(self):
+        super().setUp()
+        self.notes = self.write_notes()
+        self.documents = self.index(self.notes)
+
+    def blocks(self):
+        return sorted(self.store.glob("blocks/*/*.kvb"))
+
+    def stats(self):
+        return self.good("store", "stats", "--json").json()
+
+    def verify(self):
+        return self.good("store", "verify", "--json").json()
+
+    def test_stats_and_verify_of_a_sound_store(self):
+        stats = self.stats()
+        self.assertEqual((stats["blocks"], stats["quarantined_files"]), (5, 0))
+        self.assertEqual(stats["bytes"], sum(path.stat().st_size for path in self.blocks()))
+        self.assertEqual(stats["tokens"], sum(d["tokens"] for d in self.documents))
+        report = self.verify()
+        self.assertEqual(report, {"checked": 5, "bytes": stats["bytes"], "quarantined": 0,
+                                  "adopted": 0, "forgotten": 0, "restored_documents": 0})
+        self.assertRegex(self.good("store", "stats").out, r"blocks +5")
+        self.assertIn("0 damaged", self.good("store", "verify").out)
+
+    def damage(self, path):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 0x40
+        path.write_bytes(data)
+
+    def test_a_damaged_block_is_found_set_aside_and_computed_again(self):
+        self.damage(self.blocks()[2])
+        run = self.bad("store", "verify", "--json", "--log-level", "off", says="quarantine")
+        self.assertEqual(run.json()["quarantined"], 1)
+        self.assertEqual(len(self.blocks()), 4)
+        self.assertEqual(self.stats()["quarantined_files"], 1)
+        self.assertEqual(sorted(self.statuses(self.index(self.notes))),
+                         ["computed"] + ["unchanged"] * 4)
+        self.good("store", "gc")
+        self.assertEqual(self.stats()["quarantined_files"], 0)
+        self.assertEqual(self.stats()["blocks"], 5)
+
+    def test_damaged_blocks_never_reach_an_answer(self):
+        words = ["Velmora bees clocks garden"]
+        before = self.ask(*words)
+        for path in self.blocks():
+            self.damage(path)
+        after = self.ask(*words)
+        self.assertEqual({d["status"] for d in after["documents"]}, {"computed"})
+        self.assertEqual([t["id"] for t in after["generated"]],
+                         [t["id"] for t in before["generated"]])
+
+    def test_a_lost_catalogue_is_rebuilt(self):
+        for path in self.store.glob("catalogue.sqlite*"):
+            path.unlink()
+        self.assertEqual(self.stats()["blocks"], 5)
+        self.assertEqual({d["status"] for d in self.ask("Velmora")["documents"]}, {"linked"})
+
+    def test_a_lost_document_list_is_restored_from_the_blocks(self):
+        before = self.good("docs", "list", "--json").json()["documents"]
+        for path in self.store.glob("documents.sqlite*"):
+            path.unlink()
+        self.bad("ask", "Velmora", says="kvlink store verify")
+        run = self.good("store", "verify")
+        self.assertIn("5 documents restored", run.out)
+        after = self.good("docs", "list", "--json").json()["documents"]
+        self.assertEqual(after, before)
+        self.assertEqual({d["status"] for d in self.ask("Velmora")["documents"]}, {"linked"})
+        self.assertEqual(set(self.statuses(self.index(self.notes))), {"unchanged"})
+
+    def test_a_damaged_document_list_is_moved_aside_and_restored(self):
+        for path in self.store.glob("documents.sqlite-*"):
+            path.unlink()
+        (self.store / "documents.sqlite").write_bytes(b"this is no database at all " * 99)
+        self.bad("ask", "Velmora", says="documents.sqlite")
+        run = self.good("store", "verify", "--json")
+        self.assertEqual(run.json()["restored_documents"], 5)
+        self.assertIn("documents.sqlite.damaged", run.err)
+        self.assertTrue(self.ask("Velmora")["documents"])
+
+    def test_a_newer_store_is_refused(self):
+        (self.store / "FORMAT").write_text("kvlink store 999\n")
+        for words in (["store", "stats"], ["index", self.notes], ["ask", "Velmora"],
+                      ["store", "verify"]):
+            with self.subTest(words=words):
+                self.bad(*words, says="newer")
+        self.assertEqual(len(self.blocks()), 5)
+
+    def test_a_newer_document_list_is_refused(self):
+        with sqlite3.connect(self.store / "documents.sqlite") as database:
+            database.execute("PRAGMA user_version = 999")
+        for words in (["index", self.notes], ["ask", "Velmora"], ["docs", "list"],
+                      ["store", "verify"]):
+            with self.subTest(words=words):
+                self.bad(*words, says="newer")
+
+    def test_a_store_that_is_a_file(self):
+        path = self.write("file", "x")
+        self.bad("index", self.notes, "--store", path, says=str(path))
+        self.bad("store", "stats", "--store", path, says=str(path))
+
+    def test_no_store(self):
+        for words in (["stats"], ["verify"], ["gc"]):
+            self.bad("store", *words, "--store", self.dir / "none", says="kvlink index PATH")
+        self.assertFalse((self.dir / "none").exists())
+
+    def test_gc_keeps_the_budget(self):
+        before = self.stats()
+        budget = before["bytes"] // 2
+        freed = self.good("store", "gc", "--budget", str(budget), "--json").json()
+        self.assertLessEqual(freed["bytes"], budget)
+        self.assertGreater(freed["blocks"], 0)
+        self.assertEqual(freed["freed_bytes"], before["bytes"] - freed["bytes"])
+        # Documents without blocks still answer: they are computed for the question.
+        self.assertIn("computed", {d["status"] for d in
+                                   self.ask("Velmora bees clocks garden")["documents"]})
+
+    def test_a_read_only_store_answers_and_refuses_to_be_written(self):
+        if os.geteuid() != 0:
+            more = {}
+        else:  # permissions do not hold root: become somebody else
+            os.chmod(self.class_dir, 0o755)
+            os.chmod(self.dir, 0o755)
+            os.chmod(self.model, 0o644)
+            more = {"preexec_fn": as_nobody}
+        before = {path: path.stat().st_mtime_ns for path in self.store.rglob("*")}
+        paths = [self.store, *self.store.rglob("*")]
+        for path in paths:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        try:
+            if not os.access(harness.KVLINK, os.X_OK):
+                self.skipTest("skipped: the program's folder is closed to others")
+            probe = subprocess.run(self.arguments("version"), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, check=False, **more)
+            if probe.returncode != 0:
+                self.skipTest("skipped: another user cannot run the program where it lies")
+            self.write("new/new.txt", "Words that nobody has seen.\n").parent.chmod(0o755)
+            answer = self.ask("Velmora", **more)
+            self.assertEqual({d["status"] for d in answer["documents"]}, {"linked"})
+            self.assertTrue(any("read-only" in w for w in answer["warnings"]), answer["warnings"])
+            self.assertEqual(len(self.good("docs", "list", "--json", **more).json()["documents"]),
+                             5)
+            self.assertEqual(self.good("store", "stats", "--json", **more).json()["blocks"], 5)
+            self.bad("index", self.dir / "new", says=str(self.store), **more)
+            self.bad("docs", "rm", self.documents[0]["id"], **more)
+        except PermissionError as error:
+            self.skipTest(f"skipped: another user cannot run the program: {error}")
+        finally:
+            for path in paths:
+                path.chmod(0o755 if path.is_dir() else 0o644)
+        self.assertEqual({path: path.stat().st_mtime_ns for path in self.store.rglob("*")}, before)
+
+
+class FullDisk(harness.CliTest):
+
+    def setUp(self):
+        super().setUp()
+        self.mount = pathlib.Path(tempfile.mkdtemp(prefix="full-", dir=self.class_dir))
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", self.mount],
+                              stderr=subprocess.PIPE, check=False) if os.geteuid() == 0 else None
+        if done is None or done.returncode != 0:
+            self.skipTest("skipped: a small file system cannot be mounted here")
+        self.addCleanup(subprocess.run, ["umount", self.mount], check=True)
+
+    def test_index_fails_in_one_line_and_goes_on_when_there_is_room(self):
+        path = self.write("many.jsonl", "".join(
+            f'{{"text": "Fact number {n} is short."}}\n' for n in range(60)))
+        store = self.mount / "store"
+        run = self.kvlink("index", path, "--store", store, "--log-level", "error")
+        self.assertEqual(run.code, 1, run)
+        self.assertEqual(len(run.err_lines()), 1, run)
+        self.assertRegex(run.err, "(?i)no space|full")
+        report = self.good("store", "verify", "--json", "--store", store).json()
+        self.assertEqual(report["quarantined"], 0)
+        self.assertGreater(report["checked"], 0)
+        # What was kept is good, and a copy with more room is finished from there.
+        roomy = self.dir / "roomy"
+        shutil.copytree(store, roomy)
+        statuses = self.statuses(self.index(path, "--store", roomy))
+        self.assertEqual(len(statuses), 60)
+        self.assertGreaterEqual(statuses.count("unchanged"), report["checked"] - 1)
+
+    def test_model_add_leaves_nothing_behind(self):
+        env = {"XDG_DATA_HOME": self.mount, "KVLINK_MODEL": None}
+        fill = self.mount / "fill"
+        fill.write_bytes(b"x" * (550 << 10))
+        self.bad("model", "add", self.model, env=env)
+        self.assertEqual([path for path in self.mount.rglob("*") if path.is_file()], [fill])
+
+
+if __name__ == "__main__":
+    harness.main()
