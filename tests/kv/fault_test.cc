@@ -171,16 +171,25 @@ TEST_F(FaultTest, TornFilesUnderTheirNamesAreSetAside) {
 TEST_F(FaultTest, AFullDiskLeavesNoFileAndNoRow) {
   const auto store = MustOpen();
   ASSERT_TRUE(store->Put(MakeBlock(1)).ok());
-  files_.Arm(Fault::kDiskFull, 0);
-  const Status status = store->Put(MakeBlock(2));
-  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status.message();
-  EXPECT_EQ(FilesIn("tmp"), 0);
-  EXPECT_EQ(FilesIn("blocks"), 1);
-  ExpectStored(*store, 1);
-  const auto rows = store->List();
-  ASSERT_TRUE(rows.ok());
-  EXPECT_EQ(rows->size(), 1u);
-  files_.Arm(Fault::kNone, 0);
+  // Full at once, after the first folder, after the temporary file's name, amid its bytes.
+  int full = 0;
+  for (int64_t n = 0;; ++n) {
+    files_.Arm(Fault::kDiskFull, n);
+    const Status status = store->Put(MakeBlock(2));
+    files_.Arm(Fault::kNone, 0);
+    if (status.ok()) break;
+    ++full;
+    EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status.message();
+    EXPECT_EQ(FilesIn("tmp"), 0) << n;
+    EXPECT_EQ(FilesIn("blocks"), 1) << n;
+    ExpectStored(*store, 1);
+    const auto rows = store->List();
+    ASSERT_TRUE(rows.ok());
+    EXPECT_EQ(rows->size(), 1u);
+  }
+  EXPECT_GE(full, 3);
+  EXPECT_EQ(store->counters().put_failures, full);
+  ASSERT_TRUE(store->Remove(IdOf(2)).ok());
   ASSERT_TRUE(store->Put(MakeBlock(2)).ok());
   ExpectStored(*store, 2);
 }
