@@ -10,7 +10,6 @@
 #include "link/adapter_description.h"
 #include "link/link_file.h"
 #include "link/refusal.h"
-#include "text/quote.h"
 
 namespace kvlink {
 namespace {
@@ -85,7 +84,7 @@ Result<std::vector<float>> ReadMatrix(const SafetensorsFile& file, const std::st
                                       std::array<int64_t, 2> shape,
                                       std::set<std::string_view>* used) {
   const auto at = file.tensors().find(name);
-  const std::string where = "tensor " + Quoted(name);
+  const std::string where = "tensor \"" + name + "\"";
   if (at == file.tensors().end()) {
     return InvalidArgument(Mismatch(where, "shape " + ShapeText(shape), "no such tensor"));
   }
@@ -171,7 +170,7 @@ Result<Adapter> ReadAdapter(const SafetensorsFile& file, std::string_view descri
       const std::string b_name = TensorName(layer, site, "B");
       KVLINK_ASSIGN_OR_RETURN(m.b, ReadMatrix(file, b_name, {sizes.outputs, d.rank}, used));
       for (float& value : m.b) value *= scale;
-      KVLINK_RETURN_IF_ERROR(CheckFinite("tensor " + Quoted(b_name) + " times alpha / rank", m.b));
+      KVLINK_RETURN_IF_ERROR(CheckFinite("tensor \"" + b_name + "\" times alpha / rank", m.b));
       if (IsRotated(site)) m.b = Reorder(m.b, config.head_dim, d.rank, RowOrder::kToGguf);
     }
   }
