@@ -38,7 +38,7 @@ std::string SharedPath(const std::string& relative) {
   }
   // From tests/support/places.cc up to the tree, and beside it.
   const std::filesystem::path tree =
-      std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+      std::filesystem::absolute(__FILE__).parent_path().parent_path().parent_path();
   return IfExists(tree.parent_path() / "shared" / relative);
 }
 
