@@ -1,6 +1,8 @@
 #include "cli/answer_output.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "cli/places.h"
 
@@ -133,6 +135,34 @@ std::string DescribeAnswer(const Answer& answer, const std::vector<IndexedDocume
                                          {"DECODING", true}},
                                         rows, 0);
   out += "\n" + console.Dim(table.substr(0, table.find('\n'))) + table.substr(table.find('\n'));
+  return out;
+}
+
+std::string DescribeComparison(const Answer& full, const Answer& linked,
+                               const std::vector<IndexedDocument>& documents,
+                               const Console& console) {
+  std::string out = console.Bold("full attention ") + Printable(full.text, true) + "\n" +
+                    console.Bold("linked         ") + Printable(linked.text, true) + "\n\n";
+  for (size_t i = 0; i < linked.documents.size(); ++i) {
+    const DocumentUse& use = linked.documents[i];
+    out += "  " + std::to_string(i + 1) + ". " +
+           Printable(i < documents.size() ? documents[i].title : use.id, false) + " (" +
+           FormatCount(use.tokens) + " tokens, " + use.status + ")\n";
+  }
+  const auto row = [](const char* name, const Answer& a, const std::string& ratio) {
+    return std::vector<std::string>{name, FormatCount(a.usage.computed_tokens),
+                                    FormatCount(a.usage.linked_tokens + a.usage.exact_tokens),
+                                    FormatMs(a.timings.ttft_ms), ratio};
+  };
+  char ratio[32];
+  std::snprintf(ratio, sizeof ratio, "%.1f %%",
+                100 * linked.timings.ttft_ms / std::max(full.timings.ttft_ms, 1e-9));
+  out += "\n" + FormatTable({{"MODE"},
+                             {"TOKENS COMPUTED", true},
+                             {"TOKENS REUSED", true},
+                             {"FIRST TOKEN", true},
+                             {"OF FULL", true}},
+                            {row("full attention", full, ""), row("linked", linked, ratio)}, 0);
   return out;
 }
 

@@ -22,4 +22,9 @@ std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer);
 std::string DescribeAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,
                            const Console& console);
 
+// Both answers, the documents, and what each way cost.
+std::string DescribeComparison(const Answer& full, const Answer& linked,
+                               const std::vector<IndexedDocument>& documents,
+                               const Console& console);
+
 }  // namespace kvlink::cli

@@ -21,6 +21,7 @@ struct AskOptions {
   std::vector<std::string> documents;  // ids; not empty: no search
   std::string mode = "linked";
   bool explain = false;
+  bool compare = false;
   Request request;  // what goes to the engine as it is
 };
 
@@ -65,6 +66,25 @@ Result<std::string> ReadQuestion(const std::string& given) {
   return text;
 }
 
+// The same question both ways: linked first, so that documents without a block are encoded then.
+Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDocument>& documents,
+                    Session& session) {
+  const auto go_on = [](std::string_view) { return !Interrupted(); };
+  request.mode = Mode::kLinked;
+  KVLINK_ASSIGN_OR_RETURN(const Answer linked, engine.Ask(request, go_on));
+  request.mode = Mode::kFull;
+  KVLINK_ASSIGN_OR_RETURN(const Answer full, engine.Ask(request, go_on));
+  for (const std::string& warning : linked.warnings) session.Warn(warning);
+  if (Interrupted()) return Cancelled("ask: stopped");
+  if (session.json()) {
+    PrintJson({{"linked", AnswerToJson(linked, engine.model(), session.warnings())},
+               {"full", AnswerToJson(full, engine.model(), session.warnings())}});
+  } else {
+    PrintText(DescribeComparison(full, linked, documents, session.console()));
+  }
+  return 0;
+}
+
 Result<int> RunAsk(const AskOptions& options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
   Request request = options.request;
@@ -80,6 +100,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
 
   KVLINK_ASSIGN_OR_RETURN(const auto engine, session.OpenEngine(read_only));
   CatchInterrupt();
+  if (options.compare) return Compare(*engine, request, documents, session);
   // People see the answer grow; a program gets it whole. With --explain the plan comes first.
   const bool stream = session.console().out_is_terminal() && !session.json() && !options.explain;
   Result<Answer> answer = engine->Ask(request, [stream](std::string_view text) {
@@ -136,6 +157,8 @@ void AddAskCommand(CLI::App& app, Command* command) {
       ->capture_default_str();
   sub->add_flag("--explain", options->explain,
                 "Print each token of the prompt: position, segment, computed or reused");
+  sub->add_flag("--compare", options->compare,
+                "Answer with full attention too, and show both answers and what each cost");
   sub->add_option("--system", request.system, "System text [the template's own]");
   sub->add_flag("--strict", request.strict,
                 "Refuse instead of dropping documents beyond the model's context");
