@@ -1,53 +1,67 @@
 // kvlink check: does linking hold on this model and this machine?
+#include "engine/check.h"
+
 #include <CLI/CLI.hpp>
+
+#include <algorithm>
 
 #include "cli/commands.h"
 #include "cli/json_output.h"
-#include "engine/check.h"
 
 namespace kvlink::cli {
 namespace {
 
-Result<int> Check(Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions(true));
-  KVLINK_ASSIGN_OR_RETURN(
-      const CheckReport report, RunCheck(options, [&](std::string_view step) {
-        if (session.chatty()) {
-          session.console().Transient("checking: " + std::string(step) + " ...");
-        }
-      }));
-  session.console().WipeTransient();
+void Print(const CheckReport& report, Session& session) {
   if (session.json()) {
     Json items = Json::array();
     for (const CheckItem& item : report.items) {
-      Json line = {
-          {"name", item.name}, {"what", item.what}, {"result", item.result}, {"value", item.value}};
-      if (item.is_gate) {
-        line["limit"] = item.limit;
-        line["passed"] = item.passed;
-      }
-      items.push_back(std::move(line));
+      items.push_back({{"name", item.name},
+                       {"what", item.what},
+                       {"result", item.result},
+                       {"value", item.value},
+                       {"limit", item.limit},
+                       {"is_gate", item.is_gate},
+                       {"passed", item.passed}});
     }
-    PrintJson({{"passed", report.passed}, {"checks", items}, {"gate", report.gate_note}});
-    return report.passed ? 0 : 1;
+    PrintJson({{"passed", report.passed},
+               {"gate_note", report.gate_note},
+               {"items", std::move(items)},
+               {"warnings", session.warnings()}});
+    return;
   }
-  std::vector<std::vector<std::string>> rows;
+  if (session.options().quiet) return;
+  std::string out;
   for (const CheckItem& item : report.items) {
-    rows.push_back({!item.is_gate ? "figure"
-                    : item.passed ? "ok"
-                                  : "FAILED",
-                    item.what, item.result});
+    const char* mark = !item.is_gate ? "figure  " : item.passed ? "passed  " : "FAILED  ";
+    out += mark + item.what + "\n        " + item.result + "\n";
   }
-  PrintText(FormatTable({{""}, {"compared"}, {"result"}}, rows, 0));
-  PrintText("quality  " + Printable(report.gate_note, false) + "\n");
-  return report.passed ? 0 : 1;
+  PrintText(out + "quality " + report.gate_note + "\n");
+}
+
+Result<int> RunCheckCommand(Session& session) {
+  if (session.json()) session.KeepWarningsSilently();
+  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.engine_options(false));
+  const bool show_steps = session.chatty();
+  Console& console = session.console();
+  const Result<CheckReport> report = RunCheck(options, [&](std::string_view step) {
+    if (show_steps) console.Transient("checking: " + std::string(step));
+  });
+  console.WipeTransient();
+  if (!report.ok()) return report.status();
+  Print(*report, session);
+  if (report->passed) return 0;
+  const auto failed = std::count_if(report->items.begin(), report->items.end(),
+                                    [](const CheckItem& item) { return !item.passed; });
+  return Status(StatusCode::kInternal,
+                "check: " + std::to_string(failed) + " of " + std::to_string(report->items.size()) +
+                    " checks failed: answers of this model on this machine are not to be trusted");
 }
 
 }  // namespace
 
 void AddCheckCommand(CLI::App& app, Command* command) {
-  app.add_subcommand("check", "Does linking hold on this model and this machine?")
-      ->callback([command] { *command = Check; });
+  app.add_subcommand("check", "Check on this model and machine that linking is exact")
+      ->callback([command] { *command = RunCheckCommand; });
 }
 
 }  // namespace kvlink::cli
