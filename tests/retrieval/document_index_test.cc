@@ -293,7 +293,7 @@ void CheckAgainstModel(const std::string& path_of_index, std::unique_ptr<Documen
       });
       model[path] = file;
     }
-    if (*rc::gen::inRange(0, 20) == 0) {
+    if (*rc::gen::inRange(0, 60) == 0) {
       index.reset();
       index = OpenOrDie(path_of_index);
     }
