@@ -356,12 +356,13 @@ class Parser {
       return Bad("number of dimensions", offset,
                  "is " + std::to_string(dimensions) + "; expected 1 to 4");
     }
+    const uint64_t sizes_offset = reader_.offset();
     uint64_t elements = 1;
     for (uint32_t i = 0; i < dimensions; ++i) {
       offset = reader_.offset();
       uint64_t size = 0;
       KVLINK_RETURN_IF_ERROR(Read("dimension", &size));
-      // The product is bounded by the file's bytes times 8 bits later; here it must not wrap.
+      // Here the product must not wrap; that its bytes are in the file is checked later.
       if (size == 0 || size > INT64_MAX || __builtin_mul_overflow(elements, size, &elements) ||
           elements > INT64_MAX) {
         return Bad("dimension", offset,
@@ -381,14 +382,14 @@ class Parser {
     }
     tensor.type = static_cast<GgmlType>(type);
     if (tensor.shape.back() % traits->block_elements != 0) {
-      return Bad("dimension", tensor.header_offset,
+      return Bad("dimension", sizes_offset,
                  "is " + std::to_string(tensor.shape.back()) + "; " + std::string(traits->name) +
                      " needs rows of a multiple of " + std::to_string(traits->block_elements));
     }
     Place place;
     if (__builtin_mul_overflow(elements / traits->block_elements,
                                static_cast<uint64_t>(traits->block_bytes), &place.size)) {
-      return Bad("dimension", tensor.header_offset, "gives too many bytes");
+      return Bad("dimension", sizes_offset, "gives too many bytes");
     }
     place.field = reader_.offset();
     KVLINK_RETURN_IF_ERROR(Read("data offset", &place.offset));

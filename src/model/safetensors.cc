@@ -12,7 +12,6 @@
 #include <set>
 
 #include "base/bytes.h"
-#include "base/check.h"
 #include "base/dtype.h"
 #include "model/file_kind.h"
 #include "tensor/quant.h"

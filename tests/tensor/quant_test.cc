@@ -156,8 +156,8 @@ TEST_P(QuantStructureTest, BlocksStandOneAfterTheOther) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, QuantStructureTest, ::testing::ValuesIn(Layouts()),
-                         [](const auto& info) {
-                           return std::string(Traits(info.param.type).name);
+                         [](const auto& test) {
+                           return std::string(Traits(test.param.type).name);
                          });
 
 TEST(Quant, HalfPrecisionHasItsCorners) {

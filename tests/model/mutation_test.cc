@@ -1,0 +1,112 @@
+// The fuzzers' entries under seeded mutations, for a moment, in every build: what libFuzzer does
+// for hours (fuzz/), small enough to run always. A failure names the seed and the round.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+
+#include "../../fuzz/gguf_entry.h"
+#include "../../fuzz/safetensors_entry.h"
+#include "base/bytes.h"
+#include "support/gguf_writer.h"
+#include "support/tiny_model.h"
+
+namespace kvlink {
+namespace {
+
+constexpr uint64_t kSeed = 20250217;
+
+// Changes one to four things: a byte, a number of 4 or 8 bytes for an extreme one, a piece removed,
+// a piece repeated, a piece moved over another.
+std::string Mutated(std::string bytes, size_t header_bytes, std::mt19937_64& random) {
+  static constexpr uint64_t kExtremes[] = {0,          1,          7,          31,
+                                           0x7fffffff, 0x80000000, 0xffffffff, 1ull << 32,
+                                           1ull << 61, 1ull << 62, 1ull << 63, ~0ull};
+  const auto below = [&](size_t n) { return n == 0 ? 0 : static_cast<size_t>(random() % n); };
+  for (size_t change = 1 + below(4); change > 0 && bytes.size() > 16; --change) {
+    const size_t at = below(std::min(header_bytes, bytes.size() - 8));
+    const size_t length = std::min(1 + below(40), bytes.size() - at);
+    switch (below(6)) {
+      case 0:
+        bytes[at] = static_cast<char>(random());
+        break;
+      case 1:
+        bytes[at] ^= static_cast<char>(1 << below(8));
+        break;
+      case 2: {
+        const uint64_t extreme = kExtremes[below(std::size(kExtremes))] + below(3) - 1;
+        std::memcpy(bytes.data() + at, &extreme, below(2) == 0 ? 4 : 8);
+        break;
+      }
+      case 3:
+        bytes.erase(at, length);
+        break;
+      case 4:
+        bytes.insert(below(bytes.size()), bytes.substr(at, length));
+        break;
+      default: {
+        const std::string piece = bytes.substr(at, length);
+        bytes.replace(below(bytes.size() - length + 1), length, piece);
+        break;
+      }
+    }
+  }
+  return bytes;
+}
+
+TEST(Mutation, OfGgufIsReadOrRefused) {
+  testing::TinyModelOptions options;
+  options.layers = 1;
+  options.head_dim = 4;
+  options.width = 8;
+  options.feed_forward = 8;
+  options.rope_freqs = {1, 2};
+  testing::GgufWriter writer = testing::TinyModelWriter(options);
+  for (const char* key : {"tokens", "token_type", "merges"}) {
+    writer.Remove(std::string("tokenizer.ggml.") + key);
+  }
+  writer.Strings("tokenizer.ggml.tokens", {"a", "b", "<|im_end|>", "ab"});
+  writer.I32s("tokenizer.ggml.token_type", {1, 1, 3, 1});
+  writer.Strings("tokenizer.ggml.merges", {"a b"});
+  writer.RemoveTensor("token_embd.weight");
+  writer.Tensor("token_embd.weight", GgmlType::kBF16, {4, 8}, std::string(64, '\x3c'));
+  const std::string bytes = writer.Build();
+  ASSERT_TRUE(fuzz::ReadGguf(bytes).configured);
+
+  std::mt19937_64 random(kSeed);
+  int opened = 0, configured = 0;
+  constexpr int kRounds = 4000;
+  for (int round = 0; round < kRounds; ++round) {
+    SCOPED_TRACE("seed " + std::to_string(kSeed) + ", round " + std::to_string(round));
+    const fuzz::GgufOutcome outcome = fuzz::ReadGguf(Mutated(bytes, writer.HeaderBytes(), random));
+    opened += outcome.opened;
+    configured += outcome.configured;
+  }
+  // Some get through the reader and some do not, or the mutations test nothing.
+  EXPECT_GT(opened, kRounds / 50);
+  EXPECT_LT(opened, kRounds * 9 / 10);
+  EXPECT_LT(configured, opened);
+}
+
+TEST(Mutation, OfSafetensorsIsReadOrRefused) {
+  const std::string header =
+      R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},)"
+      R"("b":{"dtype":"BF16","shape":[4],"data_offsets":[16,24]}})";
+  std::string bytes;
+  AppendValue(&bytes, static_cast<uint64_t>(header.size()));
+  bytes += header + std::string(24, '\x01');
+  ASSERT_TRUE(fuzz::ReadSafetensors(bytes));
+
+  std::mt19937_64 random(kSeed);
+  int accepted = 0;
+  constexpr int kRounds = 20000;
+  for (int round = 0; round < kRounds; ++round) {
+    accepted += fuzz::ReadSafetensors(Mutated(bytes, 8 + header.size(), random));
+  }
+  EXPECT_GT(accepted, 0);
+  EXPECT_LT(accepted, kRounds / 2);
+}
+
+}  // namespace
+}  // namespace kvlink
