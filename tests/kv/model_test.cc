@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "kv/store_fixture.h"
@@ -121,14 +122,15 @@ RC_GTEST_FIXTURE_PROP(ModelTest, BehavesAsAMapWithABudget, ()) {
     RC_ASSERT(rows.ok());
     RC_ASSERT(rows->size() == model.entries.size());
     for (const auto& [expected_seed, entry] : model.entries) {
-      const auto row = std::find_if(rows->begin(), rows->end(), [&](const StoredBlock& r) {
-        return r.id == IdOf(expected_seed);
-      });
+      const BlockId expected_id = IdOf(expected_seed);
+      const auto row =
+          std::find_if(rows->begin(), rows->end(),
+                       [&expected_id](const StoredBlock& r) { return r.id == expected_id; });
       RC_ASSERT(row != rows->end());
       RC_ASSERT(row->size_bytes == entry.size_bytes);
       RC_ASSERT(row->pinned == entry.pinned);
       RC_ASSERT(row->last_used_ms == entry.used);
-      RC_ASSERT(store->Contains(IdOf(expected_seed)));
+      RC_ASSERT(store->Contains(expected_id));
     }
     RC_ASSERT(model.Bytes() <= options.budget_bytes);
   }
