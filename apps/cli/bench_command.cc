@@ -12,16 +12,15 @@
 namespace kvlink::cli {
 namespace {
 
-// The medians stand at the top, each under its key; how they came about stands below.
+// The medians stand at the top, each under its key.
 Json ToJson(const BenchReport& report) {
   Json json = Json::object();
-  Json details = Json::object();
+  Json best = Json::object(), units = Json::object(), runs = Json::object();
   for (const BenchFigure& figure : report.figures) {
     json[figure.key] = figure.median;
-    details[figure.key] = {{"unit", figure.unit},
-                           {"median", figure.median},
-                           {"best", figure.best},
-                           {"runs", figure.runs}};
+    best[figure.key] = figure.best;
+    units[figure.key] = figure.unit;
+    runs[figure.key] = figure.runs;
   }
   json["machine"] = {{"cpu", report.cpu}, {"threads", report.threads}};
   json["model"] = report.model;
@@ -31,7 +30,9 @@ Json ToJson(const BenchReport& report) {
   json["weight_bytes"] = report.weight_bytes;
   json["kv_bytes"] = report.kv_bytes;
   json["kv_own_bytes"] = report.kv_own_bytes;
-  json["figures"] = std::move(details);
+  json["best"] = std::move(best);
+  json["units"] = std::move(units);
+  json["runs"] = std::move(runs);
   return json;
 }
 
@@ -57,7 +58,7 @@ void PrintTable(const BenchReport& report) {
 }
 
 Result<int> RunBenchCommand(const BenchOptions& bench, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.engine_options(false));
+  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions(false));
   const bool show_steps = session.chatty();
   Console& console = session.console();
   const Result<BenchReport> report = RunBench(options, bench, [&](std::string_view step) {
@@ -80,8 +81,9 @@ void AddBenchCommand(CLI::App& app, Command* command) {
   CLI::App* sub = app.add_subcommand("bench", "Measure the engine's rates on this machine");
   sub->add_flag("--quick", options->quick, "Fewer runs, no prefill of 2,048 tokens");
   sub->add_option("--only", options->only, "Only these figures, by key")
+      ->delimiter(',')
       ->allow_extra_args(false)
-      ->type_name("KEY");
+      ->type_name("KEY,...");
   sub->callback([command, options] {
     *command = [options](Session& session) { return RunBenchCommand(*options, session); };
   });

@@ -3,6 +3,7 @@
 
 #include "engine/engine_impl.h"
 #include "kv/disk_store.h"
+#include "kv/warm_store.h"
 
 namespace kvlink {
 
@@ -25,7 +26,8 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
         if (severity >= Severity::kWarning) warn(message);
       });
     }
-    KVLINK_ASSIGN_OR_RETURN(store, DiskStore::Open(store_options));
+    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<DiskStore> disk, DiskStore::Open(store_options));
+    store = std::make_unique<WarmStore>(std::move(disk), kWarmBytes);
   }
   return std::unique_ptr<Engine>(
       new EngineImpl(std::move(model), std::move(store), options));

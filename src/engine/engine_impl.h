@@ -16,6 +16,10 @@
 
 namespace kvlink {
 
+// Blocks that stay mapped between requests, least recently used out first. Address space, not
+// memory: their pages are clean, and the kernel's to take.
+inline constexpr int64_t kWarmBytes = 4ll << 30;
+
 class EngineImpl : public Engine {
  public:
   EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<BlockStore> store,
