@@ -18,6 +18,8 @@ class MappedFile {
  public:
   virtual ~MappedFile() = default;
   virtual std::span<const std::byte> bytes() const = 0;
+  // Says that the bytes are not needed soon: their pages may leave memory. They stay readable.
+  virtual void Release() const {}
 };
 
 // A file being written, front to back. Closing without Sync promises nothing about a crash.

@@ -100,6 +100,9 @@ class PosixMapping : public MappedFile {
   std::span<const std::byte> bytes() const override {
     return {static_cast<const std::byte*>(data_), size_};
   }
+  void Release() const override {
+    if (size_ > 0) madvise(data_, size_, MADV_DONTNEED);  // a hint: a failure costs memory only
+  }
 
  private:
   void* data_;

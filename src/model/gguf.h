@@ -44,6 +44,9 @@ class GgufFile {
   const std::map<std::string, GgufArray, std::less<>>& arrays() const { return arrays_; }
   uint64_t ValueOffset(std::string_view key) const;  // of a key's value in the file; 0: no such key
 
+  // Says that most tensors have been read: the file's pages may leave memory.
+  void Release() const { file_->Release(); }
+
   // Typed look-ups. kNotFound: no such key; kInvalidArgument: another type, or out of range.
   Result<std::string> GetString(std::string_view key) const;
   Result<int64_t> GetInt(std::string_view key) const;   // any integer type

@@ -37,6 +37,7 @@ Result<std::unique_ptr<Model>> Model::Load(FileSystem& files, const std::string&
   model->matmul_dtype_ = MatmulDType(model->kv_dtype_);
   model->fingerprint_ = ModelFingerprint(*model->file_, c);
   KVLINK_ASSIGN_OR_RETURN(model->weights_, LoadWeights(*model->file_, c, model->matmul_dtype_));
+  model->file_->Release();  // packed; only rows of the embedding are still read from it
   model->rope_ = std::make_unique<RopeTable>(RopeFrequencies(c.rope));
   model->attention_ = std::make_unique<Attention>(
       AttentionShape{c.heads, c.kv_heads, c.head_dim, model->kv_dtype_, model->matmul_dtype_},
