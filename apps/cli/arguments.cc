@@ -110,8 +110,6 @@ Arguments ParseArguments(int argc, const char* const* argv) {
   AddModelCommand(app, &command);
   AddCheckCommand(app, &command);
   AddBenchCommand(app, &command);
-  AddCheckCommand(app, &command);
-  AddBenchCommand(app, &command);
   AddVersionCommand(app, &command);
   for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) {
     sub->footer("Options of every command (--store, --model, --json, ...): kvlink --help");

@@ -40,7 +40,7 @@ void Print(const CheckReport& report, Session& session) {
 
 Result<int> RunCheckCommand(Session& session) {
   if (session.json()) session.KeepWarningsSilently();
-  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.engine_options(false));
+  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions(false));
   const bool show_steps = session.chatty();
   Console& console = session.console();
   const Result<CheckReport> report = RunCheck(options, [&](std::string_view step) {

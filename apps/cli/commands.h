@@ -17,8 +17,6 @@ void AddStoreCommand(CLI::App& app, Command* command);
 void AddModelCommand(CLI::App& app, Command* command);
 void AddCheckCommand(CLI::App& app, Command* command);
 void AddBenchCommand(CLI::App& app, Command* command);
-void AddCheckCommand(CLI::App& app, Command* command);
-void AddBenchCommand(CLI::App& app, Command* command);
 void AddVersionCommand(CLI::App& app, Command* command);
 
 }  // namespace kvlink::cli

@@ -31,11 +31,6 @@ Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
 
 Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only) {
   KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, MakeEngineOptions(read_only));
-  return options;
-}
-
-Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only) {
-  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, engine_options(read_only));
   return Engine::Open(options);
 }
 

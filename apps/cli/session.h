@@ -51,7 +51,6 @@ class Session {
   Result<std::string> store_path() const;
   Result<EngineOptions> MakeEngineOptions(bool read_only);
   // The model, link file, store, and where warnings go.
-  Result<EngineOptions> engine_options(bool read_only);
   Result<std::unique_ptr<Engine>> OpenEngine(bool read_only);
   // kNotFound if there is no store, unless `create`.
   Result<std::unique_ptr<DiskStore>> OpenStore(bool create);
