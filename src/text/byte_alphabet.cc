@@ -1,3 +1,4 @@
+// GPT-2's byte alphabet, as two tables that the compiler makes.
 #include "text/byte_alphabet.h"
 
 #include <array>

@@ -1,7 +1,7 @@
 // The four pre-tokenizers as PCRE2 expressions. The only file that includes pcre2.h.
 //
 // Two deviations of PCRE2 from the engines these models were trained with are closed here: \s in
-// PCRE2 still counts U+180E as white space, which Unicode does not, hence the class KVLINK_SPACE;
+// PCRE2 still counts U+180E as white space, which Unicode does not, hence the class WHITE;
 // and "digits one by one, then GPT-2's expression on what is between them" (smollm) is one
 // expression, in which a digit ends a run of white space as the end of the text does.
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -14,8 +14,13 @@
 #include "text/quote.h"
 #include "text/utf8.h"
 
-// Unicode's White_Space, for use inside a class.
-#define KVLINK_SPACE R"(\t-\r\x{85}\p{Z})"
+// Parts of the expressions, one alternative a line. White space is Unicode's White_Space, for use
+// inside a class.
+#define WHITE R"(\t-\r\x{85}\p{Z})"
+#define CONTRACTION R"('(?:[stmd]|re|ve|ll))"
+#define PUNCTUATION R"( ?[^\p{L}\p{N})" WHITE R"(]+)"
+// All white space but the last character before a word, which belongs to the word.
+#define WHITE_BEFORE(ends_too) "[" WHITE "]+(?![^" ends_too WHITE "])|[" WHITE "]+"
 
 namespace kvlink {
 namespace {
@@ -26,24 +31,35 @@ struct Expression {
   bool takes_whole_words;
 };
 
+// clang-format off
 constexpr const char* kGpt2 =
-    R"('(?:[stmd]|re|ve|ll)| ?\p{L}+| ?\p{N}+| ?[^\p{L}\p{N})" KVLINK_SPACE R"(]+|[)" KVLINK_SPACE
-    R"(]+(?![^)" KVLINK_SPACE R"(])|[)" KVLINK_SPACE R"(]+)";
+    CONTRACTION
+    R"(| ?\p{L}+)"
+    R"(| ?\p{N}+)"
+    "|" PUNCTUATION
+    "|" WHITE_BEFORE("");
 
 constexpr const char* kSmolLm =
-    R"('(?:[stmd]|re|ve|ll)|\p{N}| ?\p{L}+| ?[^\p{L}\p{N})" KVLINK_SPACE R"(]+|[)" KVLINK_SPACE
-    R"(]+(?![^\p{N})" KVLINK_SPACE R"(])|[)" KVLINK_SPACE R"(]+)";
+    CONTRACTION
+    R"(|\p{N})"
+    R"(| ?\p{L}+)"
+    "|" PUNCTUATION
+    "|" WHITE_BEFORE(R"(\p{N})");
 
 // Llama 3 takes up to three digits together, Qwen 2 one.
-#define KVLINK_LLAMA3_STYLE(digits)                                                             \
-  R"((?i:'(?:[stmd]|re|ve|ll))|[^\r\n\p{L}\p{N}]?\p{L}+|)" digits                               \
-  R"(| ?[^\p{L}\p{N})" KVLINK_SPACE R"(]+[\r\n]*|[)" KVLINK_SPACE R"(]*[\r\n]+|[)" KVLINK_SPACE \
-  R"(]+(?![^)" KVLINK_SPACE R"(])|[)" KVLINK_SPACE R"(]+)"
+#define LLAMA3_STYLE(digits)              \
+    "(?i:" CONTRACTION ")"                \
+    R"(|[^\r\n\p{L}\p{N}]?\p{L}+)"       \
+    "|" digits                            \
+    "|" PUNCTUATION R"([\r\n]*)"          \
+    "|[" WHITE R"(]*[\r\n]+)"             \
+    "|" WHITE_BEFORE("")
+// clang-format on
 
 constexpr Expression kExpressions[] = {
     {"smollm", kSmolLm, false},
-    {"llama-bpe", KVLINK_LLAMA3_STYLE(R"(\p{N}{1,3})"), true},
-    {"qwen2", KVLINK_LLAMA3_STYLE(R"(\p{N})"), false},
+    {"llama-bpe", LLAMA3_STYLE(R"(\p{N}{1,3})"), true},
+    {"qwen2", LLAMA3_STYLE(R"(\p{N})"), false},
     {"gpt-2", kGpt2, false},
 };
 

@@ -1,3 +1,4 @@
+// Quoting for messages: at most 60 bytes, controls and ill-formed bytes as \xNN.
 #include "text/quote.h"
 
 #include <algorithm>

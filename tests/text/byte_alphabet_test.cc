@@ -1,3 +1,4 @@
+// The byte alphabet: known spellings, all bytes there and back, refusals.
 #include "text/byte_alphabet.h"
 
 #include <gtest/gtest.h>
