@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+"""Checks the shape of the source tree: who includes whom, and that files open with what they are.
+
+    arrows.py ROOT
+
+Reads src/, apps/ and include/ under ROOT (for lengths and heads also tests/, bench/, fuzz/), prints
+one line a finding and exits 1 if there is any. What the arrows mean: ARCHITECTURE.md.
+"""
+import pathlib
+import re
+import sys
+
+# A -> B: files of room A may include files of room B. Every room may include its own, the public
+# headers (kvlink) and base.
+ARROWS = {
+    "kvlink": set(),
+    "base": set(),
+    "text": set(),
+    "tensor": set(),
+    "kv": set(),
+    "retrieval": {"text"},
+    "model": {"tensor", "text"},
+    "link": {"model", "kv", "text"},
+    "engine": {"link", "model", "kv", "text"},
+    "serve": {"engine"},
+    "eval": {"engine"},
+    "train": {"link", "model", "kv", "text"},
+    "apps": {"engine", "retrieval", "link", "model", "kv", "text", "serve", "eval", "train"},
+}
+
+# <header> prefix -> the rooms that may include it. Every other <header> is C++'s own, which has
+# neither a dot nor a slash in its name.
+LIBRARIES = {
+    "oneapi/dnnl/": {"tensor"},
+    "hwy/": {"tensor"},
+    "omp.h": {"tensor", "model"},
+    "openssl/": {"base"},
+    "xxhash.h": {"base"},
+    "sqlite3.h": {"base"},
+    "pcre2.h": {"text"},
+    "nlohmann/": {"text", "model", "retrieval", "link", "serve", "eval", "apps"},
+    "torch/": {"train"},
+    "CLI/": {"apps"},
+    "spdlog/": {"apps"},
+}
+# The operating system: files and locks are base's seam; others ask it small things.
+SYSTEM = {
+    "dirent.h": {"base"},
+    "fcntl.h": {"base"},
+    "stdlib.h": {"base", "engine", "apps"},
+    "sys/file.h": {"base"},
+    "sys/ioctl.h": {"apps"},
+    "sys/mman.h": {"base"},
+    "sys/resource.h": {"base", "engine", "apps"},
+    "sys/stat.h": {"base", "kv", "apps"},
+    "unistd.h": {"base", "kv", "apps"},
+    "wchar.h": {"apps"},
+}
+# Libraries whose exceptions or macros stop in the one .cc file that includes them.
+NOT_IN_HEADERS = ("nlohmann/", "openssl/", "xxhash.h", "sqlite3.h", "pcre2.h")
+
+MAX_LINES = 600
+SOURCE = {".cc", ".h"}
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>|(\S+))')
+# A Highway file includes itself once for each instruction set, by this macro.
+HIGHWAY_SELF = re.compile(r'^\s*#\s*define\s+HWY_TARGET_INCLUDE\s+"([^"]+)"')
+
+
+def strip_comments(text):
+    """The text with comments blanked, lines kept, so that an include in a comment does not count."""
+    pattern = r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"'
+    return re.sub(
+        pattern,
+        lambda m: m[0] if m[0].startswith('"') else re.sub(r"[^\n]", " ", m[0]),
+        text,
+        flags=re.S,
+    )
+
+
+def may_include(room):
+    """The rooms whose files a file of this room may include."""
+    everyones = {"kvlink"} if room in ("kvlink", "base") else {"kvlink", "base"}
+    return everyones | {room} | ARROWS[room]
+
+
+class Tree:
+    """The sources under a root, and what is wrong with them."""
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+        self.findings = []
+        self.graph = {}  # file -> [(line, included file)]
+
+    def say(self, path, line, text):
+        self.findings.append(f"{path.relative_to(self.root)}:{line}: {text}")
+
+    def files(self, *folders):
+        for folder in folders:
+            for path in sorted((self.root / folder).rglob("*")):
+                if path.suffix in SOURCE and path.is_file():
+                    yield path
+
+    def room(self, path):
+        parts = path.relative_to(self.root).parts
+        if parts[0] == "src":
+            return parts[1] if len(parts) > 2 else None
+        return "kvlink" if parts[0] == "include" else "apps"
+
+    def resolve(self, name):
+        for folder in ("src", "include", "apps"):
+            path = self.root / folder / name
+            if path.is_file():
+                return path
+        return None
+
+    def check_quoted(self, path, line, name):
+        room, target = self.room(path), self.resolve(name)
+        if target is None:
+            where = " (say its room: \"room/file.h\")" if "/" not in name else ""
+            self.say(path, line, f'"{name}" is in no room of src/, include/ or apps/{where}')
+            return
+        self.graph[path].append((line, target))
+        other = self.room(target)
+        if other not in may_include(room):
+            self.say(path, line, f'"{name}" goes against the arrows: {room} may include only '
+                     + ", ".join(sorted(may_include(room))))
+
+    def check_angled(self, path, line, name):
+        room = self.room(path)
+        if "." not in name and "/" not in name:
+            return
+        for prefix, rooms in (LIBRARIES | SYSTEM).items():
+            if not (name == prefix or (prefix.endswith("/") and name.startswith(prefix))):
+                continue
+            if room not in rooms:
+                self.say(path, line, f"<{name}> is for {', '.join(sorted(rooms))} only, not {room}")
+            elif path.suffix == ".h" and prefix in NOT_IN_HEADERS and room != "apps":
+                self.say(path, line, f"<{name}> stops in a .cc file; a header may not include it")
+            return
+        self.say(path, line, f"<{name}> is not a known library: add it to tests/architecture/arrows.py"
+                 " with the rooms that may include it, or write a room's header in quotes")
+
+    def check_includes(self):
+        for path in self.files("src", "include", "apps"):
+            self.graph[path] = []
+            room = self.room(path)
+            if room not in ARROWS:
+                self.say(path, 1, f"{room or 'src/ itself'} is not a room: add it and its arrows to "
+                         "ARCHITECTURE.md and tests/architecture/arrows.py")
+                continue
+            text = strip_comments(path.read_text(encoding="utf-8"))
+            own = {m[1] for m in map(HIGHWAY_SELF.match, text.splitlines()) if m}
+            for number, line in enumerate(text.splitlines(), 1):
+                match = INCLUDE.match(line)
+                if not match:
+                    continue
+                quoted, angled, macro = match.groups()
+                if quoted:
+                    self.check_quoted(path, number, quoted)
+                elif angled:
+                    self.check_angled(path, number, angled)
+                else:
+                    self.say(path, number, f"#include {macro} cannot be checked: write the name")
+            for name in own:
+                if self.resolve(name) != path:
+                    self.say(path, 1, f'HWY_TARGET_INCLUDE "{name}" is not this file')
+
+    def check_cycles(self):
+        """Depth-first; a file met again while it is still open closes a cycle."""
+        done, open_files = set(), []
+
+        def visit(path):
+            if path in open_files:
+                cycle = open_files[open_files.index(path):] + [path]
+                names = " -> ".join(str(p.relative_to(self.root)) for p in cycle)
+                self.say(path, 1, f"an include cycle: {names}")
+                return
+            if path in done:
+                return
+            open_files.append(path)
+            for _, target in self.graph.get(path, []):
+                visit(target)
+            open_files.pop()
+            done.add(path)
+
+        for path in self.graph:
+            visit(path)
+
+    def check_links(self):
+        """The rooms' libraries link along the arrows too."""
+        cmake = self.root / "CMakeLists.txt"
+        if not cmake.is_file():
+            return
+        for number, line in enumerate(cmake.read_text(encoding="utf-8").splitlines(), 1):
+            match = re.match(r"\s*kvlink_room\((\w+)\s+LINKS\s+([^)]*)\)", line)
+            if not match:
+                continue
+            room = match[1]
+            for other in re.findall(r"\bkvlink_(\w+)", match[2]):
+                if room not in ARROWS or other not in may_include(room):
+                    self.say(cmake, number, f"kvlink_{room} links kvlink_{other} against the arrows")
+
+    def check_heads(self):
+        """Headers open with what they are; a long file says why it is long."""
+        for path in self.files("src", "include", "apps", "tests", "bench", "fuzz"):
+            lines = path.read_text(encoding="utf-8").splitlines()
+            head = []
+            for line in lines:
+                if not line.startswith("//"):
+                    break
+                head.append(line)
+            if path.suffix == ".h" and not head:
+                self.say(path, 1, "a header opens with a comment: what it is, what it is not")
+            if len(lines) > MAX_LINES and not re.search(r"\blines\b.*\bbecause\b", " ".join(head)):
+                self.say(path, 1, f"{len(lines)} lines, more than {MAX_LINES}: split it, or say in its"
+                         f' head "More than {MAX_LINES} lines because ..."')
+
+    def check(self):
+        self.check_includes()
+        self.check_cycles()
+        self.check_links()
+        self.check_heads()
+        return self.findings
+
+
+def main():
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    tree = Tree(sys.argv[1])
+    findings = tree.check()
+    for finding in findings:
+        print(finding)
+    if not tree.graph:
+        print(f"{sys.argv[1]}: no sources found under src/, apps/ or include/", file=sys.stderr)
+        return 2
+    print(f"{len(tree.graph)} files, {len(findings)} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
