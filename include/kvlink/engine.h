@@ -42,9 +42,9 @@ struct Request {
   Mode mode = Mode::kLinked;
   int32_t max_tokens = 200;
   Sampling sampling;
-  int32_t top_logprobs = 0;         // per generated token, how many alternatives to report
-  bool strict = false;              // refuse instead of dropping documents beyond the context
-  bool want_prompt = false;         // fill Answer::prompt
+  int32_t top_logprobs = 0;  // per generated token, how many alternatives to report
+  bool strict = false;       // refuse instead of dropping documents beyond the context
+  bool want_prompt = false;  // fill Answer::prompt
 };
 
 // What became of a document.
@@ -56,11 +56,11 @@ struct DocumentUse {
 };
 
 struct PromptToken {
-  int32_t id = 0;        // -1 for a link token that is an embedding of the link file
+  int32_t id = 0;  // -1 for a link token that is an embedding of the link file
   int32_t position = 0;
-  int32_t segment = 0;   // 0 sees everything before it; i+1 is the i-th document of the prompt
-  std::string source;    // "system", "document", "link", "question"
-  bool computed = false; // now, for this request
+  int32_t segment = 0;    // 0 sees everything before it; i+1 is the i-th document of the prompt
+  std::string source;     // "system", "document", "link", "question"
+  bool computed = false;  // now, for this request
 };
 
 struct TokenChoice {
@@ -76,10 +76,10 @@ struct GeneratedToken {
 };
 
 struct Usage {
-  int64_t prompt_tokens = 0;      // = computed + exact + linked
-  int64_t computed_tokens = 0;    // went through the model for this request's prompt
-  int64_t exact_tokens = 0;       // reused, the same as computing them (the system block)
-  int64_t linked_tokens = 0;      // reused from blocks encoded alone
+  int64_t prompt_tokens = 0;    // = computed + exact + linked
+  int64_t computed_tokens = 0;  // went through the model for this request's prompt
+  int64_t exact_tokens = 0;     // reused, the same as computing them (the system block)
+  int64_t linked_tokens = 0;    // reused from blocks encoded alone
   int64_t completion_tokens = 0;
 };
 
@@ -100,8 +100,8 @@ struct Answer {
   Usage usage;
   Timings timings;
   std::vector<std::string> warnings;
-  int64_t kv_bytes = 0;       // KV in use: blocks and tail
-  int64_t kv_own_bytes = 0;   // of it, what this request alone owns (the tail)
+  int64_t kv_bytes = 0;      // KV in use: blocks and tail
+  int64_t kv_own_bytes = 0;  // of it, what this request alone owns (the tail)
 };
 
 // What `Encode` did with a document.
@@ -113,11 +113,11 @@ struct Encoded {
 };
 
 struct EngineOptions {
-  std::string model_path;        // a GGUF file
-  std::string store_path;        // empty: blocks live in memory only
-  std::string links_path;        // empty: no link file (K = 0, not measured)
-  std::string dtype = "auto";    // "auto", "bf16", "f32"
-  int32_t threads = 0;           // 0: one a core
+  std::string model_path;      // a GGUF file
+  std::string store_path;      // empty: blocks live in memory only
+  std::string links_path;      // empty: no link file (K = 0, not measured)
+  std::string dtype = "auto";  // "auto", "bf16", "f32"
+  int32_t threads = 0;         // 0: one a core
   int64_t store_budget_bytes = 0;
   bool store_read_only = false;
   std::function<void(std::string_view)> warn;  // the library itself prints nothing
@@ -129,10 +129,10 @@ struct ModelSummary {
   std::string template_name;
   int64_t parameters = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, width = 0;
   int64_t feed_forward = 0, vocab = 0, context_tokens = 0, kv_bytes_per_token = 0;
-  int64_t weight_bytes = 0;      // memory held by packed weights
-  int32_t link_tokens = 0;       // K
+  int64_t weight_bytes = 0;  // memory held by packed weights
+  int32_t link_tokens = 0;   // K
   std::string links_path;
-  std::string gate;              // the link file's recorded quality gate, or why there is none
+  std::string gate;  // the link file's recorded quality gate, or why there is none
 };
 
 // Called with each piece of text (whole UTF-8 characters). Returning false stops the answer.

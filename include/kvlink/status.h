@@ -76,11 +76,11 @@ class [[nodiscard]] Result {
 }  // namespace kvlink
 
 // Returns the Status of an expression from the enclosing function unless it is OK.
-#define KVLINK_RETURN_IF_ERROR(expr)                          \
-  do {                                                        \
-    if (::kvlink::Status status_ = (expr); !status_.ok()) {   \
-      return status_;                                         \
-    }                                                         \
+#define KVLINK_RETURN_IF_ERROR(expr)                        \
+  do {                                                      \
+    if (::kvlink::Status status_ = (expr); !status_.ok()) { \
+      return status_;                                       \
+    }                                                       \
   } while (false)
 
 // KVLINK_ASSIGN_OR_RETURN(auto x, F()): x is F()'s value, or the function returns F()'s Status.

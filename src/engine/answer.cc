@@ -13,7 +13,7 @@ struct EngineImpl::Prompt {
   std::vector<std::vector<int32_t>> documents;  // tokens of those that stay, in order
   std::vector<size_t> places;                   // their index in the request
   LinkPlan plan;
-  std::vector<bool> encoded;                    // a block of the plan was computed just now
+  std::vector<bool> encoded;  // a block of the plan was computed just now
   LinkedPrompt linked;
 };
 
@@ -33,7 +33,7 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
     const Document& d = request.documents[i];
     std::vector<int32_t> tokens;
     if (!d.title.empty() || !d.text.empty()) {
-      tokens = model_->RenderDocument(d.title, d.text, static_cast<int>(i));
+      tokens = model_->RenderDocument(d.title, d.text, static_cast<int>(prompt->documents.size()));
     }
     answer->documents.push_back({d.id, static_cast<int64_t>(tokens.size()), "", ""});
     if (tokens.empty()) {
@@ -62,11 +62,11 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
     }
     DocumentUse& use = answer->documents[prompt->places.back()];
     use.status = "dropped";
-    use.why = "the prompt would not fit the model's context of " + std::to_string(context) +
-              " tokens";
+    use.why =
+        "the prompt would not fit the model's context of " + std::to_string(context) + " tokens";
     answer->warnings.push_back("document " + (use.id.empty() ? "" : use.id + " ") + "(number " +
-                               std::to_string(prompt->places.back() + 1) + ") was dropped: " +
-                               use.why);
+                               std::to_string(prompt->places.back() + 1) +
+                               ") was dropped: " + use.why);
     prompt->documents.pop_back();
     prompt->places.pop_back();
   }
@@ -97,8 +97,9 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
         indexer.Fetch(tokens, head ? BlockKind::kHead : BlockKind::kDocument,
                       head ? std::string_view() : request.documents[place].label));
     if (fetched.computed) answer->timings.encode_ms += clock_.MonotonicMs() - before;
-    (fetched.computed ? usage.computed_tokens : head ? usage.exact_tokens : usage.linked_tokens) +=
-        planned.length;
+    (fetched.computed ? usage.computed_tokens
+     : head           ? usage.exact_tokens
+                      : usage.linked_tokens) += planned.length;
     if (!head) {
       answer->documents[place].status = fetched.computed ? "computed" : "linked";
       answer->documents[place].why = fetched.why;
@@ -131,8 +132,7 @@ Status EngineImpl::Generate(const Request& request, Prompt* prompt, const TextSi
   for (const PlannedToken& t : prompt->plan.tokens) sampler.AddHistory({&t.id, 1});
   const int64_t computed = static_cast<int64_t>(prompt->linked.tokens.size());
   KVLINK_ASSIGN_OR_RETURN(Tail tail, Tail::Create(c.layers, c.kv_heads, c.head_dim,
-                                                  computed + request.max_tokens,
-                                                  model.kv_dtype()));
+                                                  computed + request.max_tokens, model.kv_dtype()));
   std::vector<float> logits(static_cast<size_t>(c.vocab));
   TextStream stream(model_->prompt_template().stop);
 
@@ -227,8 +227,8 @@ Result<Answer> EngineImpl::Ask(const Request& request, const TextSink& sink) {
     }
     for (size_t i = 0; i < prompt.plan.tokens.size(); ++i) {
       const PlannedToken& t = prompt.plan.tokens[i];
-      answer.prompt.push_back({std::max(t.id, -1), t.position, t.segment,
-                               std::string(Name(t.source)), computed[i]});
+      answer.prompt.push_back(
+          {std::max(t.id, -1), t.position, t.segment, std::string(Name(t.source)), computed[i]});
     }
   }
   return answer;

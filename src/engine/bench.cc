@@ -101,10 +101,9 @@ class Bench {
     std::vector<Segment> segments;
     for (int64_t start = 0; start < context; start += 256) {
       const int64_t length = std::min<int64_t>(256, context - start);
-      KVLINK_ASSIGN_OR_RETURN(
-          std::shared_ptr<const Block> block,
-          indexer.Encode(Ids(length, c.vocab, static_cast<uint32_t>(start)), BlockKind::kDocument,
-                         ""));
+      KVLINK_ASSIGN_OR_RETURN(std::shared_ptr<const Block> block,
+                              indexer.Encode(Ids(length, c.vocab, static_cast<uint32_t>(start)),
+                                             BlockKind::kDocument, ""));
       segments.push_back(SegmentOf(*block, static_cast<int32_t>(start)));
       blocks.push_back(std::move(block));
     }
@@ -116,8 +115,8 @@ class Bench {
     const int runs = (count == 1 ? 30 : 8) / (options_.quick ? 2 : 1);
     std::vector<double> rates;
     for (int run = 0; run <= runs; ++run) {
-      KVLINK_ASSIGN_OR_RETURN(Tail tail, Tail::Create(c.layers, c.kv_heads, c.head_dim, count,
-                                                      model_.kv_dtype()));
+      KVLINK_ASSIGN_OR_RETURN(
+          Tail tail, Tail::Create(c.layers, c.kv_heads, c.head_dim, count, model_.kv_dtype()));
       Sequence s;
       s.tokens = tokens;
       s.positions = positions;
@@ -136,9 +135,9 @@ class Bench {
 
   // A document of kDocumentTokens tokens (rendered, within a word).
   Document MakeDocument(int number) const {
-    static constexpr const char* kWords[] = {"harbour", "stone", "letter", "winter", "seven",
-                                             "garden",  "copper", "river", "signal", "bread",
-                                             "market",  "lantern"};
+    static constexpr const char* kWords[] = {"harbour", "stone",  "letter", "winter",
+                                             "seven",   "garden", "copper", "river",
+                                             "signal",  "bread",  "market", "lantern"};
     Document d;
     d.id = std::to_string(number);
     d.title = "Note " + std::to_string(number);
@@ -161,8 +160,8 @@ class Bench {
     return d;
   }
 
-  // Ten documents, all blocks kept: full attention and linked in turn; then linked from blocks whose
-  // mappings and pages were dropped before each run. The first figure of each way warms up.
+  // Ten documents, all blocks kept: full attention and linked in turn; then linked from blocks
+  // whose mappings and pages were dropped before each run. The first figure of each way warms up.
   Status TimeToFirstToken(const std::string& linked_key) {
     const bool cold_too = linked_key == "ttft_linked_ms";
     Say(linked_key);
@@ -283,9 +282,8 @@ Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& b
             .Run());
   }
   const bool all = bench.only.empty();
-  if (!options.links_path.empty() ||
-      (!all && std::find(bench.only.begin(), bench.only.end(), "ttft_linked_k5_ms") ==
-                   bench.only.end())) {
+  if (!options.links_path.empty() || (!all && std::find(bench.only.begin(), bench.only.end(),
+                                                        "ttft_linked_k5_ms") == bench.only.end())) {
     return report;  // a link file has its own K, measured above
   }
   KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,

@@ -13,8 +13,8 @@
 namespace kvlink {
 
 struct BenchFigure {
-  std::string key;      // "prefill_512"
-  std::string unit;     // "tokens/s", "ms"
+  std::string key;   // "prefill_512"
+  std::string unit;  // "tokens/s", "ms"
   double median = 0;
   double best = 0;
   int runs = 0;
@@ -25,15 +25,15 @@ struct BenchReport {
   std::string cpu;
   int threads = 0;
   std::string model, dtype, compute;
-  int64_t peak_bytes = 0;           // of the process
+  int64_t peak_bytes = 0;  // of the process
   int64_t weight_bytes = 0;
-  int64_t kv_bytes = 0;             // in use by the linked answer
-  int64_t kv_own_bytes = 0;         // of it, what the request owned
+  int64_t kv_bytes = 0;      // in use by the linked answer
+  int64_t kv_own_bytes = 0;  // of it, what the request owned
 };
 
 struct BenchOptions {
-  bool quick = false;               // fewer runs, no 2,048-token prefill
-  std::vector<std::string> only;    // keys; empty: all
+  bool quick = false;             // fewer runs, no 2,048-token prefill
+  std::vector<std::string> only;  // keys; empty: all
 };
 
 Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& bench,

@@ -67,9 +67,13 @@ class Check {
     KVLINK_ASSIGN_OR_RETURN(const Continuation masked,
                             Run(MaskedTwin(plan_), m_.adapter(), linked_.ids));
     const Difference d = Compare(masked, linked_, vocab());
-    CheckItem item{"linked_equals_masked", "linked from blocks = one masked pass over the prompt",
+    CheckItem item{"linked_equals_masked",
+                   "linked from blocks = one masked pass over the prompt",
                    Format("max |logit difference| %.2e, mean KL %.2e nats", d.max_logit, d.mean_kl),
-                   0, 0, true, true};
+                   0,
+                   0,
+                   true,
+                   true};
     // In bf16 the two ways round keys at different angles, so distributions are compared.
     item.value = f32() ? d.max_logit : d.mean_kl;
     item.limit = f32() ? 2e-3 : 1e-3;
@@ -87,17 +91,20 @@ class Check {
         ReferenceLogits(m_.model().file(), m_.model().config(),
                         {twin.tokens, m_.embeddings(), twin.positions, twin.segment_ids,
                          links != nullptr && links->adapter ? &*links->adapter : nullptr, last}));
-    KVLINK_ASSIGN_OR_RETURN(
-        const Continuation fast,
-        Continue(m_.model(), m_.adapter(), m_.embeddings(), twin, 1, {}));
+    KVLINK_ASSIGN_OR_RETURN(const Continuation fast,
+                            Continue(m_.model(), m_.adapter(), m_.embeddings(), twin, 1, {}));
     double largest = 0;
     for (size_t i = 0; i < slow.size(); ++i) {
       largest = std::max(largest, std::abs(static_cast<double>(slow[i]) - fast.logits[i]));
     }
     const double kl = KlDivergence(slow, fast.logits);
-    CheckItem item{"fast_equals_reference", "the fast path = a slow float reference",
+    CheckItem item{"fast_equals_reference",
+                   "the fast path = a slow float reference",
                    Format("max |logit difference| %.2e, KL %.2e nats", largest, kl),
-                   f32() ? largest : kl, f32() ? 5e-3 : 1e-2, true, true};
+                   f32() ? largest : kl,
+                   f32() ? 5e-3 : 1e-2,
+                   true,
+                   true};
     item.passed = item.value <= item.limit;
     return item;
   }
@@ -105,8 +112,7 @@ class Check {
   Result<CheckItem> StoredEqualsComputed(const DiskStoreOptions& store_options) {
     int64_t bytes = 0, different = 0;
     // Another opening of the same folder: what it gives was read from the disk.
-    KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<DiskStore> again,
-                            DiskStore::Open(store_options));
+    KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<DiskStore> again, DiskStore::Open(store_options));
     for (const std::vector<int32_t>& tokens : documents_) {
       KVLINK_ASSIGN_OR_RETURN(const std::shared_ptr<const Block> computed,
                               indexer_.Encode(tokens, BlockKind::kDocument, ""));
@@ -116,10 +122,14 @@ class Check {
       bytes += static_cast<int64_t>(a.size());
       if (a.size() != b.size() || std::memcmp(a.data(), b.data(), a.size()) != 0) ++different;
     }
-    return CheckItem{"stored_equals_computed", "a block read back from disk = the block computed",
+    return CheckItem{"stored_equals_computed",
+                     "a block read back from disk = the block computed",
                      std::to_string(documents_.size()) + " blocks, " + std::to_string(bytes) +
                          " bytes, " + std::to_string(different) + " blocks differ",
-                     static_cast<double>(different), 0, true, different == 0};
+                     static_cast<double>(different),
+                     0,
+                     true,
+                     different == 0};
   }
 
   Result<CheckItem> FullAgainstLinked() {
@@ -127,10 +137,14 @@ class Check {
     KVLINK_ASSIGN_OR_RETURN(const Continuation reference,
                             Run(MaskedTwin(full), nullptr, linked_.ids));
     const Difference d = Compare(reference, linked_, vocab());
-    return CheckItem{"full_against_linked", "full attention against linked, on three short texts",
-                     Format("mean KL %.3f nats, top-1 agreement %.0f %%", d.mean_kl,
-                            100 * d.top1_agreement),
-                     d.mean_kl, 0, false, true};
+    return CheckItem{
+        "full_against_linked",
+        "full attention against linked, on three short texts",
+        Format("mean KL %.3f nats, top-1 agreement %.0f %%", d.mean_kl, 100 * d.top1_agreement),
+        d.mean_kl,
+        0,
+        false,
+        true};
   }
 
  private:

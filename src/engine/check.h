@@ -13,12 +13,12 @@
 namespace kvlink {
 
 struct CheckItem {
-  std::string name;    // "linked_equals_masked"
-  std::string what;    // one line for people: what was compared
-  std::string result;  // one line: the figures
-  double value = 0;    // the figure that decides
-  double limit = 0;    // what it may be at most; 0 for a figure without a limit
-  bool is_gate = true; // false: a figure only
+  std::string name;     // "linked_equals_masked"
+  std::string what;     // one line for people: what was compared
+  std::string result;   // one line: the figures
+  double value = 0;     // the figure that decides
+  double limit = 0;     // what it may be at most; 0 for a figure without a limit
+  bool is_gate = true;  // false: a figure only
   bool passed = true;
 };
 

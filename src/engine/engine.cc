@@ -29,8 +29,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
     KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<DiskStore> disk, DiskStore::Open(store_options));
     store = std::make_unique<WarmStore>(std::move(disk), kWarmBytes);
   }
-  return std::unique_ptr<Engine>(
-      new EngineImpl(std::move(model), std::move(store), options));
+  return std::unique_ptr<Engine>(new EngineImpl(std::move(model), std::move(store), options));
 }
 
 EngineImpl::EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<BlockStore> store,
@@ -71,7 +70,7 @@ void EngineImpl::FillSummary(const EngineOptions& options) {
   s.link_tokens = model_->k();
   s.links_path = options.links_path;
   const Links* links = model_->links();
-  s.gate = links == nullptr        ? "not gated: no link file"
+  s.gate = links == nullptr       ? "not gated: no link file"
            : links->gate.measured ? links->gate.summary
                                   : "not gated: the link file records no measurement";
 }

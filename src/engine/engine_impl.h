@@ -1,5 +1,6 @@
 // The engine: one linkable model and one store of blocks; a request in, an answer out. Place on the
-// main path: kvlink ask -> Engine::Ask -> LinkableModel::Plan, Indexer::Fetch, Link, Model::Forward.
+// main path: kvlink ask -> Engine::Ask -> LinkableModel::Plan, Indexer::Fetch, Link,
+// Model::Forward.
 #pragma once
 
 #include <memory>

@@ -16,7 +16,7 @@ class TextStream {
   std::string Add(std::string_view bytes);
   // The rest, at the end of the answer.
   std::string Flush();
-  bool stopped() const { return stopped_; }       // a stop text appeared; it is not shown
+  bool stopped() const { return stopped_; }           // a stop text appeared; it is not shown
   const std::string& text() const { return shown_; }  // all that was shown
 
  private:

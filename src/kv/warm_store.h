@@ -1,6 +1,6 @@
 // The tier above a store: the most recently used blocks stay mapped (or in memory) and verified, so
-// that asking again over the same documents touches no file. What it holds of a disk store are clean
-// pages of the page cache, which the kernel takes back when it needs them.
+// that asking again over the same documents touches no file. What it holds of a disk store are
+// clean pages of the page cache, which the kernel takes back when it needs them.
 #pragma once
 
 #include <list>
@@ -36,7 +36,7 @@ class WarmStore : public BlockStore {
 
   std::unique_ptr<BlockStore> below_;
   const int64_t budget_bytes_;
-  std::mutex mutex_;  // not held while below_ works
+  std::mutex mutex_;                                // not held while below_ works
   std::list<std::shared_ptr<const Block>> recent_;  // most recently used first
   std::map<BlockId, std::list<std::shared_ptr<const Block>>::iterator> places_;
   int64_t bytes_ = 0;

@@ -39,8 +39,7 @@ Result<Continuation> Continue(Model& model, PreparedAdapter* adapter,
     float* logits = out.logits.data() + static_cast<int64_t>(step) * c.vocab;
     s.logits = logits;
     KVLINK_RETURN_IF_ERROR(model.Forward({&s, 1}));
-    out.ids.push_back(
-        static_cast<int32_t>(std::max_element(logits, logits + c.vocab) - logits));
+    out.ids.push_back(static_cast<int32_t>(std::max_element(logits, logits + c.vocab) - logits));
     token = forced.empty() ? out.ids.back() : forced[step];
     ++position;
     row = 0;

@@ -25,8 +25,8 @@ Result<Continuation> Continue(Model& model, PreparedAdapter* adapter,
                               int32_t steps, std::span<const int32_t> forced);
 
 struct Difference {
-  double max_logit = 0;     // largest |difference| of a logit
-  double mean_kl = 0;       // mean over steps of KL(a || b), nats
+  double max_logit = 0;       // largest |difference| of a logit
+  double mean_kl = 0;         // mean over steps of KL(a || b), nats
   double top1_agreement = 0;  // share of steps with the same most probable token
   int64_t steps = 0;
 };

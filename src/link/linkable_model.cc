@@ -28,8 +28,8 @@ Result<std::unique_ptr<LinkableModel>> LinkableModel::Load(FileSystem& files,
   KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::Load(files, model_path, options));
   std::unique_ptr<const Links> links;
   if (!links_path.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(
-        links, LoadLinks(files, links_path, model->config(), model->fingerprint()));
+    KVLINK_ASSIGN_OR_RETURN(links,
+                            LoadLinks(files, links_path, model->config(), model->fingerprint()));
   }
   return Create(std::move(model), std::move(links));
 }
@@ -40,7 +40,7 @@ std::span<const float> LinkableModel::embeddings() const {
 
 std::vector<int32_t> LinkableModel::RenderDocument(std::string_view title, std::string_view text,
                                                    int rank) const {
-  return kvlink::RenderDocument(template_, model_->tokenizer(), title, text, rank);
+  return kvlink::RenderDocument(template_, model_->tokenizer(), title, text, rank + 1);
 }
 
 LinkPlan LinkableModel::Plan(std::string_view system,

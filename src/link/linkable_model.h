@@ -29,8 +29,8 @@ class LinkableModel {
 
   Model& model() { return *model_; }
   const Model& model() const { return *model_; }
-  const Links* links() const { return links_.get(); }      // nullptr: none
-  PreparedAdapter* adapter() { return adapter_.get(); }    // nullptr: none
+  const Links* links() const { return links_.get(); }    // nullptr: none
+  PreparedAdapter* adapter() { return adapter_.get(); }  // nullptr: none
   const PromptTemplate& prompt_template() const { return template_; }
   int32_t k() const { return links_ == nullptr ? 0 : links_->k; }
   // [slots * k, E]; empty where links are vocabulary tokens.

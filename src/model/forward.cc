@@ -1,6 +1,7 @@
 // The forward pass of the llama architecture, on one screen. The same pass encodes a document
 // (empty context), answers over blocks (linked), and computes the masked reference (segments).
-// Letters: T new tokens of all sequences, E width, H heads, G kv heads, D head size, F feed-forward.
+// Letters: T new tokens of all sequences, E width, H heads, G kv heads, D head size, F
+// feed-forward.
 #include <algorithm>
 #include <string>
 
@@ -48,8 +49,8 @@ void AppendKv(const ModelConfig& c, DType dtype, const RopeTable& rope, const Se
     const float* v = k + c.kv_heads * d;
     for (int64_t g = 0; g < c.kv_heads; ++g) {
       const int64_t at = (g * s.tail->stride() + first + t) * row_bytes;
-      Rotate(k + g * d, rope.Cosines(s.positions[t]), rope.Sines(s.positions[t]), rope.rotated(),
-             d, 1.0f, dtype, keys + at);
+      Rotate(k + g * d, rope.Cosines(s.positions[t]), rope.Sines(s.positions[t]), rope.rotated(), d,
+             1.0f, dtype, keys + at);
       Store(v + g * d, d, dtype, values + at);
     }
   }
@@ -104,7 +105,7 @@ Status Model::Forward(std::span<Sequence> batch) {
   std::byte* normed = a_.normed.data();
 
   std::vector<int64_t> first_row, first_own;  // of each sequence: in the batch, in its tail
-  for (int64_t row = 0; Sequence& s : batch) {
+  for (int64_t row = 0; Sequence & s : batch) {
     KVLINK_RETURN_IF_ERROR(Embed(s, x + row * E));
     first_row.push_back(row);
     first_own.push_back(s.tail->size());

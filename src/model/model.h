@@ -66,12 +66,12 @@ class Model {
 
   // Activations of one pass, kept between passes. T is padded (Linear::PaddedRows).
   struct Activations {
-    std::vector<float> x;            // [T, E] the residual stream
-    std::vector<std::byte> normed;   // [T, max(E, H * D, F)] matmul dtype: inputs of linear layers
-    std::vector<float> qkv;          // [T, (H + 2G) * D]
-    std::vector<float> y;            // [T, max(E, 2F)] outputs of linear layers
-    std::vector<float> logits;       // [rows wanted, V]
-    std::vector<uint8_t> active;     // [T] adapter on
+    std::vector<float> x;           // [T, E] the residual stream
+    std::vector<std::byte> normed;  // [T, max(E, H * D, F)] matmul dtype: inputs of linear layers
+    std::vector<float> qkv;         // [T, (H + 2G) * D]
+    std::vector<float> y;           // [T, max(E, 2F)] outputs of linear layers
+    std::vector<float> logits;      // [rows wanted, V]
+    std::vector<uint8_t> active;    // [T] adapter on
   } a_;
 };
 

@@ -33,7 +33,7 @@ class PreparedAdapter {
   AdapterScope scope_ = AdapterScope::kOutsideDocuments;
   DType dtype_ = DType::kF32;
   std::vector<std::array<Factors, kSites>> layers_;
-  std::vector<float> low_, high_;       // [T, r], [T, N]
+  std::vector<float> low_, high_;  // [T, r], [T, N]
   std::vector<std::byte> low_converted_;
 };
 

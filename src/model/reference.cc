@@ -50,7 +50,8 @@ void RotateHeads(Matrix* x, int64_t rows, int64_t heads, int64_t d, const RopeCo
     for (int64_t h = 0; h < heads; ++h) {
       float* v = x->data() + (t * heads + h) * d;
       for (int64_t i = 0; i < rope.dims / 2; ++i) {
-        double angle = positions[t] * std::pow(rope.base, -2.0 * static_cast<double>(i) / rope.dims);
+        double angle =
+            positions[t] * std::pow(rope.base, -2.0 * static_cast<double>(i) / rope.dims);
         if (rope.scaling == RopeScaling::kLinear) angle /= rope.factor;
         if (rope.scaling == RopeScaling::kLlama3) angle /= rope.divisors[i];
         const double a = v[2 * i], b = v[2 * i + 1];
@@ -129,7 +130,8 @@ class Pass {
       if (in_.adapter->scope == AdapterScope::kOutsideDocuments && in_.segments[t] != 0) continue;
       std::vector<double> inner(static_cast<size_t>(r), 0.0);
       for (int64_t i = 0; i < r; ++i) {
-        for (int64_t j = 0; j < k; ++j) inner[i] += static_cast<double>(low.a[i * k + j]) * x[t * k + j];
+        for (int64_t j = 0; j < k; ++j)
+          inner[i] += static_cast<double>(low.a[i * k + j]) * x[t * k + j];
       }
       for (int64_t i = 0; i < n; ++i) {
         double sum = 0;

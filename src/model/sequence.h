@@ -19,7 +19,7 @@ struct Segment {
   std::vector<const void*> values;  // [L] planes [G, stride, D]
   int64_t tokens = 0;
   int64_t stride = 0;
-  int32_t start = 0;                // the position its first token stands at in the prompt
+  int32_t start = 0;  // the position its first token stands at in the prompt
 };
 
 // The KV that grows: a request's own tokens, or a document being encoded into its block's planes.
@@ -63,9 +63,9 @@ struct Sequence {
   std::span<const int32_t> segments;   // [T] or empty (all 0): a masked pass, kvlink.md section 3
   std::span<const Segment> context;    // blocks, each before every token that sees it
   Tail* tail = nullptr;
-  PreparedAdapter* adapter = nullptr;  // may be null
-  std::span<const int32_t> logit_rows; // which of the T tokens' logits are wanted
-  float* logits = nullptr;             // [logit_rows, V]
+  PreparedAdapter* adapter = nullptr;   // may be null
+  std::span<const int32_t> logit_rows;  // which of the T tokens' logits are wanted
+  float* logits = nullptr;              // [logit_rows, V]
 };
 
 }  // namespace kvlink

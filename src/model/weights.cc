@@ -50,19 +50,21 @@ int64_t Weights::bytes() const {
 Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DType dtype) {
   Weights weights;
   weights.embedding = file.FindTensor("token_embd.weight");
-  const TensorInfo* head = config.tied_output ? weights.embedding : file.FindTensor("output.weight");
+  const TensorInfo* head =
+      config.tied_output ? weights.embedding : file.FindTensor("output.weight");
   // The largest first: packing needs a copy for a moment, best while little else is held.
   KVLINK_ASSIGN_OR_RETURN(Linear packed_head, Stack({head}, dtype));
   weights.head.push_back(std::move(packed_head));
   weights.final_norm = ReadVector(*file.FindTensor("output_norm.weight"));
   for (int32_t l = 0; l < config.layers; ++l) {
     const std::string prefix = "blk." + std::to_string(l) + ".";
-    const auto tensor = [&](const char* name) { return file.FindTensor(prefix + name + ".weight"); };
-    KVLINK_ASSIGN_OR_RETURN(
-        Linear qkv, Stack({tensor("attn_q"), tensor("attn_k"), tensor("attn_v")}, dtype));
+    const auto tensor = [&](const char* name) {
+      return file.FindTensor(prefix + name + ".weight");
+    };
+    KVLINK_ASSIGN_OR_RETURN(Linear qkv,
+                            Stack({tensor("attn_q"), tensor("attn_k"), tensor("attn_v")}, dtype));
     KVLINK_ASSIGN_OR_RETURN(Linear output, Stack({tensor("attn_output")}, dtype));
-    KVLINK_ASSIGN_OR_RETURN(Linear gate_up,
-                            Stack({tensor("ffn_gate"), tensor("ffn_up")}, dtype));
+    KVLINK_ASSIGN_OR_RETURN(Linear gate_up, Stack({tensor("ffn_gate"), tensor("ffn_up")}, dtype));
     KVLINK_ASSIGN_OR_RETURN(Linear down, Stack({tensor("ffn_down")}, dtype));
     weights.layers.push_back(LayerWeights{ReadVector(*tensor("attn_norm")), std::move(qkv),
                                           std::move(output), ReadVector(*tensor("ffn_norm")),

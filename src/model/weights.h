@@ -21,9 +21,9 @@ struct LayerWeights {
 };
 
 struct Weights {
-  std::vector<LayerWeights> layers;  // [L]
-  std::vector<float> final_norm;     // [E]
-  std::vector<Linear> head;          // one: [V, E]
+  std::vector<LayerWeights> layers;       // [L]
+  std::vector<float> final_norm;          // [E]
+  std::vector<Linear> head;               // one: [V, E]
   const TensorInfo* embedding = nullptr;  // [V, E], read row by row from the file
 
   int64_t bytes() const;

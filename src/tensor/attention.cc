@@ -43,7 +43,7 @@ struct Scratch {
   std::vector<float> scores;             // [rows, kKeyTile]
   std::vector<std::byte> probabilities;  // [rows, kKeyTile] matmul dtype
   std::vector<float> product;            // [rows, D]
-  std::vector<std::byte> keys, values;   // [kKeyTile, D]: a tile in another dtype, or its padded end
+  std::vector<std::byte> keys, values;  // [kKeyTile, D]: a tile in another dtype, or its padded end
 };
 
 // Queries [begin, begin + count) of KV head `group`, against the part-th share of the keys.
@@ -177,7 +177,8 @@ void Attention::State::RunTile(const AttentionInput& in, const Job& job, const T
               s.scores.data(), kKeyTile);
   } else {
     const std::byte* keys = TileRows(tile.view->keys, job, shown, padded, dtype, &s.keys);
-    s.matmul.Run(Padded(rows), padded, d, dtype, queries, d, keys, d, true, s.scores.data(), kKeyTile);
+    s.matmul.Run(Padded(rows), padded, d, dtype, queries, d, keys, d, true, s.scores.data(),
+                 kKeyTile);
   }
 
   for (int64_t r = 0; r < rows; ++r) {
@@ -284,10 +285,10 @@ Status Attention::Run(const AttentionInput& in) {
   const int64_t query_tiles = (in.tokens + kQueryTile - 1) / kQueryTile;
   // Few queries over many keys: the keys are shared out too (Flash-Decoding).
   const int64_t whole_jobs = query_tiles * st.shape.kv_heads;
-  const int64_t parts = whole_jobs >= 4 * threads
-                            ? 1
-                            : std::clamp<int64_t>(4 * threads / whole_jobs, 1,
-                                                  static_cast<int64_t>(st.tiles.size()));
+  const int64_t parts =
+      whole_jobs >= 4 * threads
+          ? 1
+          : std::clamp<int64_t>(4 * threads / whole_jobs, 1, static_cast<int64_t>(st.tiles.size()));
   // The last queries see most: they go first, so that no thread ends with a long job.
   for (int64_t tile = query_tiles - 1; tile >= 0; --tile) {
     for (int64_t group = 0; group < st.shape.kv_heads; ++group) {

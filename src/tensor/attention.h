@@ -34,16 +34,17 @@ struct AttentionShape {
 };
 
 struct AttentionInput {
-  int64_t tokens = 0;                      // T
-  const float* queries = nullptr;          // [T, query_stride]: H heads of D, not rotated
+  int64_t tokens = 0;              // T
+  const float* queries = nullptr;  // [T, query_stride]: H heads of D, not rotated
   int64_t query_stride = 0;
-  std::span<const int32_t> positions;      // [T]
-  std::span<const KvView> segments;        // visible to a query at p where start + tokens <= p
-  KvView tail;                             // its last T tokens are the queries' own
+  std::span<const int32_t> positions;  // [T]
+  std::span<const KvView> segments;    // visible to a query at p where start + tokens <= p
+  KvView tail;                         // its last T tokens are the queries' own
   // Segment ids of the tail's tokens [tail.tokens], or empty: a query in segment s sees a key of
-  // the tail before it if s is 0 or equal to the key's (kvlink.md, section 3). The masked reference.
+  // the tail before it if s is 0 or equal to the key's (kvlink.md, section 3). The masked
+  // reference.
   std::span<const int32_t> tail_segments;
-  void* out = nullptr;                     // [T, H * D] out_dtype
+  void* out = nullptr;  // [T, H * D] out_dtype
   DType out_dtype = DType::kF32;
 };
 

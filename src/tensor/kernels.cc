@@ -6,9 +6,9 @@
 // Highway compiles this file once for each instruction set and picks one at run time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels.cc"
+#include <hwy/contrib/math/math-inl.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-#include <hwy/contrib/math/math-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace kvlink {
@@ -228,7 +228,8 @@ void ScoreRowsT(const float* queries, int64_t rows, const T* keys, int64_t n, in
       const float* q = queries + r * d_;
       VF s = hn::Zero(d);
       int64_t i = 0;
-      for (; i + lanes <= d_; i += lanes) s = hn::MulAdd(hn::LoadU(d, q + i), LoadVector(d, key + i), s);
+      for (; i + lanes <= d_; i += lanes)
+        s = hn::MulAdd(hn::LoadU(d, q + i), LoadVector(d, key + i), s);
       float t = hn::GetLane(hn::SumOfLanes(d, s));
       for (; i < d_; ++i) t += q[i] * LoadOne(key + i);
       scores[r * stride + j] = t;

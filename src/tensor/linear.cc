@@ -111,8 +111,8 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
     state->n = n;
     state->dtype = matmul_dtype;
     // 64 rows stand for a prompt: what is packed for them serves other counts too.
-    memory::desc layout = MakeMatmul(64, k, n, matmul_dtype, AnyLayout(k, n, matmul_dtype))
-                              .weights_desc();
+    memory::desc layout =
+        MakeMatmul(64, k, n, matmul_dtype, AnyLayout(k, n, matmul_dtype)).weights_desc();
     if (IsPlain(layout, k, n, matmul_dtype)) layout = PaddedPlainLayout(k, n, matmul_dtype);
     state->weights = memory(layout, CpuEngine());
     if (state->weights.get_data_handle() == nullptr) {
@@ -156,9 +156,9 @@ Status Linear::Run(const void* x, int64_t rows, float* y) {
     const State::Kernel& kernel = state_->KernelFor(PaddedRows(rows, state_->dtype));
     memory xm(kernel.x, CpuEngine(), const_cast<void*>(x));
     memory ym(kernel.y, CpuEngine(), y);
-    kernel.primitive.execute(state_->stream, {{DNNL_ARG_SRC, xm},
-                                              {DNNL_ARG_WEIGHTS, kernel.weights},
-                                              {DNNL_ARG_DST, ym}});
+    kernel.primitive.execute(
+        state_->stream,
+        {{DNNL_ARG_SRC, xm}, {DNNL_ARG_WEIGHTS, kernel.weights}, {DNNL_ARG_DST, ym}});
     state_->stream.wait();
     return {};
   } catch (const dnnl::error& e) {

@@ -1,5 +1,5 @@
-// RoPE's angles: cosines and sines for every position of a prompt, and so for every distance between
-// a query and the start of a block (kvlink.md, section 4: a query is rotated to p - s).
+// RoPE's angles: cosines and sines for every position of a prompt, and so for every distance
+// between a query and the start of a block (kvlink.md, section 4: a query is rotated to p - s).
 // RoFormer, arXiv 2104.09864.
 #pragma once
 
@@ -17,9 +17,7 @@ class RopeTable {
   void Reserve(int64_t positions);
 
   // [dims / 2] of `position`. REQUIRES: 0 <= position < positions().
-  const float* Cosines(int64_t position) const {
-    return table_.data() + position * rotated();
-  }
+  const float* Cosines(int64_t position) const { return table_.data() + position * rotated(); }
   const float* Sines(int64_t position) const { return Cosines(position) + rotated() / 2; }
   int64_t rotated() const { return 2 * static_cast<int64_t>(frequencies_.size()); }
   int64_t positions() const { return positions_; }

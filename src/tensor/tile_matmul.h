@@ -30,8 +30,8 @@ class TileMatmul {
     dnnl::memory am(kernel.a, CpuEngine(), const_cast<void*>(a));
     dnnl::memory bm(kernel.b, CpuEngine(), const_cast<void*>(b));
     dnnl::memory cm(kernel.c, CpuEngine(), c);
-    kernel.primitive.execute(
-        stream_, {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
+    kernel.primitive.execute(stream_,
+                             {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
     stream_.wait();
   }
 

@@ -57,8 +57,8 @@ Adapter RandomAdapter(std::mt19937* random, const ModelConfig& c, AdapterScope s
 struct Case {
   int32_t k = 0;
   bool per_slot = false;
-  std::string scaling;    // "", "linear", "llama3"
-  std::string adapter;    // "", "outside", "everywhere"
+  std::string scaling;           // "", "linear", "llama3"
+  std::string adapter;           // "", "outside", "everywhere"
   std::vector<int32_t> lengths;  // tokens of each document; 0: empty
   uint32_t seed = 1;
 };
@@ -88,9 +88,9 @@ std::unique_ptr<LinkableModel> MakeModel(const Case& the, const std::string& dty
   links->embeddings = RandomFloats(
       &random, static_cast<size_t>(links->slots) * the.k * (*model)->config().width, 1.0f);
   if (!the.adapter.empty()) {
-    links->adapter = RandomAdapter(&random, (*model)->config(),
-                                   the.adapter == "outside" ? AdapterScope::kOutsideDocuments
-                                                            : AdapterScope::kEverywhere);
+    links->adapter = RandomAdapter(
+        &random, (*model)->config(),
+        the.adapter == "outside" ? AdapterScope::kOutsideDocuments : AdapterScope::kEverywhere);
   }
   auto linkable = LinkableModel::Create(*std::move(model), std::move(links));
   EXPECT_TRUE(linkable.ok()) << linkable.status().message();
@@ -124,8 +124,8 @@ Outcome LinkedAgainstMasked(LinkableModel& m, const LinkPlan& plan, BlockStore* 
       blocks.push_back(nullptr);
       continue;
     }
-    auto fetched = indexer.Fetch(
-        tokens, b.document < 0 ? BlockKind::kHead : BlockKind::kDocument, "");
+    auto fetched =
+        indexer.Fetch(tokens, b.document < 0 ? BlockKind::kHead : BlockKind::kDocument, "");
     EXPECT_TRUE(fetched.ok()) << fetched.status().message();
     blocks.push_back(fetched->block);
   }
@@ -184,8 +184,7 @@ RC_GTEST_PROP(LinkedMasked, RandomPrompts, ()) {
   const auto m = MakeModel(the, "f32");
   auto documents = RandomDocuments(the, m->model().config().vocab);
   const auto store = NewMemoryStore();
-  const Outcome first = LinkedAgainstMasked(
-      *m, m->Plan("", documents, "q?", false), store.get());
+  const Outcome first = LinkedAgainstMasked(*m, m->Plan("", documents, "q?", false), store.get());
   RC_ASSERT(first.difference.max_logit <= kTolerance);
   RC_ASSERT(first.ids_equal);
 
@@ -193,8 +192,8 @@ RC_GTEST_PROP(LinkedMasked, RandomPrompts, ()) {
   const int64_t puts = store->counters().puts;
   std::shuffle(documents.begin(), documents.end(), std::mt19937(the.seed));
   documents.resize(1 + documents.size() / 2);
-  const Outcome second = LinkedAgainstMasked(
-      *m, m->Plan("", documents, "and now?", false), store.get());
+  const Outcome second =
+      LinkedAgainstMasked(*m, m->Plan("", documents, "and now?", false), store.get());
   RC_ASSERT(second.difference.max_logit <= kTolerance);
   RC_ASSERT(second.ids_equal);
   RC_ASSERT(store->counters().puts == puts);
@@ -212,10 +211,10 @@ TEST(LinkedMasked, MaskedPassEqualsTheSlowReference) {
       const Outcome out = LinkedAgainstMasked(*m, plan, store.get());
       const LinkedPrompt twin = MaskedTwin(plan);
       const std::vector<int32_t> last = {static_cast<int32_t>(twin.tokens.size()) - 1};
-      const auto slow = ReferenceLogits(
-          m->model().file(), m->model().config(),
-          {twin.tokens, m->embeddings(), twin.positions, twin.segment_ids,
-           m->links()->adapter ? &*m->links()->adapter : nullptr, last});
+      const auto slow =
+          ReferenceLogits(m->model().file(), m->model().config(),
+                          {twin.tokens, m->embeddings(), twin.positions, twin.segment_ids,
+                           m->links()->adapter ? &*m->links()->adapter : nullptr, last});
       ASSERT_TRUE(slow.ok()) << slow.status().message();
       for (size_t i = 0; i < slow->size(); ++i) {
         ASSERT_NEAR((*slow)[i], out.masked_logits[i], kTolerance) << scaling << adapter << i;

@@ -1,5 +1,5 @@
-// Linked = masked on the real model, with real text, and reuse counted: f32 within 2e-3 and the same
-// greedy ids, bf16 within 1e-3 nats.
+// Linked = masked on the real model, with real text, and reuse counted: f32 within 2e-3 and the
+// same greedy ids, bf16 within 1e-3 nats.
 #include <gtest/gtest.h>
 
 #include "kv/store.h"
@@ -20,7 +20,8 @@ struct Text {
 };
 constexpr Text kTexts[] = {
     {"The mill at Tarn Hollow",
-     "The mill at Tarn Hollow grinds rye and barley for eleven farms. Its wheel was carved from one "
+     "The mill at Tarn Hollow grinds rye and barley for eleven farms. Its wheel was carved from "
+     "one "
      "oak by the brothers Ansel and Piet Moorland, and it has turned since the flood of 1874."},
     {"The signal tower",
      "The signal tower on Gannet Point shows a green lamp when the fishing fleet may sail. The "
@@ -63,8 +64,8 @@ class Linked : public ::testing::Test {
     for (const PlannedBlock& b : plan.blocks) {
       std::vector<int32_t> tokens;
       for (int32_t i = b.start; i < b.start + b.length; ++i) tokens.push_back(plan.tokens[i].id);
-      auto fetched = indexer.Fetch(
-          tokens, b.document < 0 ? BlockKind::kHead : BlockKind::kDocument, "");
+      auto fetched =
+          indexer.Fetch(tokens, b.document < 0 ? BlockKind::kHead : BlockKind::kDocument, "");
       EXPECT_TRUE(fetched.ok()) << fetched.status().message();
       blocks.push_back(fetched->block);
     }

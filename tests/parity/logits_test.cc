@@ -138,9 +138,9 @@ TEST_F(Logits, SlowReferenceEqualsTheIndependentReference) {
     const auto rows = Ids<int32_t>(plan.name + ".rows");
     const auto embeddings = Floats(plan.name + ".link_embeddings");
     const std::vector<int32_t> last_row = {rows.back()};
-    const auto logits = ReferenceLogits(model->file(), model->config(),
-                                        {plan.tokens, embeddings, plan.positions, plan.segments,
-                                         nullptr, last_row});
+    const auto logits = ReferenceLogits(
+        model->file(), model->config(),
+        {plan.tokens, embeddings, plan.positions, plan.segments, nullptr, last_row});
     ASSERT_TRUE(logits.ok()) << logits.status().message();
     const auto last = Floats(plan.name + ".last");
     for (size_t i = 0; i < last.size(); ++i) ASSERT_NEAR((*logits)[i], last[i], 5e-3) << "id " << i;
