@@ -64,7 +64,7 @@ class ArrowsTest(unittest.TestCase):
         for header, room in (("oneapi/dnnl/dnnl.hpp", "model"), ("hwy/highway.h", "kv"),
                              ("sqlite3.h", "kv"), ("openssl/evp.h", "text"), ("pcre2.h", "base"),
                              ("torch/torch.h", "engine"), ("spdlog/logger.h", "engine"),
-                             ("sys/mman.h", "model"), ("nlohmann/json.hpp", "kv")):
+                             ("sys/mman.h", "kv"), ("unistd.h", "model"), ("nlohmann/json.hpp", "kv")):
             self.assert_finds({f"src/{room}/x.cc": f"#include <{header}>\n"},
                               f"src/{room}/x.cc:1", f"<{header}>", f"not {room}")
 
