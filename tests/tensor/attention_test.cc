@@ -1,0 +1,194 @@
+// Attention over segments and tail against the formula in plain loops, at sizes around its tiles;
+// and linear layers against plain sums.
+#include "tensor/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "tensor/kernels.h"
+#include "tensor/linear.h"
+
+namespace kvlink {
+namespace {
+
+std::vector<float> Random(int64_t n, std::mt19937* random) {
+  std::normal_distribution<float> normal(0, 1);
+  std::vector<float> out(static_cast<size_t>(n));
+  for (float& f : out) f = normal(*random);
+  return out;
+}
+
+// Keys or values of n tokens [G, stride, D] in a dtype, zero behind n.
+struct Planes {
+  std::vector<float> exact;  // what the dtype holds
+  std::vector<std::byte> bytes;
+  int64_t stride = 0;
+  Planes(int64_t groups, int64_t n, int64_t d, DType dtype, std::mt19937* random)
+      : stride((n + 15) / 16 * 16) {
+    exact.assign(static_cast<size_t>(groups * stride * d), 0.0f);
+    for (int64_t g = 0; g < groups; ++g) {
+      const auto rows = Random(n * d, random);
+      std::copy(rows.begin(), rows.end(), exact.begin() + g * stride * d);
+    }
+    bytes.resize(exact.size() * SizeOf(dtype));
+    Store(exact.data(), static_cast<int64_t>(exact.size()), dtype, bytes.data());
+    Load(bytes.data(), static_cast<int64_t>(exact.size()), dtype, exact.data());
+  }
+};
+
+struct Case {
+  int64_t new_tokens;
+  int64_t tail_before;  // tokens of the tail that are not new
+  std::vector<int64_t> segment_tokens;
+  bool masked;
+};
+
+void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double tolerance) {
+  std::mt19937 random(5);
+  const int64_t H = shape.heads, G = shape.kv_heads, D = shape.head_dim, T = the.new_tokens;
+  std::vector<double> frequencies;
+  for (int64_t i = 0; i < D / 2; ++i) frequencies.push_back(std::pow(100.0, -2.0 * i / D));
+  RopeTable rope(frequencies);
+
+  // Segments one behind the other with a gap of 2 after each, as if link tokens stood there.
+  std::vector<Planes> keys, values;
+  std::vector<KvView> segments;
+  int64_t position = 3;
+  for (const int64_t n : the.segment_tokens) {
+    keys.emplace_back(G, n, D, shape.kv_dtype, &random);
+    values.emplace_back(G, n, D, shape.kv_dtype, &random);
+    segments.push_back({nullptr, nullptr, n, keys.back().stride, position});
+    position += n + 2;
+  }
+  const int64_t tail_tokens = the.tail_before + T;
+  keys.emplace_back(G, tail_tokens, D, shape.kv_dtype, &random);
+  values.emplace_back(G, tail_tokens, D, shape.kv_dtype, &random);
+  KvView tail{keys.back().bytes.data(), values.back().bytes.data(), tail_tokens, keys.back().stride,
+              0};
+  for (size_t i = 0; i < segments.size(); ++i) {
+    segments[i].keys = keys[i].bytes.data();
+    segments[i].values = values[i].bytes.data();
+  }
+  // The first new token stands before the last segment's end, so that some see less.
+  std::vector<int32_t> positions;
+  for (int64_t t = 0; t < T; ++t) {
+    positions.push_back(static_cast<int32_t>(t == 0 ? std::max<int64_t>(position - 3, 0)
+                                                    : position + the.tail_before + t));
+  }
+  rope.Reserve(positions.back() + 1);
+  std::vector<int32_t> tail_segments;
+  if (the.masked) {
+    for (int64_t i = 0; i < tail_tokens; ++i) {
+      tail_segments.push_back(static_cast<int32_t>(i / 5 % 3));
+    }
+  }
+  const auto queries = Random(T * H * D, &random);
+  std::vector<float> out(static_cast<size_t>(T * H * D));
+  Attention attention(shape, &rope);
+  const Status status = attention.Run({.tokens = T,
+                                       .queries = queries.data(),
+                                       .query_stride = H * D,
+                                       .positions = positions,
+                                       .segments = segments,
+                                       .tail = tail,
+                                       .tail_segments = tail_segments,
+                                       .out = out.data(),
+                                       .out_dtype = DType::kF32});
+  ASSERT_TRUE(status.ok()) << status.message();
+
+  for (int64_t t = 0; t < T; ++t) {
+    for (int64_t h = 0; h < H; ++h) {
+      const int64_t g = h / (H / G);
+      std::vector<double> weights;
+      std::vector<const float*> rows;
+      const auto see = [&](const KvView& view, size_t which, int64_t j) {
+        std::vector<float> q(static_cast<size_t>(D));
+        const int64_t distance = positions[t] - view.start;
+        Rotate(queries.data() + (t * H + h) * D, rope.Cosines(distance), rope.Sines(distance), D, D,
+               1.0f, DType::kF32, q.data());
+        const float* k = keys[which].exact.data() + (g * keys[which].stride + j) * D;
+        double dot = 0;
+        for (int64_t i = 0; i < D; ++i) dot += static_cast<double>(q[i]) * k[i];
+        weights.push_back(std::exp(dot / std::sqrt(static_cast<double>(D))));
+        rows.push_back(values[which].exact.data() + (g * values[which].stride + j) * D);
+      };
+      for (size_t s = 0; s < segments.size(); ++s) {
+        if (segments[s].start + segments[s].tokens > positions[t]) continue;
+        for (int64_t j = 0; j < segments[s].tokens; ++j) see(segments[s], s, j);
+      }
+      const int64_t own = the.tail_before + t;
+      for (int64_t j = 0; j <= own; ++j) {
+        if (the.masked && tail_segments[own] != 0 && tail_segments[own] != tail_segments[j]) {
+          continue;
+        }
+        see(tail, segments.size(), j);
+      }
+      double total = 0;
+      for (const double w : weights) total += w;
+      for (int64_t i = 0; i < D; ++i) {
+        double expected = 0;
+        for (size_t j = 0; j < rows.size(); ++j) expected += weights[j] / total * rows[j][i];
+        ASSERT_NEAR(out[(t * H + h) * D + i], expected, tolerance)
+            << "token " << t << " head " << h << " of " << T;
+      }
+    }
+  }
+}
+
+TEST(Attention, EqualsTheFormula) {
+  const std::vector<Case> cases = {{1, 0, {}, false},           {1, 40, {17, 1}, false},
+                                   {3, 5, {30}, false},         {16, 0, {16, 15}, false},
+                                   {65, 2, {64}, false},        {130, 0, {5, 90}, false},
+                                   {1, 700, {600, 513}, false}, {20, 600, {512}, false},
+                                   {40, 0, {}, true},           {70, 9, {20}, true}};
+  for (const DType kv : {DType::kF32, DType::kBF16}) {
+    for (size_t i = 0; i < cases.size(); ++i) {
+      SCOPED_TRACE(std::string(Name(kv)) + " case " + std::to_string(i));
+      ExpectEqualsFormula(cases[i], {6, 2, 32, kv, DType::kF32}, 2e-5);
+    }
+  }
+}
+
+// Where the CPU multiplies bf16, tiles are rounded to it: 8 bits.
+TEST(Attention, EqualsTheFormulaInThisMachinesMatmulDType) {
+  ExpectEqualsFormula({70, 9, {20, 100}, false},
+                      {6, 2, 64, DType::kBF16, MatmulDType(DType::kBF16)}, 3e-2);
+}
+
+TEST(Linear, EqualsPlainSums) {
+  std::mt19937 random(3);
+  for (const DType dtype : {DType::kF32, MatmulDType(DType::kBF16)}) {
+    for (const auto& [k, n] :
+         std::vector<std::pair<int64_t, int64_t>>{{48, 80}, {64, 256}, {3, 5}}) {
+      const auto w = Random(n * k, &random);
+      auto linear = Linear::Create(k, n, dtype, [&](int64_t begin, int64_t end, float* out) {
+        std::copy(w.begin() + begin * k, w.begin() + end * k, out);
+      });
+      ASSERT_TRUE(linear.ok()) << linear.status().message();
+      for (const int64_t rows : {1, 2, 17, 64, 300}) {
+        const int64_t padded = Linear::PaddedRows(rows, dtype);
+        const auto x = Random(padded * k, &random);
+        std::vector<std::byte> input(static_cast<size_t>(padded * k * SizeOf(dtype)));
+        Store(x.data(), padded * k, dtype, input.data());
+        std::vector<float> y(static_cast<size_t>(padded * n));
+        ASSERT_TRUE(linear->Run(input.data(), rows, y.data()).ok());
+        const double tolerance = dtype == DType::kF32 ? 1e-4 : 0.3;
+        for (int64_t t = 0; t < rows; ++t) {
+          for (int64_t i = 0; i < n; ++i) {
+            double expected = 0;
+            for (int64_t j = 0; j < k; ++j) {
+              expected += static_cast<double>(x[t * k + j]) * w[i * k + j];
+            }
+            ASSERT_NEAR(y[t * n + i], expected, tolerance) << rows << " rows " << k << "x" << n;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kvlink

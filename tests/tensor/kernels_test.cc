@@ -1,0 +1,176 @@
+// Element-wise kernels against plain loops, on every instruction set that this CPU has, at sizes
+// that fill vectors and sizes that do not.
+#include "tensor/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <hwy/targets.h>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace kvlink {
+namespace {
+
+constexpr int64_t kSizes[] = {1, 2, 3, 7, 8, 15, 16, 31, 33, 64, 100, 577};
+
+std::vector<float> Random(int64_t n, float scale, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, scale);
+  std::vector<float> out(static_cast<size_t>(n));
+  for (float& f : out) f = normal(random);
+  return out;
+}
+
+std::vector<bf16_t> ToBf16s(const std::vector<float>& x) {
+  std::vector<bf16_t> out;
+  for (const float f : x) out.push_back(ToBf16(f));
+  return out;
+}
+
+// Runs `check` once for each instruction set.
+template <class F>
+void OnEveryTarget(const F& check) {
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::SetSupportedTargetsForTest(target);
+    check();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+}
+
+TEST(Kernels, Bf16RoundsToNearestEven) {
+  OnEveryTarget([] {
+    std::vector<float> x = Random(1000, 10, 1);
+    for (const float edge : {0.0f, -0.0f, 1.00390625f, 1.01171875f, -1.00390625f, 3.3895314e38f,
+                             1e-40f, std::numeric_limits<float>::infinity(), -65504.0f}) {
+      x.push_back(edge);
+    }
+    std::vector<bf16_t> out(x.size());
+    Store(x.data(), static_cast<int64_t>(x.size()), DType::kBF16, out.data());
+    EXPECT_EQ(out, ToBf16s(x));
+    std::vector<float> back(x.size());
+    Load(out.data(), static_cast<int64_t>(x.size()), DType::kBF16, back.data());
+    for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(back[i], FromBf16(out[i]));
+  });
+}
+
+TEST(Kernels, RmsNorm) {
+  OnEveryTarget([] {
+    for (const int64_t n : kSizes) {
+      const auto x = Random(n, 2, 2), w = Random(n, 1, 3);
+      double squares = 0;
+      for (const float f : x) squares += static_cast<double>(f) * f;
+      const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-5);
+      std::vector<float> out(static_cast<size_t>(n));
+      RmsNorm(x.data(), w.data(), 1e-5f, n, DType::kF32, out.data());
+      for (int64_t i = 0; i < n; ++i) EXPECT_NEAR(out[i], x[i] * scale * w[i], 1e-5) << n;
+      std::vector<bf16_t> low(static_cast<size_t>(n));
+      RmsNorm(x.data(), w.data(), 1e-5f, n, DType::kBF16, low.data());
+      EXPECT_EQ(low, ToBf16s(out));
+    }
+  });
+}
+
+TEST(Kernels, SiluMul) {
+  OnEveryTarget([] {
+    for (const int64_t n : kSizes) {
+      auto gate = Random(n, 4, 4);
+      gate[0] = -100;  // exp overflows on the naive side, must give 0
+      const auto up = Random(n, 1, 5);
+      std::vector<float> out(static_cast<size_t>(n));
+      SiluMul(gate.data(), up.data(), n, DType::kF32, out.data());
+      for (int64_t i = 0; i < n; ++i) {
+        EXPECT_NEAR(out[i], gate[i] / (1 + std::exp(-static_cast<double>(gate[i]))) * up[i], 1e-5);
+      }
+    }
+  });
+}
+
+TEST(Kernels, RotateTurnsPairsAndScalesTheRest) {
+  OnEveryTarget([] {
+    for (const int64_t rotated : {2, 6, 16, 32, 64, 128}) {
+      const int64_t d = rotated + 5;
+      const auto x = Random(d, 1, 6), angles = Random(rotated / 2, 3, 7);
+      std::vector<float> cosines, sines, out(static_cast<size_t>(d));
+      for (const float a : angles) {
+        cosines.push_back(std::cos(a));
+        sines.push_back(std::sin(a));
+      }
+      Rotate(x.data(), cosines.data(), sines.data(), rotated, d, 0.5f, DType::kF32, out.data());
+      for (int64_t i = 0; i < rotated / 2; ++i) {
+        EXPECT_NEAR(out[2 * i], 0.5f * (x[2 * i] * cosines[i] - x[2 * i + 1] * sines[i]), 1e-6);
+        EXPECT_NEAR(out[2 * i + 1], 0.5f * (x[2 * i] * sines[i] + x[2 * i + 1] * cosines[i]), 1e-6);
+      }
+      for (int64_t i = rotated; i < d; ++i) EXPECT_EQ(out[i], 0.5f * x[i]);
+    }
+  });
+}
+
+TEST(Kernels, SoftmaxRunsOverTiles) {
+  OnEveryTarget([] {
+    for (const int64_t n : kSizes) {
+      const auto scores = Random(n, 5, 8);
+      // In two tiles: the second may raise the maximum.
+      const int64_t first = n / 2;
+      float maximum = -std::numeric_limits<float>::infinity(), sum = 0;
+      std::vector<float> p(static_cast<size_t>(n + 16), 9.0f);
+      float factor = 1;
+      if (first > 0) SoftmaxRow(scores.data(), first, first, DType::kF32, &maximum, &sum, p.data());
+      factor = SoftmaxRow(scores.data() + first, n - first, n - first + 16, DType::kF32, &maximum,
+                          &sum, p.data() + first);
+      double largest = *std::max_element(scores.begin(), scores.end()), total = 0;
+      for (const float s : scores) total += std::exp(s - largest);
+      EXPECT_FLOAT_EQ(maximum, static_cast<float>(largest));
+      EXPECT_NEAR(sum, total, 1e-4 * total);
+      for (int64_t i = 0; i < n; ++i) {
+        const double mine = i < first ? p[i] * factor : p[i];
+        EXPECT_NEAR(mine / sum, std::exp(scores[i] - largest) / total, 1e-6);
+      }
+      for (int64_t i = n; i < n + 16; ++i) EXPECT_EQ(p[i], 0);
+    }
+  });
+}
+
+TEST(Kernels, ScoresAndValuesOfFewRows) {
+  OnEveryTarget([] {
+    for (const int64_t d : {8, 16, 64, 80, 96, 128}) {
+      for (const int64_t rows : {1, 3, 4, 9}) {
+        constexpr int64_t kKeys = 37, kStride = 40;
+        const auto q = Random(rows * d, 1, 9), k = Random(kKeys * d, 1, 10);
+        const auto low = ToBf16s(k);
+        std::vector<float> scores(rows * kStride), from_low(rows * kStride);
+        ScoreRows(q.data(), rows, k.data(), kKeys, d, DType::kF32, scores.data(), kStride);
+        ScoreRows(q.data(), rows, low.data(), kKeys, d, DType::kBF16, from_low.data(), kStride);
+        for (int64_t r = 0; r < rows; ++r) {
+          for (int64_t j = 0; j < kKeys; ++j) {
+            double exact = 0, rounded = 0;
+            for (int64_t i = 0; i < d; ++i) {
+              exact += static_cast<double>(q[r * d + i]) * k[j * d + i];
+              rounded += static_cast<double>(q[r * d + i]) * FromBf16(low[j * d + i]);
+            }
+            EXPECT_NEAR(scores[r * kStride + j], exact, 1e-4);
+            EXPECT_NEAR(from_low[r * kStride + j], rounded, 1e-4);
+          }
+        }
+        auto out = Random(rows * d, 1, 11);
+        const auto before = out;
+        AccumulateRows(scores.data(), kStride, rows, low.data(), kKeys, d, DType::kBF16,
+                       out.data());
+        for (int64_t r = 0; r < rows; ++r) {
+          for (int64_t i = 0; i < d; ++i) {
+            double expected = before[r * d + i];
+            for (int64_t j = 0; j < kKeys; ++j) {
+              expected += static_cast<double>(scores[r * kStride + j]) * FromBf16(low[j * d + i]);
+            }
+            EXPECT_NEAR(out[r * d + i], expected, 1e-2);
+          }
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace kvlink
