@@ -206,18 +206,6 @@ bool Indexing::HasBlock(const IndexedDocument& document) {
   return id.ok() && store_.Contains(*id);
 }
 
-// The engine answers without a store if it must; an indexing whose blocks are not kept is for
-// nothing, and the next document's would not be kept either.
-Status Indexing::CheckKept(const Document& document, const Encoded& encoded) {
-  KVLINK_ASSIGN_OR_RETURN(const BlockId id, DigestFromHex(encoded.block));
-  if (store_.Contains(id)) return {};
-  constexpr std::string_view kReason = "not kept: ";
-  const size_t at = encoded.why.find(kReason);
-  return ResourceExhausted(
-      "the block of document " + document.id + " could not be kept: " +
-      (at == std::string::npos ? encoded.why : encoded.why.substr(at + kReason.size())));
-}
-
 Status Indexing::EncodeOne(const Document& document, IndexedLine line) {
   const double before_ms = Clock::System().MonotonicMs();
   Result<Encoded> encoded = engine_.Encode(document);
@@ -225,7 +213,11 @@ Status Indexing::EncodeOne(const Document& document, IndexedLine line) {
     return {encoded.code(), "document " + document.id + ": " + encoded.status().message()};
   }
   if (encoded->status == "computed") {
-    KVLINK_RETURN_IF_ERROR(CheckKept(document, *encoded));
+    if (!encoded->why.empty()) {
+      // Indexing whose blocks are not kept is for nothing, and the next one would not be either.
+      return ResourceExhausted("the block of document " + document.id +
+                               " could not be kept: " + encoded->why);
+    }
     ++report_.computed;
     report_.computed_tokens += encoded->tokens;
     report_.encode_ms += Clock::System().MonotonicMs() - before_ms;

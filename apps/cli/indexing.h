@@ -72,7 +72,6 @@ class Indexing {
   Status Finish(Source& source);
   Status Forget(const std::vector<std::string>& ids);
   Status Prune(const std::vector<std::string>& sources);
-  Status CheckKept(const Document& document, const Encoded& encoded);
   bool HasBlock(const IndexedDocument& document);
   void Draw();
 

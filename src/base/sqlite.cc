@@ -4,6 +4,9 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <chrono>
+#include <thread>
+
 #include "base/check.h"
 
 namespace kvlink {
@@ -214,13 +217,15 @@ Result<Database> Database::Open(const std::string& path, DatabaseMode mode, int 
     sqlite3_close_v2(db);
     return ErrorAt(path, SQLITE_READONLY, "the file may not be written");
   }
-  return Database(db);
+  return Database(db, busy_timeout_ms);
 }
 
-Database::Database(Database&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
+Database::Database(Database&& other) noexcept
+    : db_(std::exchange(other.db_, nullptr)), busy_timeout_ms_(other.busy_timeout_ms_) {}
 
 Database& Database::operator=(Database&& other) noexcept {
   std::swap(db_, other.db_);
+  std::swap(busy_timeout_ms_, other.busy_timeout_ms_);
   return *this;
 }
 
@@ -230,6 +235,18 @@ Database::~Database() { sqlite3_close_v2(db_); }
 Status Database::Exec(const char* sql) {
   if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) return ErrorOf(db_);
   return {};
+}
+
+Status Database::EnableWal() {
+  // SQLite gives up at once where waiting could be a deadlock, and changing the mode is such a
+  // place: two connections that both hold a read lock and want the whole file.
+  using std::chrono::steady_clock;
+  const auto deadline = steady_clock::now() + std::chrono::milliseconds(busy_timeout_ms_);
+  while (true) {
+    Status status = Exec("PRAGMA journal_mode=WAL");
+    if (status.code() != StatusCode::kUnavailable || steady_clock::now() >= deadline) return status;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 Result<Statement> Database::Prepare(std::string_view sql) {

@@ -73,14 +73,18 @@ class Database {
   ~Database();
 
   Status Exec(const char* sql);  // one or more statements; rows are dropped
+  // Journals to a write-ahead log from now on, as the file will remember. Unlike the PRAGMA it
+  // waits for other connections' locks. REQUIRES: no transaction is open.
+  Status EnableWal();
   Result<Statement> Prepare(std::string_view sql);
   // The first column of the first row. kInternal if there is no row.
   Result<int64_t> QueryInt(std::string_view sql);
   int64_t changes() const;  // rows that the last INSERT, UPDATE or DELETE touched
 
  private:
-  explicit Database(sqlite3* db) : db_(db) {}
+  Database(sqlite3* db, int busy_timeout_ms) : db_(db), busy_timeout_ms_(busy_timeout_ms) {}
   sqlite3* db_ = nullptr;
+  int busy_timeout_ms_ = 0;
 };
 
 // Rolled back when it goes without a Commit. The Database outlives it and is not moved meanwhile.

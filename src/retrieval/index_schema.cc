@@ -48,6 +48,7 @@ Status NotOurs(const std::string& path) {
                             "use another store");
 }
 
+// REQUIRES: a transaction is open; another process may be creating the tables at this moment.
 Result<int64_t> VersionOf(Database& db, const std::string& path) {
   KVLINK_ASSIGN_OR_RETURN(const int64_t version, db.QueryInt("PRAGMA user_version"));
   KVLINK_ASSIGN_OR_RETURN(const int64_t application, db.QueryInt("PRAGMA application_id"));
@@ -58,7 +59,6 @@ Result<int64_t> VersionOf(Database& db, const std::string& path) {
 }
 
 Status Create(Database& db, const std::string& path) {
-  KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA journal_mode=WAL"));
   KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
   KVLINK_ASSIGN_OR_RETURN(const int64_t version, VersionOf(db, path));
   if (version != 0) return {};  // another process was quicker
@@ -69,14 +69,20 @@ Status Create(Database& db, const std::string& path) {
   return transaction.Commit();
 }
 
+Result<int64_t> VersionNow(Database& db, const std::string& path) {
+  KVLINK_ASSIGN_OR_RETURN(const Transaction snapshot, Transaction::BeginRead(db));
+  return VersionOf(db, path);
+}
+
 Result<Database> Open(const std::string& path, bool read_only) {
   KVLINK_ASSIGN_OR_RETURN(Database db, Database::Open(path, read_only ? DatabaseMode::kReadOnly
                                                                       : DatabaseMode::kCreate));
-  KVLINK_ASSIGN_OR_RETURN(const int64_t version, VersionOf(db, path));
+  KVLINK_ASSIGN_OR_RETURN(const int64_t version, VersionNow(db, path));
   if (version == 0) {
     if (read_only) return NotFound(path + ": is empty; index some texts first: kvlink index PATH");
     KVLINK_RETURN_IF_ERROR(Create(db, path));
   }
+  if (!read_only) KVLINK_RETURN_IF_ERROR(db.EnableWal());
   // What a crash may take back can be indexed again; waiting for the disk at each document cannot
   // be bought back. WAL keeps the file whole either way.
   KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA synchronous=NORMAL"));

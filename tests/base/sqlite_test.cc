@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "support/tiny_model.h"
 
@@ -104,6 +106,25 @@ TEST_F(SqliteTest, AFullFileIsResourceExhaustedAndUndone) {
   { const auto gone = *std::move(transaction); }
   EXPECT_EQ(*db.QueryInt("SELECT count(*) FROM t"), 0);
   EXPECT_TRUE(Transaction::Begin(db).ok());
+}
+
+TEST_F(SqliteTest, EnableWalWaitsForOthers) {
+  Database db = OpenOrDie(DatabaseMode::kCreate, 5'000);
+  ASSERT_TRUE(db.Exec("CREATE TABLE t(x)").ok());
+  Database other = OpenOrDie();
+  auto held = Transaction::Begin(other);
+  ASSERT_TRUE(held.ok());
+  std::thread releases([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_TRUE(held->Commit().ok());
+  });
+  EXPECT_TRUE(db.EnableWal().ok());
+  releases.join();
+  auto mode = db.Prepare("PRAGMA journal_mode");
+  ASSERT_TRUE(*mode->Step());
+  EXPECT_EQ(mode->Text(0), "wal");
+
+  EXPECT_TRUE(OpenOrDie().EnableWal().ok());  // it is so already: nothing to wait for
 }
 
 TEST_F(SqliteTest, MovedHandlesWork) {
