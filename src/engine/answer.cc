@@ -123,6 +123,31 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
   return {};
 }
 
+// What the reader of a linked answer should know about its quality.
+void EngineImpl::AddLinkingWarnings(const Request& request, const Prompt& prompt,
+                                    Answer* answer) const {
+  if (request.mode == Mode::kFull || prompt.documents.empty()) return;
+  std::vector<std::string>& warnings = answer->warnings;
+  const Links* links = model_->links();
+  if (links == nullptr) {
+    warnings.push_back(
+        "not gated: no link file; how well this model answers over linked documents has not been "
+        "measured");
+  } else {
+    warnings.insert(warnings.end(), links->warnings.begin(), links->warnings.end());
+    if (!links->gate.measured) {
+      warnings.push_back("not gated: the link file " + summary_.links_path +
+                         " records no measured quality");
+    } else if (!links->gate.passed) {
+      warnings.push_back("the link file's quality gate fell short: " + links->gate.summary);
+    }
+  }
+  if (model_->prompt_template().uses_rank()) {
+    warnings.push_back(
+        "the template shows a document's rank: a block serves one rank only, which costs reuse");
+  }
+}
+
 Status EngineImpl::Generate(const Request& request, Prompt* prompt, const TextSink& sink,
                             double start_ms, Answer* answer) {
   Model& model = model_->model();
@@ -181,7 +206,8 @@ Status EngineImpl::Generate(const Request& request, Prompt* prompt, const TextSi
       break;
     }
   }
-  if (const std::string rest = stream.Flush(); sink && !rest.empty()) sink(rest);
+  const std::string rest = stream.Flush();
+  if (sink && !rest.empty() && answer->finish_reason != "cancelled") sink(rest);
   if (request.max_tokens == 0) answer->timings.ttft_ms = clock_.MonotonicMs() - start_ms;
   answer->timings.decode_ms = clock_.MonotonicMs() - start_ms - answer->timings.ttft_ms;
   answer->text = stream.text();
@@ -199,23 +225,7 @@ Result<Answer> EngineImpl::Ask(const Request& request, const TextSink& sink) {
   KVLINK_RETURN_IF_ERROR(Prepare(request, &prompt, &answer));
   KVLINK_RETURN_IF_ERROR(FetchBlocks(request, &prompt, &answer));
   answer.timings.load_ms = clock_.MonotonicMs() - start - answer.timings.encode_ms;
-  if (request.mode == Mode::kLinked && !prompt.documents.empty()) {
-    if (model_->links() == nullptr) {
-      answer.warnings.push_back(
-          "not gated: no link file; how well this model answers over linked documents has not been "
-          "measured");
-    } else if (!model_->links()->gate.measured) {
-      answer.warnings.push_back("not gated: the link file " + summary_.links_path +
-                                " records no measured quality");
-    } else if (!model_->links()->gate.passed) {
-      answer.warnings.push_back("the link file's quality gate fell short: " +
-                                model_->links()->gate.summary);
-    }
-    if (model_->prompt_template().uses_rank()) {
-      answer.warnings.push_back(
-          "the template shows a document's rank: a block serves one rank only, which costs reuse");
-    }
-  }
+  AddLinkingWarnings(request, prompt, &answer);
   KVLINK_RETURN_IF_ERROR(Generate(request, &prompt, sink, start, &answer));
   if (request.want_prompt) {
     std::vector<bool> computed(prompt.plan.tokens.size());

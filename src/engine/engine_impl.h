@@ -41,6 +41,7 @@ class EngineImpl : public Engine {
   struct Prompt;
   Status Prepare(const Request& request, Prompt* prompt, Answer* answer);
   Status FetchBlocks(const Request& request, Prompt* prompt, Answer* answer);
+  void AddLinkingWarnings(const Request& request, const Prompt& prompt, Answer* answer) const;
   Status Generate(const Request& request, Prompt* prompt, const TextSink& sink, double start_ms,
                   Answer* answer);
   std::vector<int32_t> DocumentTokens(const Document& document) const;
