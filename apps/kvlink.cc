@@ -3,11 +3,13 @@
 #include "cli/arguments.h"
 #include "cli/json_output.h"
 #include "cli/session.h"
+#include "cli/spinning.h"
 
 int main(int argc, char** argv) {
   using namespace kvlink;
   using namespace kvlink::cli;
 
+  RestartWithShortSpins(argv);
   const Arguments arguments = ParseArguments(argc, argv);
   if (!arguments.command) return arguments.exit_status;
 
