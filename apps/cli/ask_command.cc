@@ -178,7 +178,7 @@ void AddAskCommand(CLI::App& app, Command* command) {
       ->check(CLI::NonNegativeNumber)
       ->group("Sampling");
   sub->add_option("--top-p", sampling.top_p, "Only the likeliest tokens of this mass; 1: all")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(CLI::Range(0.000001, 1.0))
       ->group("Sampling");
   sub->add_option("--min-p", sampling.min_p, "Only tokens of this share of the likeliest; 0: all")
       ->check(CLI::Range(0.0, 1.0))

@@ -145,7 +145,11 @@ Status Indexing::Read(Source& source) {
     return ReadSourceText(kStandardInput, standard_input_, read_options_, count_tokens);
   };
   if (source.name == kStandardInput) {
+    // (Emptied files lose their documents; a pipe without a word has most likely failed.)
     KVLINK_ASSIGN_OR_RETURN(standard_input_, ReadStandardInput(read_options_.max_file_bytes));
+    if (standard_input_.empty()) {
+      return InvalidArgument("standard input is empty: nothing was indexed or forgotten");
+    }
   }
 
   // The hash does not need tokens counted, and that is what takes time.

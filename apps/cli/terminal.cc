@@ -217,7 +217,7 @@ void ProgressBar::Draw(double fraction, std::string_view text, double remaining_
   if (now_ms - last_ms_ < kInterval_ms) return;
   last_ms_ = now_ms;
 
-  constexpr int kCells = 24;
+  constexpr int kCells = 16;
   const int filled = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * kCells);
   std::string line = label_ + " [" + std::string(filled, '#') + std::string(kCells - filled, '.') +
                      "] " + std::string(text);

@@ -28,6 +28,7 @@ class Arguments(harness.CliTest):
             (["ask", "q", "--top-k", "many"], "--top-k"),
             (["ask", "q", "--top-k", "-1"], "--top-k"),
             (["ask", "q", "--top-p", "2"], "--top-p"),
+            (["ask", "q", "--top-p", "0"], "--top-p"),
             (["ask", "q", "--top-k", "2", "--doc", "x"], "--doc"),
             (["ask", "q", "--mode", "sideways"], "--mode"),
             (["ask", "q", "--max-tokens", "0"], "--max-tokens"),

@@ -8,7 +8,7 @@ import time
 import harness
 
 ROUNDS = 200
-BUDGET_S = 55  # a slow machine does fewer rounds, and says so
+BUDGET_S = 300  # a very slow machine does fewer rounds, and says so
 
 
 class Kill(harness.CliTest):
@@ -24,10 +24,12 @@ class Kill(harness.CliTest):
         rng = random.Random(seed)
         notes = self.dir / "notes"
 
-        self.add_source("first", rng)
-        before = time.monotonic()
-        self.index(notes)
-        whole_s = time.monotonic() - before
+        whole_s = float("inf")  # what a run takes: the moment of the kill is drawn from it
+        for name in ("first", "second", "third"):
+            self.add_source(name, rng)
+            before = time.monotonic()
+            self.index(notes)
+            whole_s = min(whole_s, time.monotonic() - before)
 
         started = time.monotonic()
         rounds = killed = 0

@@ -101,7 +101,7 @@ class Store(harness.CliTest):
         self.assertTrue(self.ask("Velmora")["documents"])
 
     def test_a_newer_store_is_refused(self):
-        (self.store / "FORMAT").write_text("kvlink store 999\n")
+        (self.store / "FORMAT").write_text("kvlink-store 999\n")
         for words in (["store", "stats"], ["index", self.notes], ["ask", "Velmora"],
                       ["store", "verify"]):
             with self.subTest(words=words):
