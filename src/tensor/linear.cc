@@ -120,7 +120,8 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
                                std::to_string(k) + " could not be had; close other programs");
     }
     // Through a bf16 or f32 copy in file order: packed by reorder, which knows every layout.
-    std::vector<std::byte> plain(static_cast<size_t>(k * n * SizeOf(matmul_dtype)));
+    const auto plain = std::make_unique_for_overwrite<std::byte[]>(
+        static_cast<size_t>(k * n * SizeOf(matmul_dtype)));
     constexpr int64_t kRowsAtOnce = 256;
 #pragma omp parallel
     {
@@ -129,15 +130,15 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
       for (int64_t begin = 0; begin < n; begin += kRowsAtOnce) {
         const int64_t end = std::min(n, begin + kRowsAtOnce);
         if (matmul_dtype == DType::kF32) {
-          fill(begin, end, reinterpret_cast<float*>(plain.data()) + begin * k);
+          fill(begin, end, reinterpret_cast<float*>(plain.get()) + begin * k);
         } else {
           fill(begin, end, rows.data());
-          bf16_t* out = reinterpret_cast<bf16_t*>(plain.data()) + begin * k;
+          bf16_t* out = reinterpret_cast<bf16_t*>(plain.get()) + begin * k;
           for (int64_t i = 0; i < (end - begin) * k; ++i) out[i] = ToBf16(rows[i]);
         }
       }
     }
-    memory from({{k, n}, ToDnnl(matmul_dtype), memory::format_tag::ba}, CpuEngine(), plain.data());
+    memory from({{k, n}, ToDnnl(matmul_dtype), memory::format_tag::ba}, CpuEngine(), plain.get());
     dnnl::reorder(from, state->weights).execute(state->stream, from, state->weights);
     state->stream.wait();
     return Linear(std::move(state));
