@@ -50,6 +50,12 @@ std::string Format(const char* format, double value) {
   return buffer.data();
 }
 
+// Whole seconds: nobody knows the time that is left better.
+std::string FormatRemaining(double ms) {
+  if (ms < 60'000) return Format("%.0f s", ms / 1000);
+  return FormatMs(ms);
+}
+
 }  // namespace
 
 Console::Console() {
@@ -157,11 +163,14 @@ std::string FormatTable(const std::vector<Column>& columns,
   }
   std::string out;
   const auto append = [&](size_t c, const std::string& text) {
-    std::string cell = Padded(Shorten(text, widths[c]), widths[c], columns[c].right);
-    const bool last = c + 1 == columns.size();
-    if (last) cell.erase(cell.find_last_not_of(' ') + 1);
+    const std::string cell = Padded(Shorten(text, widths[c]), widths[c], columns[c].right);
     out += cell;
-    out += last ? "\n" : std::string(kGap, ' ');
+    if (c + 1 < columns.size()) {
+      out += std::string(kGap, ' ');
+    } else {
+      out.erase(out.find_last_not_of(' ') + 1);
+      out += '\n';
+    }
   };
   for (size_t c = 0; c < columns.size(); ++c) append(c, columns[c].name);
   for (const auto& row : rows) {
@@ -221,7 +230,7 @@ void ProgressBar::Draw(double fraction, std::string_view text, double remaining_
   const int filled = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * kCells);
   std::string line = label_ + " [" + std::string(filled, '#') + std::string(kCells - filled, '.') +
                      "] " + std::string(text);
-  if (remaining_ms >= 0) line += ", " + FormatMs(std::round(remaining_ms / 1000) * 1000) + " left";
+  if (remaining_ms >= 500) line += ", " + FormatRemaining(remaining_ms) + " left";
   console_.Transient(line);
 }
 

@@ -13,7 +13,7 @@ BUDGET_S = 300  # a very slow machine does fewer rounds, and says so
 
 class Kill(harness.CliTest):
 
-    def add_source(self, name, rng, count=6):
+    def add_source(self, name, rng, count=4):
         self.write(f"notes/{name}.jsonl", "".join(
             f'{{"title": "N{rng.randrange(10**9)}", "text": "Fact {rng.randrange(10**9)} of '
             f'{name}. {"Some words. " * rng.randrange(1, 12)}"}}\n' for _ in range(count)))
@@ -38,7 +38,7 @@ class Kill(harness.CliTest):
                 self.add_source(f"round{rounds % 48}", rng)
             process = subprocess.Popen(self.arguments("index", notes), env=self.env,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            time.sleep(rng.uniform(0, 1.2 * whole_s))
+            time.sleep(rng.uniform(0, 1.1 * whole_s))
             process.kill()
             _, err = process.communicate()
             if process.returncode == -9:
