@@ -31,8 +31,7 @@ Result<std::vector<IndexedDocument>> NamedDocuments(DocumentIndex& index,
   for (const std::string& id : ids) {
     Result<IndexedDocument> document = index.Get(id);
     if (!document.ok()) {
-      return Status(document.code(),
-                    "--doc " + id + ": " + document.status().message() + "; see: kvlink docs list");
+      return Status(document.code(), "--doc " + id + ": " + document.status().message());
     }
     documents.push_back(*std::move(document));
   }
@@ -72,6 +71,7 @@ Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDo
   const auto go_on = [](std::string_view) { return !Interrupted(); };
   request.mode = Mode::kLinked;
   KVLINK_ASSIGN_OR_RETURN(const Answer linked, engine.Ask(request, go_on));
+  if (Interrupted()) return Cancelled("ask: stopped");
   request.mode = Mode::kFull;
   KVLINK_ASSIGN_OR_RETURN(const Answer full, engine.Ask(request, go_on));
   for (const std::string& warning : linked.warnings) session.Warn(warning);
@@ -152,13 +152,17 @@ void AddAskCommand(CLI::App& app, Command* command) {
       ->allow_extra_args(false)
       ->type_name("ID")
       ->excludes(top_k);
-  sub->add_option("--mode", options->mode, "linked: blocks side by side; full: one full pass")
-      ->check(CLI::IsMember({"linked", "full"}))
-      ->capture_default_str();
-  sub->add_flag("--explain", options->explain,
-                "Print each token of the prompt: position, segment, computed or reused");
+  CLI::Option* mode =
+      sub->add_option("--mode", options->mode, "linked: blocks side by side; full: one full pass")
+          ->check(CLI::IsMember({"linked", "full"}))
+          ->capture_default_str();
+  CLI::Option* explain =
+      sub->add_flag("--explain", options->explain,
+                    "Print each token of the prompt: position, segment, computed or reused");
   sub->add_flag("--compare", options->compare,
-                "Answer with full attention too, and show both answers and what each cost");
+                "Answer with full attention too, and show both answers and what each cost")
+      ->excludes(mode)
+      ->excludes(explain);
   sub->add_option("--system", request.system, "System text [the template's own]");
   sub->add_flag("--strict", request.strict,
                 "Refuse instead of dropping documents beyond the model's context");

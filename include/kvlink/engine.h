@@ -93,7 +93,7 @@ struct Timings {
 
 struct Answer {
   std::string text;
-  std::string finish_reason;  // "stop", "length"
+  std::string finish_reason;  // "stop", "length", "cancelled" (by the sink)
   std::vector<PromptToken> prompt;
   std::vector<GeneratedToken> generated;
   std::vector<DocumentUse> documents;

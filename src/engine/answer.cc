@@ -1,6 +1,6 @@
 // One answer: plan, blocks, one pass over what is not in a block, then a token a step.
 #include <algorithm>
-#include <optional>
+#include <new>
 
 #include "engine/engine_impl.h"
 #include "engine/sampler.h"
@@ -44,22 +44,31 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
     prompt->documents.push_back(std::move(tokens));
     prompt->places.push_back(i);
   }
+  const auto plan = [&] {
+    return model_->Plan(request.system, prompt->documents, request.question, full);
+  };
+  prompt->plan = plan();
   const int64_t context = summary_.context_tokens;
-  while (true) {
-    prompt->plan = model_->Plan(request.system, prompt->documents, request.question, full);
-    const int64_t need = static_cast<int64_t>(prompt->plan.tokens.size()) + request.max_tokens;
-    if (need <= context) break;
-    const std::string figures = "prompt and answer need " + std::to_string(need) +
-                                " tokens and the model's context has " + std::to_string(context);
-    if (prompt->documents.empty()) {
-      return InvalidArgument(figures + " even without documents: shorten the question or lower " +
-                             "max_tokens (" + std::to_string(request.max_tokens) + ")");
-    }
-    if (request.strict) {
-      return ResourceExhausted(figures + ": give fewer documents (" +
-                               std::to_string(prompt->documents.size()) +
-                               " were given) or let them be dropped");
-    }
+  int64_t need = static_cast<int64_t>(prompt->plan.tokens.size()) + request.max_tokens;
+  if (need <= context) return {};
+  const std::string figures = "prompt and answer need " + std::to_string(need) +
+                              " tokens and the model's context has " + std::to_string(context);
+  const int64_t links = full ? 0 : model_->k();
+  int64_t documents = 0;  // tokens of documents and their links
+  for (const std::vector<int32_t>& d : prompt->documents) {
+    documents += static_cast<int64_t>(d.size()) + links;
+  }
+  if (need - documents > context) {
+    return InvalidArgument(figures + (documents > 0 ? ", even without documents" : "") +
+                           ": shorten the question or lower max_tokens (" +
+                           std::to_string(request.max_tokens) + ")");
+  }
+  if (request.strict) {
+    return ResourceExhausted(figures + ": give fewer documents (" +
+                             std::to_string(prompt->documents.size()) +
+                             " were given) or let them be dropped");
+  }
+  while (need > context) {
     DocumentUse& use = answer->documents[prompt->places.back()];
     use.status = "dropped";
     use.why =
@@ -67,9 +76,11 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
     answer->warnings.push_back("document " + (use.id.empty() ? "" : use.id + " ") + "(number " +
                                std::to_string(prompt->places.back() + 1) +
                                ") was dropped: " + use.why);
+    need -= static_cast<int64_t>(prompt->documents.back().size()) + links;
     prompt->documents.pop_back();
     prompt->places.pop_back();
   }
+  prompt->plan = plan();
   return {};
 }
 
@@ -79,6 +90,7 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
   Indexer& indexer = full ? base_indexer_ : indexer_;
   std::vector<std::shared_ptr<const Block>> blocks;
   Usage& usage = answer->usage;
+  int not_kept = 0;
   for (const PlannedBlock& planned : prompt->plan.blocks) {
     if (planned.length == 0) {
       blocks.push_back(nullptr);
@@ -106,6 +118,10 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
       if (!fetched.not_kept.empty()) {
         answer->documents[place].why += "; not kept: " + fetched.not_kept;
       }
+    }
+    if (!fetched.not_kept.empty() && not_kept++ == 0) {
+      answer->warnings.push_back("blocks could not be kept and will be computed again: " +
+                                 fetched.not_kept);
     }
     answer->kv_bytes += planned.length * summary_.kv_bytes_per_token;
     prompt->encoded.push_back(fetched.computed);
@@ -219,6 +235,16 @@ Status EngineImpl::Generate(const Request& request, Prompt* prompt, const TextSi
 
 Result<Answer> EngineImpl::Ask(const Request& request, const TextSink& sink) {
   const std::lock_guard lock(mutex_);
+  try {
+    return AskAlone(request, sink);
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted(
+        "there is not enough memory for this prompt: give fewer documents, lower max_tokens, or "
+        "close other programs");
+  }
+}
+
+Result<Answer> EngineImpl::AskAlone(const Request& request, const TextSink& sink) {
   const double start = clock_.MonotonicMs();
   Answer answer;
   Prompt prompt;

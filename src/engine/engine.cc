@@ -1,6 +1,8 @@
 // Opening an engine, and everything about single documents. Answers: answer.cc.
 #include "kvlink/engine.h"
 
+#include <new>
+
 #include "engine/engine_impl.h"
 #include "kv/disk_store.h"
 #include "kv/warm_store.h"
@@ -89,10 +91,15 @@ Result<Encoded> EngineImpl::Encode(const Document& document) {
                            std::to_string(summary_.context_tokens) + "; split it");
   }
   const std::lock_guard lock(mutex_);
-  KVLINK_ASSIGN_OR_RETURN(const IndexedBlock fetched,
-                          indexer_.Fetch(tokens, BlockKind::kDocument, document.label));
-  return Encoded{static_cast<int64_t>(tokens.size()), fetched.computed ? "computed" : "unchanged",
-                 ToHex(fetched.block->identity().id), fetched.not_kept};
+  try {
+    KVLINK_ASSIGN_OR_RETURN(const IndexedBlock fetched,
+                            indexer_.Fetch(tokens, BlockKind::kDocument, document.label));
+    return Encoded{static_cast<int64_t>(tokens.size()), fetched.computed ? "computed" : "unchanged",
+                   ToHex(fetched.block->identity().id), fetched.not_kept};
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("there is not enough memory to encode a document of " +
+                             std::to_string(tokens.size()) + " tokens: split it");
+  }
 }
 
 int64_t EngineImpl::CountTokens(std::string_view text) const {

@@ -39,6 +39,7 @@ class EngineImpl : public Engine {
 
  private:
   struct Prompt;
+  Result<Answer> AskAlone(const Request& request, const TextSink& sink);
   Status Prepare(const Request& request, Prompt* prompt, Answer* answer);
   Status FetchBlocks(const Request& request, Prompt* prompt, Answer* answer);
   void AddLinkingWarnings(const Request& request, const Prompt& prompt, Answer* answer) const;

@@ -35,8 +35,14 @@ Result<std::shared_ptr<const Block>> WarmStore::Get(const BlockId& id) {
 }
 
 Status WarmStore::Put(std::shared_ptr<const Block> block) {
-  // Not kept here: a block just encoded lies in this process's own memory; its next Get maps it.
-  return below_->Put(std::move(block));
+  // Kept here only if the store below cannot: a block that it took is mapped by the next Get, while
+  // this one lies in the process's own memory.
+  const Status status = below_->Put(block);
+  if (!status.ok()) {
+    const std::lock_guard lock(mutex_);
+    Keep(std::move(block));
+  }
+  return status;
 }
 
 Status WarmStore::Remove(const BlockId& id) {

@@ -18,11 +18,15 @@ BlockId Indexer::IdOf(std::span<const int32_t> tokens, BlockKind kind) const {
   return hash.Finish();
 }
 
+BlockShape Indexer::ShapeOf(size_t tokens) const {
+  const ModelConfig& c = model_->config();
+  return {c.layers, c.kv_heads, c.head_dim, static_cast<int32_t>(tokens), model_->kv_dtype()};
+}
+
 Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> tokens,
                                                      BlockKind kind, std::string_view label) {
   const ModelConfig& c = model_->config();
-  const int32_t n = static_cast<int32_t>(tokens.size());
-  const BlockShape shape{c.layers, c.kv_heads, c.head_dim, n, model_->kv_dtype()};
+  const BlockShape shape = ShapeOf(tokens.size());
   KVLINK_ASSIGN_OR_RETURN(
       BlockBuilder builder,
       BlockBuilder::Create({IdOf(tokens, kind), model_->fingerprint()}, shape, tokens, label));
@@ -48,15 +52,20 @@ Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind k
                                     std::string_view label) {
   auto found = store_->Get(IdOf(tokens, kind));
   if (found.ok()) {
-    // The id is a hash over the tokens; equal ids of other tokens would be a damaged file.
+    // The id is a hash over all of this; a file that says otherwise under it was forged or damaged,
+    // and reading it by this model's sizes would leave its bounds.
     const std::shared_ptr<const Block>& block = *found;
-    if (std::equal(tokens.begin(), tokens.end(), block->tokens().begin(), block->tokens().end())) {
+    if (std::equal(tokens.begin(), tokens.end(), block->tokens().begin(), block->tokens().end()) &&
+        block->shape() == ShapeOf(tokens.size()) &&
+        block->identity().model == model_->fingerprint()) {
       return IndexedBlock{block, false, "block was in the store", ""};
     }
   }
-  IndexedBlock made{nullptr, true,
-                    found.ok() ? "the stored block has other tokens" : found.status().message()};
+  IndexedBlock made{
+      nullptr, true,
+      found.ok() ? "the stored block is not what its name says" : found.status().message(), ""};
   KVLINK_ASSIGN_OR_RETURN(made.block, Encode(tokens, kind, label));
+  if (found.ok()) (void)store_->Remove((*found)->identity().id);  // else it would never be replaced
   if (const Status kept = store_->Put(made.block); !kept.ok()) {
     made.not_kept = kept.message();
   }

@@ -52,6 +52,8 @@ class Indexer {
            (kind == BlockKind::kHead || adapter_->scope() == AdapterScope::kEverywhere);
   }
 
+  BlockShape ShapeOf(size_t tokens) const;
+
   Model* model_;
   BlockStore* store_;
   const Links* links_;

@@ -2,6 +2,8 @@
 // (empty context), answers over blocks (linked), and computes the masked reference (segments).
 // Letters: T new tokens of all sequences, E width, H heads, G kv heads, D head size, F
 // feed-forward.
+#include <omp.h>
+
 #include <algorithm>
 #include <string>
 
@@ -95,6 +97,7 @@ Status Model::Forward(std::span<Sequence> batch) {
     if (!s.positions.empty()) rope_->Reserve(s.positions.back() + 1);
   }
   if (T == 0) return {};
+  omp_set_num_threads(threads_);  // a setting of the calling thread
   const int64_t rows = Linear::PaddedRows(T, dtype);
   a_.x.resize(rows * E);
   // The last sequence of a batch may be padded further than the batch.

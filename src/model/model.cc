@@ -32,7 +32,8 @@ Result<std::unique_ptr<Model>> Model::Load(FileSystem& files, const std::string&
   if (options.dtype != "auto" && options.dtype != "bf16" && options.dtype != "f32") {
     return InvalidArgument("dtype is '" + options.dtype + "'; it can be auto, bf16 or f32");
   }
-  if (options.threads > 0) omp_set_num_threads(options.threads);
+  model->threads_ = options.threads > 0 ? options.threads : omp_get_num_procs();
+  omp_set_num_threads(model->threads_);
   model->kv_dtype_ = options.dtype == "f32" ? DType::kF32 : DType::kBF16;
   model->matmul_dtype_ = MatmulDType(model->kv_dtype_);
   model->fingerprint_ = ModelFingerprint(*model->file_, c);

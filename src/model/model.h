@@ -61,6 +61,7 @@ class Model {
   Sha256Digest fingerprint_{};
   DType kv_dtype_ = DType::kF32;
   DType matmul_dtype_ = DType::kF32;
+  int32_t threads_ = 0;
   std::unique_ptr<RopeTable> rope_;
   std::unique_ptr<Attention> attention_;
 

@@ -275,6 +275,7 @@ void Attention::State::Combine(const AttentionInput& in, int64_t first_job, int6
 }
 
 Status Attention::Run(const AttentionInput& in) {
+  if (in.tokens == 0) return {};
   State& st = *state_;
   const int threads = omp_get_max_threads();
   if (static_cast<int>(st.scratch.size()) < threads) {

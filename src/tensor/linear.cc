@@ -41,6 +41,8 @@ memory::desc PaddedPlainLayout(int64_t k, int64_t n, DType dtype) {
 
 }  // namespace
 
+constexpr size_t kMostKernels = 32;  // row counts a Linear is ready for
+
 struct Linear::State {
   int64_t k = 0;
   int64_t n = 0;
@@ -62,6 +64,8 @@ struct Linear::State {
 const Linear::State::Kernel& Linear::State::KernelFor(int64_t m) {
   const auto found = kernels.find(m);
   if (found != kernels.end()) return found->second;
+  // Prompts of every length would fill memory; oneDNN keeps compiled code in a cache of its own.
+  if (kernels.size() >= kMostKernels) kernels.clear();
   const memory::desc x({m, k}, ToDnnl(dtype), memory::format_tag::ab);
   const memory::desc y({m, n}, memory::data_type::f32, memory::format_tag::ab);
   matmul::primitive_desc made(matmul::desc(x, weights.get_desc(), y), CpuEngine(),
@@ -123,16 +127,19 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
     const auto plain = std::make_unique_for_overwrite<std::byte[]>(
         static_cast<size_t>(k * n * SizeOf(matmul_dtype)));
     constexpr int64_t kRowsAtOnce = 256;
+    // Allocated here: an exception may not leave a parallel region.
+    const auto converted = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(
+        matmul_dtype == DType::kBF16 ? omp_get_max_threads() * kRowsAtOnce * k : 0));
 #pragma omp parallel
     {
-      std::vector<float> rows(matmul_dtype == DType::kBF16 ? kRowsAtOnce * k : 0);
+      float* rows = converted.get() + omp_get_thread_num() * kRowsAtOnce * k;
 #pragma omp for schedule(dynamic, 1)
       for (int64_t begin = 0; begin < n; begin += kRowsAtOnce) {
         const int64_t end = std::min(n, begin + kRowsAtOnce);
         if (matmul_dtype == DType::kF32) {
           fill(begin, end, reinterpret_cast<float*>(plain.get()) + begin * k);
         } else {
-          fill(begin, end, rows.data());
+          fill(begin, end, rows);
           bf16_t* out = reinterpret_cast<bf16_t*>(plain.get()) + begin * k;
           for (int64_t i = 0; i < (end - begin) * k; ++i) out[i] = ToBf16(rows[i]);
         }
@@ -166,6 +173,8 @@ Status Linear::Run(const void* x, int64_t rows, float* y) {
     return Internal("oneDNN could not multiply " + std::to_string(rows) + " rows by a matrix of " +
                     std::to_string(state_->n) + " x " + std::to_string(state_->k) + ": " +
                     e.what());
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("no memory to multiply " + std::to_string(rows) + " rows by a matrix");
   }
 }
 

@@ -14,7 +14,7 @@ namespace kvlink {
 // The format in which oneDNN multiplies here: what `wanted` asks for if this CPU has it, else f32.
 DType MatmulDType(DType wanted);
 
-// A matrix [N, K], packed. Thread promise: one Run at a time for all Linears of one LinearContext.
+// A matrix [N, K], packed. Thread promise: one Run at a time.
 class Linear {
  public:
   // Writes rows [begin, end) of the matrix, f32, slowest first: [end - begin, K].

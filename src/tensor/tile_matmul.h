@@ -18,6 +18,8 @@ class TileMatmul {
     const Key key{m, n, k, lda, ldb, ldc, transposed, dtype};
     auto found = kernels_.find(key);
     if (found == kernels_.end()) {
+      // Lengths of documents come without end; oneDNN keeps compiled code in a cache of its own.
+      if (kernels_.size() >= kMostKernels) kernels_.clear();
       using dnnl::memory;
       const memory::desc am({m, k}, ToDnnl(dtype), memory::dims{lda, 1});
       const memory::desc bm({k, n}, ToDnnl(dtype),
@@ -36,6 +38,7 @@ class TileMatmul {
   }
 
  private:
+  static constexpr size_t kMostKernels = 256;
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, DType>;
   struct Kernel {
     dnnl::matmul primitive;
