@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstring>
 #include <limits>
 #include <set>
@@ -201,24 +200,12 @@ TEST(TinyModel, IsDeterministicAndItsWordsAreDistinct) {
   EXPECT_EQ(std::set<std::string>(words->begin(), words->end()).size(), words->size());
 }
 
-TEST(Gguf, TheRealModelOpensAtOnce) {
+TEST(Gguf, TheRealModelOpens) {
   const std::string path = testing::RealModelPath();
   if (path.empty()) GTEST_SKIP() << "skipped: no real model (KVLINK_TEST_MODEL)";
-  double best_ms = 1e9;
-  for (int i = 0; i < 5; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    const auto file = GgufFile::Open(FileSystem::Posix(), path);
-    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-    ASSERT_TRUE(file.ok()) << file.status().message();
-    EXPECT_GT((*file)->tensors().size(), 10u);
-    best_ms = std::min(best_ms, took.count());
-  }
-#ifdef NDEBUG
-  constexpr double kLimitMs = 60;  // 18 measured on a slow core
-#else
-  constexpr double kLimitMs = 1500;  // debug builds and sanitizers
-#endif
-  EXPECT_LT(best_ms, kLimitMs);
+  const auto file = GgufFile::Open(FileSystem::Posix(), path);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  EXPECT_GT((*file)->tensors().size(), 10u);
 }
 
 }  // namespace
