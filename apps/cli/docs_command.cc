@@ -94,7 +94,7 @@ Result<int> Remove(const std::vector<std::string>& given, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockId> blocks, BlocksOf(*store, ids));
   for (const BlockId& block : blocks) {
     // Pinned means kept from eviction; whoever names a document wants it gone.
-    const Status removed = store->Remove(block);
+    Status removed = store->Remove(block);
     if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
   }
   for (const std::string& id : ids) KVLINK_RETURN_IF_ERROR(index->Remove(id));
@@ -114,7 +114,7 @@ Result<int> SetPinned(const std::vector<std::string>& given, bool pinned, Sessio
   KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockId> blocks, BlocksOf(*store, ids));
   for (const std::string& id : ids) KVLINK_RETURN_IF_ERROR(index->SetPinned(id, pinned));
   for (const BlockId& block : blocks) {
-    const Status set = store->SetPinned(block, pinned);
+    Status set = store->SetPinned(block, pinned);
     if (!set.ok() && set.code() != StatusCode::kNotFound) return set;
   }
   if (session.json()) {

@@ -117,7 +117,7 @@ Status Indexing::ReadAll(const std::vector<std::string>& sources) {
     }
     Source source;
     source.name = name;
-    const Status status = Read(source);
+    Status status = Read(source);
     // A file that cannot be read leaves the others, and what was known of it, as they are.
     if (status.code() == StatusCode::kFailedPrecondition ||
         status.code() == StatusCode::kInternal) {
@@ -252,7 +252,7 @@ Status Indexing::Forget(const std::vector<std::string>& ids) {
     if (known == known_.end()) continue;
     const IndexedDocument& document = known->second;
     if (!document.pinned) {
-      const Status removed = engine_.RemoveBlock(ToEngine(document));
+      Status removed = engine_.RemoveBlock(ToEngine(document));
       if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
     }
     ++report_.removed;

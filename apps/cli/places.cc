@@ -60,7 +60,10 @@ Result<std::string> ModelPath(const std::string& given) {
   }
   KVLINK_ASSIGN_OR_RETURN(const std::string models, ModelsDirectory());
   const std::string name = given.empty() ? kDefaultModel : given;
-  for (const std::string& path : {models + "/" + name, models + "/" + name + ".gguf"}) {
+  for (const char* ending : {"", ".gguf"}) {
+    std::string path = models + "/";
+    path += name;
+    path += ending;
     if (FileExists(path)) return path;
   }
   if (given.empty()) {
