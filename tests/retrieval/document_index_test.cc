@@ -269,7 +269,7 @@ void CheckAgainstModel(const std::string& path_of_index, std::unique_ptr<Documen
     }
     return all;
   };
-  const int steps = *rc::gen::inRange(1, 12);
+  const int steps = *rc::gen::inRange(1, 8);
   for (int step = 0; step < steps; ++step) {
     const std::set<std::string> before = ids();
     const std::string path = "/" + std::to_string(*rc::gen::inRange(0, 3));
