@@ -40,11 +40,17 @@ struct Request {
   std::string system;               // empty: the template's own
   std::vector<Document> documents;  // in prompt order
   Mode mode = Mode::kLinked;
+  // Not empty: a way to put documents into the prompt by its name, instead of `mode`: "link", "full",
+  // "full+adapter", "reuse", "naive", "epic:8", "cacheblend:0.15", ... (docs/methods.md).
+  std::string method;
   int32_t max_tokens = 200;
   Sampling sampling;
   int32_t top_logprobs = 0;  // per generated token, how many alternatives to report
   bool strict = false;       // refuse instead of dropping documents beyond the context
   bool want_prompt = false;  // fill Answer::prompt
+  // Not empty: an answer known to be right. Its tokens' log-probabilities behind the prompt are
+  // reported (Answer::gold_logprobs), apart from what is generated and not part of the timings.
+  std::string gold;
 };
 
 // What became of a document.
@@ -96,6 +102,7 @@ struct Answer {
   std::string finish_reason;  // "stop", "length", "cancelled" (by the sink)
   std::vector<PromptToken> prompt;
   std::vector<GeneratedToken> generated;
+  std::vector<float> gold_logprobs;  // of Request::gold's tokens and the token that ends an answer
   std::vector<DocumentUse> documents;
   Usage usage;
   Timings timings;

@@ -116,4 +116,13 @@ std::vector<int32_t> RenderQuestion(const PromptTemplate& t, const Tokenizer& to
   return tokenizer.EncodePieces(pieces);
 }
 
+std::vector<int32_t> RenderAnswer(const PromptTemplate& t, const Tokenizer& tokenizer,
+                                  std::string_view answer) {
+  std::vector<int32_t> tokens = tokenizer.Encode(answer);
+  const std::vector<int32_t> stop =
+      t.stop.empty() ? std::vector<int32_t>() : tokenizer.EncodeSpecial(t.stop.front());
+  tokens.push_back(stop.size() == 1 ? stop.front() : tokenizer.eos());
+  return tokens;
+}
+
 }  // namespace kvlink

@@ -51,5 +51,9 @@ std::vector<int32_t> RenderDocument(const PromptTemplate& t, const Tokenizer& to
 // documents_end (only if there are documents), question, answer.
 std::vector<int32_t> RenderQuestion(const PromptTemplate& t, const Tokenizer& tokenizer,
                                     std::string_view question, bool has_documents);
+// What an answer is when it is known beforehand (training, scoring): its tokens, then the token that
+// ends it: stop[0] if that is one token of the vocabulary, else the tokenizer's own end.
+std::vector<int32_t> RenderAnswer(const PromptTemplate& t, const Tokenizer& tokenizer,
+                                  std::string_view answer);
 
 }  // namespace kvlink

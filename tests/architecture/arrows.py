@@ -22,10 +22,11 @@ ARROWS = {
     "model": {"tensor", "text"},
     "link": {"model", "kv", "text"},
     "engine": {"link", "model", "kv", "text"},
+    "data": {"text"},
     "serve": {"engine"},
-    "eval": {"engine"},
-    "train": {"link", "model", "kv", "text"},
-    "apps": {"engine", "retrieval", "link", "model", "kv", "text", "serve", "eval", "train"},
+    "eval": {"engine", "data"},
+    "train": {"data", "link", "model", "kv", "text"},
+    "apps": {"engine", "retrieval", "data", "link", "model", "kv", "text", "serve", "eval", "train"},
 }
 
 # <header> prefix -> the rooms that may include it. Every other <header> is C++'s own, which has
@@ -38,7 +39,8 @@ LIBRARIES = {
     "xxhash.h": {"base"},
     "sqlite3.h": {"base"},
     "pcre2.h": {"text"},
-    "nlohmann/": {"text", "model", "retrieval", "link", "serve", "eval", "apps"},
+    "nlohmann/": {"text", "model", "retrieval", "data", "link", "serve", "eval", "train", "apps"},
+    "zlib.h": {"data"},
     "torch/": {"train"},
     "CLI/": {"apps"},
     "spdlog/": {"apps"},
