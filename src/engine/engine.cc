@@ -17,7 +17,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
                           {.dtype = options.dtype, .threads = options.threads}));
   std::unique_ptr<BlockStore> store;
   if (options.store_path.empty()) {
-    store = NewMemoryStore();
+    store = NewMemoryStore(options.store_budget_bytes);
   } else {
     DiskStoreOptions store_options;
     store_options.path = options.store_path;

@@ -1,4 +1,5 @@
 // Blocks in a map: what an engine without a folder uses, and what the disk store is tested against.
+#include <list>
 #include <map>
 #include <mutex>
 
@@ -9,6 +10,8 @@ namespace {
 
 class MemoryStore : public BlockStore {
  public:
+  explicit MemoryStore(int64_t budget_bytes) : budget_bytes_(budget_bytes) {}
+
   Result<std::shared_ptr<const Block>> Get(const BlockId& id) override {
     const std::lock_guard lock(mutex_);
     const auto it = blocks_.find(id);
@@ -17,13 +20,25 @@ class MemoryStore : public BlockStore {
       return NotFound("block " + ToHex(id) + " is not in memory");
     }
     ++counters_.hits;
-    return it->second;
+    used_.splice(used_.end(), used_, it->second.used);
+    return it->second.block;
   }
 
   Status Put(std::shared_ptr<const Block> block) override {
     const std::lock_guard lock(mutex_);
     const BlockId id = block->identity().id;
-    if (blocks_.emplace(id, std::move(block)).second) ++counters_.puts;
+    if (blocks_.contains(id)) return {};
+    const int64_t size = static_cast<int64_t>(block->image().size());
+    if (budget_bytes_ > 0 && !MakeRoom(size)) {
+      ++counters_.put_failures;
+      return ResourceExhausted("a block of " + std::to_string(size) +
+                               " bytes does not fit the budget of " +
+                               std::to_string(budget_bytes_) + " bytes in memory");
+    }
+    bytes_ += size;
+    used_.push_back(id);
+    blocks_.emplace(id, Entry{std::move(block), std::prev(used_.end()), false});
+    ++counters_.puts;
     return {};
   }
 
@@ -34,13 +49,17 @@ class MemoryStore : public BlockStore {
 
   Status Remove(const BlockId& id) override {
     const std::lock_guard lock(mutex_);
-    if (blocks_.erase(id) == 0) return NotFound("block " + ToHex(id) + " is not in memory");
+    const auto it = blocks_.find(id);
+    if (it == blocks_.end()) return NotFound("block " + ToHex(id) + " is not in memory");
+    Erase(it);
     return {};
   }
 
-  // Without a budget nothing is evicted, so a pin changes nothing.
-  Status SetPinned(const BlockId& id, bool) override {
-    if (!Contains(id)) return NotFound("block " + ToHex(id) + " is not in memory");
+  Status SetPinned(const BlockId& id, bool pinned) override {
+    const std::lock_guard lock(mutex_);
+    const auto it = blocks_.find(id);
+    if (it == blocks_.end()) return NotFound("block " + ToHex(id) + " is not in memory");
+    it->second.pinned = pinned;
     return {};
   }
 
@@ -50,13 +69,42 @@ class MemoryStore : public BlockStore {
   }
 
  private:
+  struct Entry {
+    std::shared_ptr<const Block> block;
+    std::list<BlockId>::iterator used;
+    bool pinned;
+  };
+  using Blocks = std::map<BlockId, Entry>;
+
+  void Erase(Blocks::iterator it) {
+    bytes_ -= static_cast<int64_t>(it->second.block->image().size());
+    used_.erase(it->second.used);
+    blocks_.erase(it);
+  }
+
+  bool MakeRoom(int64_t size) {
+    auto oldest = used_.begin();
+    while (bytes_ + size > budget_bytes_ && oldest != used_.end()) {
+      const auto it = blocks_.find(*oldest++);
+      if (it->second.pinned) continue;
+      Erase(it);
+      ++counters_.evicted;
+    }
+    return bytes_ + size <= budget_bytes_;
+  }
+
+  const int64_t budget_bytes_;  // 0: none
   mutable std::mutex mutex_;
-  std::map<BlockId, std::shared_ptr<const Block>> blocks_;
+  Blocks blocks_;
+  std::list<BlockId> used_;  // least recently used first
+  int64_t bytes_ = 0;
   StoreCounters counters_;
 };
 
 }  // namespace
 
-std::unique_ptr<BlockStore> NewMemoryStore() { return std::make_unique<MemoryStore>(); }
+std::unique_ptr<BlockStore> NewMemoryStore(int64_t budget_bytes) {
+  return std::make_unique<MemoryStore>(budget_bytes);
+}
 
 }  // namespace kvlink

@@ -37,7 +37,8 @@ class BlockStore {
   virtual StoreCounters counters() const = 0;
 };
 
-// Blocks in memory, for one process; no budget.
-std::unique_ptr<BlockStore> NewMemoryStore();
+// Blocks in memory, for one process. A budget above 0 is kept before a block is added: least
+// recently used first, pinned never; a block that is being read lives on until its reader is done.
+std::unique_ptr<BlockStore> NewMemoryStore(int64_t budget_bytes = 0);
 
 }  // namespace kvlink

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "link/gate.h"
 #include "link/link_adapter.h"
 #include "link/link_metadata.h"
 #include "link/refusal.h"
@@ -48,6 +49,7 @@ class LinkReader {
   Result<std::unique_ptr<Links>> Read() {
     auto links = std::make_unique<Links>();
     links->path = path_;
+    links->content = LinksContentHash(file_);
     for (const auto part : {&LinkReader::ReadFormat, &LinkReader::ReadBase, &LinkReader::ReadTokens,
                             &LinkReader::ReadAdapterPart, &LinkReader::ReadRest}) {
       if (const Status status = (this->*part)(links.get()); !status.ok()) {
@@ -202,11 +204,22 @@ class LinkReader {
     }
     if (const std::string* text = Find("gate")) {
       KVLINK_ASSIGN_OR_RETURN(links->gate, ReadGate(*text));
+      DistrustForeignGate(links);
     }
     if (const std::string* text = Find("provenance")) {
       return CheckObject("provenance", *text);
     }
     return {};
+  }
+
+  // A record that does not belong to these links on this model counts as none.
+  void DistrustForeignGate(Links* links) {
+    if (!links->gate.measured) return;
+    const Status fits = VerifyGate(links->gate.json, model_, links->content);
+    if (fits.ok()) return;
+    links->gate.measured = links->gate.passed = false;
+    links->warnings.push_back(path_ + ": its quality record is not believed: " + fits.message() +
+                              "; measure again with: kvlink check --quality");
   }
 
   const SafetensorsFile& file_;

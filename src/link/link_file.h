@@ -40,6 +40,7 @@ struct Links {
   QualityGate gate;
   std::vector<std::string> warnings;  // one line each, for whoever asks with these links
   Sha256Digest hash{};                // of the whole file
+  Sha256Digest content{};             // of all but the gate (link/gate.h)
 
   // Index of link j of the document in `slot` into embeddings or token_ids. Slots past the last
   // one share the last.
@@ -61,7 +62,8 @@ Result<std::unique_ptr<const Links>> LoadLinks(FileSystem& files, const std::str
 // on reading, so that `peft` reads the file with the Hugging Face model. The scale is folded into
 // lora_B, so alpha = rank stands in the file. Durable on return, or nothing has changed. Errors:
 // kInvalidArgument (links that LoadLinks would refuse, named; a provenance that is not a JSON
-// object), and what the disk says. Empty provenance_json: none.
+// object), and what the disk says. Empty provenance_json: none. A gate is not written: it is
+// measured on the saved file and recorded then (RecordGate).
 Status SaveLinks(FileSystem& files, const std::string& path, const Links& links,
                  const ModelConfig& config, const std::string& provenance_json);
 

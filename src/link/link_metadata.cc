@@ -62,17 +62,4 @@ Result<QualityGate> ReadGate(std::string_view text) {
   return gate;
 }
 
-Result<std::string> WriteGate(const QualityGate& gate) {
-  json object = json::object();
-  if (!gate.json.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(object, ReadObject("gate", gate.json));
-  }
-  object["measured"] = gate.measured;
-  object["passed"] = gate.passed;
-  object["summary"] = gate.summary;
-  std::string text = object.dump(-1, ' ', false, json::error_handler_t::replace);
-  KVLINK_RETURN_IF_ERROR(ReadGate(text).status());
-  return text;
-}
-
 }  // namespace kvlink

@@ -24,7 +24,5 @@ inline constexpr int32_t kMaxLinkSlots = 4096;
 std::string FieldName(std::string_view name);                       // metadata "name"
 Status CheckObject(std::string_view field, std::string_view text);  // a JSON object
 Result<QualityGate> ReadGate(std::string_view text);
-// The record with the three fields that every gate has.
-Result<std::string> WriteGate(const QualityGate& gate);
 
 }  // namespace kvlink

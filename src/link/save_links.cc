@@ -69,10 +69,6 @@ Status Build(const Links& links, const ModelConfig& config, const std::string& p
     KVLINK_RETURN_IF_ERROR(TemplateFromJson(text).status());
     (*metadata)["template"] = std::move(text);
   }
-  const QualityGate& gate = links.gate;
-  if (gate.measured || gate.passed || !gate.summary.empty() || !gate.json.empty()) {
-    KVLINK_ASSIGN_OR_RETURN((*metadata)["gate"], WriteGate(gate));
-  }
   if (!provenance_json.empty()) {
     KVLINK_RETURN_IF_ERROR(CheckObject("provenance", provenance_json));
     (*metadata)["provenance"] = provenance_json;

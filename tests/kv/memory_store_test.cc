@@ -30,5 +30,22 @@ TEST(MemoryStore, KeepsAndForgets) {
   EXPECT_EQ(counters.puts, 1);
 }
 
+TEST(MemoryStore, KeepsItsBudget) {
+  const int64_t size = static_cast<int64_t>(MakeBlock(1)->image().size());
+  const std::unique_ptr<BlockStore> store = NewMemoryStore(2 * size);
+  ASSERT_TRUE(store->Put(MakeBlock(1)).ok());
+  ASSERT_TRUE(store->Put(MakeBlock(2)).ok());
+  ASSERT_TRUE(store->Get(IdOf(1)).ok());  // 2 is now the oldest
+  ASSERT_TRUE(store->Put(MakeBlock(3)).ok());
+  EXPECT_TRUE(store->Contains(IdOf(1)));
+  EXPECT_FALSE(store->Contains(IdOf(2)));
+  EXPECT_EQ(store->counters().evicted, 1);
+  ASSERT_TRUE(store->SetPinned(IdOf(1), true).ok());
+  ASSERT_TRUE(store->SetPinned(IdOf(3), true).ok());
+  EXPECT_EQ(store->Put(MakeBlock(4)).code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(store->Contains(IdOf(1)));
+  EXPECT_TRUE(store->Contains(IdOf(3)));
+}
+
 }  // namespace
 }  // namespace kvlink

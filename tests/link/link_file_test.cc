@@ -9,6 +9,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "link/gate.h"
 #include "link/link_file_fixture.h"
 #include "model/safetensors.h"
 
@@ -75,22 +76,14 @@ TEST_F(LinkFileTest, NoLinkTokensAtAll) {
   EXPECT_TRUE(loaded->token_ids.empty());
 }
 
-TEST_F(LinkFileTest, TemplateGateAndProvenanceComeBack) {
+TEST_F(LinkFileTest, TemplateAndProvenanceComeBack) {
   Links saved = SmallLinks();
   saved.prompt_template = Llama3Template();
-  saved.gate = {.measured = true,
-                .passed = true,
-                .summary = "F1 41.2 linked, 42.0 full",
-                .json = R"({"f1_linked": 41.2, "f1_full": 42.0})"};
   ASSERT_EQ(Message(SaveLinks(Files(), path_, saved, SmallConfig(), R"({"steps": 600})")), "");
   const auto loaded = Load();
   ASSERT_NE(loaded, nullptr);
   ASSERT_TRUE(loaded->prompt_template.has_value());
   EXPECT_EQ(TemplateToJson(*loaded->prompt_template), TemplateToJson(Llama3Template()));
-  EXPECT_TRUE(loaded->gate.measured);
-  EXPECT_TRUE(loaded->gate.passed);
-  EXPECT_EQ(loaded->gate.summary, "F1 41.2 linked, 42.0 full");
-  EXPECT_EQ(nlohmann::json::parse(loaded->gate.json)["f1_full"], 42.0);
   const auto file = SafetensorsFile::Open(Files(), path_);
   ASSERT_TRUE(file.ok());
   EXPECT_EQ((*file)->metadata().find("provenance")->second, R"({"steps": 600})");
@@ -296,9 +289,9 @@ TEST_F(LinkFileTest, NoPrefixOfAFileIsALinkFile) {
 // Every byte of the header turned into each of some others: nothing may crash or be read past its
 // end, and what is accepted must still fit the model.
 TEST_F(LinkFileTest, DamagedHeadersNeverGiveLinksThatDoNotFit) {
-  Links links = SmallLinks();
-  links.gate = {.measured = true, .passed = true, .summary = "fine", .json = "{}"};
-  ASSERT_NE(SaveAndLoad(links), nullptr);
+  ASSERT_NE(SaveAndLoad(SmallLinks()), nullptr);
+  ASSERT_TRUE(
+      RecordGate(Files(), path_, R"({"measured":true,"passed":true,"summary":"fine"})").ok());
   const auto bytes = ReadWholeFile(Files(), path_, 1 << 20);
   ASSERT_TRUE(bytes.ok());
   int refused = 0;
@@ -343,9 +336,6 @@ TEST_F(LinkFileTest, WhatCannotBeLoadedIsNotSaved) {
          l->embeddings.clear(), l->token_ids = {1, -1};
        },
        {"token_ids", "-1"}},
-      {[](Links* l) { l->gate.passed = true; }, {"gate", "measured"}},
-      {[](Links* l) { l->gate.summary = "a\nb"; }, {"summary", "one printable line"}},
-      {[](Links* l) { l->gate.json = "no"; }, {"gate", "JSON object"}},
       {[](Links* l) { l->prompt_template.emplace(); }, {"template"}},
   };
   for (const Case& c : cases) {

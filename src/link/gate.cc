@@ -1,0 +1,109 @@
+// The gate's record as JSON, and its place in the file. Exceptions of nlohmann::json are off here.
+#include "link/gate.h"
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/bytes.h"
+#include "link/link_metadata.h"
+
+namespace kvlink {
+namespace {
+
+using nlohmann::json;
+
+constexpr uint64_t kGateVersion = 1;
+
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string Signature(bool passed, std::string_view summary, std::string_view model,
+                      std::string_view links, std::string_view data, const json& figures) {
+  Sha256 hash;
+  hash.Field("kvlink-gate").Field(kGateVersion).Field(passed ? 1 : 0).Field(summary);
+  hash.Field(model).Field(links).Field(data).Field(Dump(figures));
+  return ToHex(hash.Finish());
+}
+
+}  // namespace
+
+Sha256Digest LinksContentHash(const SafetensorsFile& file) {
+  Sha256 hash;
+  hash.Field("kvlink-links-content").Field(kGateVersion);
+  for (const auto& [name, value] : file.metadata()) {
+    if (name != "gate") hash.Field(name).Field(value);
+  }
+  for (const auto& [name, tensor] : file.tensors()) {
+    hash.Field(name).Field(tensor.dtype).Field(tensor.shape.size());
+    for (const int64_t extent : tensor.shape) hash.Field(static_cast<uint64_t>(extent));
+    hash.Field(tensor.data.size()).Update(tensor.data);
+  }
+  return hash.Finish();
+}
+
+Result<std::string> SignedGate(const GateRecord& record) {
+  const json figures = json::parse(record.figures, nullptr, /*allow_exceptions=*/false);
+  if (!figures.is_object()) {
+    return InvalidArgument("the gate's figures must be a JSON object; found " + record.figures);
+  }
+  const std::string model = ToHex(record.model), links = ToHex(record.links),
+                    data = ToHex(record.data);
+  const json gate = {
+      {"measured", true},
+      {"passed", record.passed},
+      {"summary", record.summary},
+      {"model", model},
+      {"links", links},
+      {"data", data},
+      {"figures", figures},
+      {"signature", Signature(record.passed, record.summary, model, links, data, figures)}};
+  std::string text = Dump(gate);
+  KVLINK_RETURN_IF_ERROR(ReadGate(text).status());
+  return text;
+}
+
+Status VerifyGate(std::string_view gate, const Sha256Digest& model, const Sha256Digest& links) {
+  const json object = json::parse(gate, nullptr, /*allow_exceptions=*/false);
+  const auto text = [&](const char* name) {
+    const auto at = object.find(name);
+    return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
+  };
+  const auto passed = object.find("passed"), figures = object.find("figures");
+  if (text("signature").empty() || passed == object.end() || !passed->is_boolean() ||
+      figures == object.end()) {
+    return FailedPrecondition("it is not signed");
+  }
+  if (text("model") != ToHex(model)) return FailedPrecondition("it speaks of another base model");
+  if (text("links") != ToHex(links)) return FailedPrecondition("it speaks of other links");
+  if (text("signature") != Signature(passed->get<bool>(), text("summary"), text("model"),
+                                     text("links"), text("data"), *figures)) {
+    return FailedPrecondition("its figures were changed after it was signed");
+  }
+  return {};
+}
+
+Status RecordGate(FileSystem& files, const std::string& path, const std::string& gate) {
+  KVLINK_RETURN_IF_ERROR(ReadGate(gate).status());
+  // Opened for its checks: what follows believes the header.
+  KVLINK_RETURN_IF_ERROR(SafetensorsFile::Open(files, path).status());
+  std::string contents;
+  {
+    KVLINK_ASSIGN_OR_RETURN(const auto mapped, files.Map(path));
+    const std::string_view bytes(reinterpret_cast<const char*>(mapped->bytes().data()),
+                                 mapped->bytes().size());
+    uint64_t old_length = 0;
+    std::memcpy(&old_length, bytes.data(), sizeof old_length);
+    json header = json::parse(bytes.substr(sizeof old_length, old_length), nullptr, false);
+    header["__metadata__"]["gate"] = gate;
+    std::string text = Dump(header);
+    text.resize(static_cast<size_t>(RoundUp(static_cast<int64_t>(text.size()), 8)), ' ');
+    const uint64_t length = text.size();
+    contents.append(reinterpret_cast<const char*>(&length), sizeof length);
+    contents += text;
+    contents += bytes.substr(sizeof old_length + old_length);
+  }
+  return WriteWholeFile(files, path, contents);
+}
+
+}  // namespace kvlink
