@@ -22,7 +22,8 @@ namespace kvlink::cli {
 struct GlobalOptions {
   std::string store;  // empty: the default place
   std::string model;  // a path or a name; empty: the default model
-  std::string links;  // a path; empty or "none": no link file
+  std::string
+      links;  // a path; empty: the one beside the model if there is one; "none": no link file
   std::string dtype = "auto";
   int32_t threads = 0;        // 0: one a core
   uint64_t budget_bytes = 0;  // 0: no limit

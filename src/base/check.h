@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define KVLINK_CHECK(condition)                                                          \
-  do {                                                                                   \
-    if (!(condition)) {                                                                  \
+#define KVLINK_CHECK(condition)                                                           \
+  do {                                                                                    \
+    if (!(condition)) {                                                                   \
       std::fprintf(stderr, "kvlink: bug: %s at %s:%d\n", #condition, __FILE__, __LINE__); \
-      std::abort();                                                                      \
-    }                                                                                    \
+      std::abort();                                                                       \
+    }                                                                                     \
   } while (false)

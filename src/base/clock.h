@@ -10,8 +10,8 @@ class Clock {
  public:
   virtual ~Clock() = default;
   static Clock& System();
-  virtual int64_t UnixMs() = 0;       // wall clock, for what is recorded
-  virtual double MonotonicMs() = 0;   // for durations
+  virtual int64_t UnixMs() = 0;      // wall clock, for what is recorded
+  virtual double MonotonicMs() = 0;  // for durations
 };
 
 }  // namespace kvlink

@@ -24,7 +24,8 @@ struct LowRank {
   std::vector<float> b;  // [N, r], N outputs, already times scale (alpha / rank)
 };
 
-// Immutable once loaded. Matrices act on GGUF's row order (kvlink's own; see link_file.h for PEFT's).
+// Immutable once loaded. Matrices act on GGUF's row order (kvlink's own; see link_file.h for
+// PEFT's).
 struct Adapter {
   AdapterScope scope = AdapterScope::kOutsideDocuments;
   std::vector<std::array<LowRank, kSites>> layers;  // [L]

@@ -22,27 +22,27 @@ enum class RopeScaling {
 
 struct RopeConfig {
   double base = 10000;
-  int32_t dims = 0;                     // how many of D are rotated
+  int32_t dims = 0;  // how many of D are rotated
   RopeScaling scaling = RopeScaling::kNone;
-  double factor = 1;                    // linear
-  std::vector<float> divisors;          // llama3: frequency i is divided by divisors[i]
-  std::string scaling_name;             // as the file says it
+  double factor = 1;            // linear
+  std::vector<float> divisors;  // llama3: frequency i is divided by divisors[i]
+  std::string scaling_name;     // as the file says it
 };
 
 struct ModelConfig {
-  std::string architecture;   // "llama"
-  std::string name;           // general.name, may be empty
-  std::string file_type;      // "Q4_1": the most common type of the matrices
-  int32_t layers = 0;         // L
-  int32_t heads = 0;          // H
-  int32_t kv_heads = 0;       // G, divides H
-  int32_t head_dim = 0;       // D
-  int32_t width = 0;          // E
-  int32_t feed_forward = 0;   // F
-  int32_t vocab = 0;          // V
+  std::string architecture;  // "llama"
+  std::string name;          // general.name, may be empty
+  std::string file_type;     // "Q4_1": the most common type of the matrices
+  int32_t layers = 0;        // L
+  int32_t heads = 0;         // H
+  int32_t kv_heads = 0;      // G, divides H
+  int32_t head_dim = 0;      // D
+  int32_t width = 0;         // E
+  int32_t feed_forward = 0;  // F
+  int32_t vocab = 0;         // V
   int32_t context_tokens = 0;
   float norm_epsilon = 1e-5f;
-  bool tied_output = false;   // no output.weight: the embedding serves
+  bool tied_output = false;  // no output.weight: the embedding serves
   RopeConfig rope;
   int64_t parameters = 0;
 

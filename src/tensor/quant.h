@@ -27,8 +27,8 @@ enum class GgmlType : uint32_t {
 };
 
 struct GgmlTypeTraits {
-  std::string_view name;    // "Q4_1"
-  int64_t block_elements;   // 1 for unquantised types
+  std::string_view name;   // "Q4_1"
+  int64_t block_elements;  // 1 for unquantised types
   int64_t block_bytes;
 };
 

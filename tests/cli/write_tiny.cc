@@ -1,7 +1,7 @@
 // Writes what the command line's tests need and Python cannot make: a tiny seeded model, and link
 // files for it.
-//   write_tiny model DIRECTORY NAME [key=value ...]   seed, context, architecture, pre, rope_scaling
-//   write_tiny links MODEL FILE [key=value ...]       k, seed
+//   write_tiny model DIRECTORY NAME [key=value ...]   seed, context, architecture, pre,
+//   rope_scaling write_tiny links MODEL FILE [key=value ...]       k, seed
 #include <cstdio>
 #include <cstdlib>
 #include <map>
