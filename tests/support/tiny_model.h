@@ -15,11 +15,11 @@ struct TinyModelOptions {
   int heads = 4;
   int kv_heads = 2;
   int head_dim = 16;
-  int width = 48;          // E; need not be heads * head_dim
+  int width = 48;  // E; need not be heads * head_dim
   int feed_forward = 80;
   int context = 4096;
   double rope_base = 10000;
-  std::string rope_scaling;   // "", "linear", "yarn"
+  std::string rope_scaling;  // "", "linear", "yarn"
   double rope_factor = 1;
   std::vector<float> rope_freqs;  // not empty: the tensor rope_freqs.weight (llama3 divisors)
   bool tied = true;
@@ -51,7 +51,8 @@ class TempDir {
 };
 
 // Environment and places of what tests need from outside; empty if missing (then skip, saying so).
-std::string RealModelPath();   // KVLINK_TEST_MODEL, or the default model's place
+std::string RealModelPath();  // KVLINK_TEST_MODEL, or the default model's place
+std::string TreePath(const std::string& relative);    // in this tree, always there
 std::string SharedPath(const std::string& relative);  // KVLINK_SHARED, or ../shared beside the tree
 
 }  // namespace kvlink::testing
