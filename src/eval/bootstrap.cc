@@ -31,10 +31,12 @@ double Mean(std::span<const double> values) {
 
 Estimate::Estimate() : value(std::numeric_limits<double>::quiet_NaN()), low(value), high(value) {}
 
+Estimate::Estimate(double v) : Estimate() { value = v; }
+
 Estimate MeanWithInterval(std::span<const double> values, const BootstrapOptions& options) {
   if (values.empty()) return {};
   const double mean = Mean(values);
-  if (options.resamples < 1) return {mean, Estimate().low, Estimate().high};
+  if (options.resamples < 1) return Estimate(mean);
   Random random(options.seed);
   std::vector<double> means(static_cast<size_t>(options.resamples));
   for (double& resampled : means) {

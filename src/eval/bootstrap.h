@@ -14,7 +14,8 @@ struct Estimate {
   double low;
   double high;
 
-  Estimate();  // nothing measured
+  Estimate();                   // nothing measured
+  explicit Estimate(double v);  // without an interval
   Estimate(double v, double l, double h) : value(v), low(l), high(h) {}
   bool measured() const { return value == value; }
   bool has_interval() const { return low == low && high == high; }

@@ -24,7 +24,7 @@ ARROWS = {
     "engine": {"link", "model", "kv", "text"},
     "data": {"text"},
     "serve": {"engine"},
-    "eval": {"engine", "data"},
+    "eval": {"engine", "data", "text"},
     "train": {"data", "link", "model", "kv", "text"},
     "apps": {"engine", "retrieval", "data", "link", "model", "kv", "text", "serve", "eval", "train"},
 }

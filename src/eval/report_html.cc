@@ -1,0 +1,183 @@
+// A report as one HTML file (eval/report.h): charts of quality against time, then the tables. The
+// colours follow the reader's light or dark setting, but for charts, which are always on white.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "data/plot.h"
+#include "eval/report.h"
+#include "eval/report_table.h"
+
+namespace kvlink {
+namespace {
+
+constexpr const char* kStyle = R"(
+:root { color-scheme: light dark; }
+body { font: 15px/1.5 system-ui, "DejaVu Sans", Arial, sans-serif; margin: 2rem auto; padding: 0 1rem;
+  max-width: 1500px; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+ul.notes { padding-left: 1.2rem; opacity: .85; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; }
+.charts svg { max-width: 100%; height: auto; border: 1px solid #8884; border-radius: 6px; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 14px; white-space: nowrap; }
+th, td { padding: .25rem .7rem; text-align: right; font-variant-numeric: tabular-nums; }
+th.text, td.text { text-align: left; }
+thead th { border-bottom: 2px solid #8888; vertical-align: bottom; }
+tr.rule td { border-top: 1px solid #8886; }
+td small { opacity: .65; }
+)";
+
+const Measure* MeasureOf(Estimate Row::*value) {
+  for (const Measure& measure : Measures()) {
+    if (measure.value == value) return &measure;
+  }
+  return nullptr;
+}
+
+bool Measured(const std::vector<Row>& rows, Estimate Row::*value) {
+  return std::any_of(rows.begin(), rows.end(), [&](const Row& row) {
+    return (row.*value).measured() && row.ttft_ms.measured();
+  });
+}
+
+void AddOnce(const std::string& name, std::vector<std::string>* names) {
+  if (std::find(names->begin(), names->end(), name) == names->end()) names->push_back(name);
+}
+
+// The measures a data set is drawn by: one of answers, one of what the gold answer cost.
+std::vector<const Measure*> DrawnMeasures(const std::vector<Row>& rows) {
+  const std::vector<std::vector<Estimate Row::*>> choices = {
+      {&Row::f1, &Row::rouge_l, &Row::subspan_em, &Row::em}, {&Row::recovered, &Row::gold_loss}};
+  std::vector<const Measure*> drawn;
+  for (const auto& choice : choices) {
+    for (Estimate Row::*value : choice) {
+      if (!Measured(rows, value)) continue;
+      drawn.push_back(MeasureOf(value));
+      break;
+    }
+  }
+  return drawn;
+}
+
+// methods: all of the report's, so that each has one colour throughout.
+std::string Chart(const std::string& dataset, const std::vector<Row>& rows, const Measure& measure,
+                  const std::vector<std::string>& methods) {
+  Plot plot;
+  plot.title = dataset + ": " + measure.head + " against time to first token";
+  plot.x_label = "time to first token, ms (log)";
+  plot.y_label = std::string(measure.head) + (measure.lower_is_better ? ", lower is better" : "");
+  plot.log_x = true;
+  plot.width_px = 700;
+  plot.height_px = 430;
+  std::vector<double> x, y;
+  for (const Row& row : rows) {
+    const Estimate& value = row.*measure.value;
+    PlotSeries series;
+    series.line = false;
+    series.markers = true;
+    const auto method = std::find(methods.begin(), methods.end(), row.method);
+    series.colour = static_cast<int>(method - methods.begin());
+    PlotPoint point;
+    point.label = row.method;
+    point.x = row.ttft_ms.value;
+    point.x_low = row.ttft_ms.low;
+    point.x_high = row.ttft_ms.high;
+    point.y = value.value * measure.scale;
+    point.y_low = value.low * measure.scale;
+    point.y_high = value.high * measure.scale;
+    x.push_back(point.x);
+    y.push_back(point.y);
+    series.points.push_back(std::move(point));
+    plot.series.push_back(std::move(series));
+  }
+  PlotSeries frontier;
+  frontier.muted = true;
+  frontier.name = "Pareto frontier: nothing else is faster and better";
+  for (const size_t i : ParetoFrontier(x, y, measure.lower_is_better)) {
+    PlotPoint point;
+    point.x = x[i];
+    point.y = y[i];
+    frontier.points.push_back(point);
+  }
+  if (frontier.points.size() > 1) plot.series.push_back(std::move(frontier));
+  return PlotSvg(plot);
+}
+
+// An interval in smaller print than its value.
+std::string Cell(const std::string& text) {
+  const size_t bracket = text.find(" [");
+  if (bracket == std::string::npos) return EscapeXml(text);
+  return EscapeXml(text.substr(0, bracket)) + " <small>" + EscapeXml(text.substr(bracket + 1)) +
+         "</small>";
+}
+
+void AppendTable(const Table& table, std::string* out) {
+  const auto kind = [&](size_t column) { return table.is_text[column] ? " class=\"text\"" : ""; };
+  *out += "<div class=\"scroll\"><table>\n<thead><tr>";
+  for (size_t c = 0; c < table.heads.size(); ++c) {
+    *out += std::string("<th") + kind(c) + ">" + EscapeXml(table.heads[c]) + "</th>";
+  }
+  *out += "</tr></thead>\n<tbody>\n";
+  for (size_t r = 0; r < table.cells.size(); ++r) {
+    *out += table.rule_before[r] && r > 0 ? "<tr class=\"rule\">" : "<tr>";
+    for (size_t c = 0; c < table.cells[r].size(); ++c) {
+      const std::string& text = table.cells[r][c];
+      const std::string shown = table.is_text[c] ? EscapeXml(text) : Cell(text);
+      *out += std::string("<td") + kind(c) + ">" + shown + "</td>";
+    }
+    *out += "</tr>\n";
+  }
+  *out += "</tbody></table></div>\n";
+}
+
+}  // namespace
+
+std::string ReportHtml(const Report& report) {
+  const std::string title = EscapeXml(report.title.empty() ? "kvlink eval" : report.title);
+  std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>";
+  out += title + "</title>\n<style>" + kStyle + "</style></head>\n<body>\n<h1>" + title + "</h1>\n";
+  if (!report.notes.empty()) {
+    out += "<ul class=\"notes\">\n";
+    for (const std::string& note : report.notes) out += "<li>" + EscapeXml(note) + "</li>\n";
+    out += "</ul>\n";
+  }
+  const std::vector<Row> rows = RowsWithMeans(report);
+  out +=
+      "<h2>Quality against time</h2>\n<p>Left and up is better"
+      " (down, where a loss is drawn). Bars: 95 % intervals.</p>\n<div class=\"charts\">\n";
+  std::vector<std::string> datasets, methods;
+  for (const Row& row : rows) {
+    AddOnce(row.dataset, &datasets);
+    AddOnce(row.method, &methods);
+  }
+  // The mean first: it is what most readers came for.
+  std::stable_partition(datasets.begin(), datasets.end(),
+                        [](const std::string& name) { return name.starts_with("mean"); });
+  for (const std::string& dataset : datasets) {
+    std::vector<Row> of_dataset;
+    for (const Row& row : rows) {
+      if (row.dataset == dataset) of_dataset.push_back(row);
+    }
+    for (const Measure* measure : DrawnMeasures(of_dataset)) {
+      out += Chart(dataset, of_dataset, *measure, methods);
+    }
+  }
+  out += "</div>\n<h2>Numbers</h2>\n";
+  AppendTable(RowsTable(rows), &out);
+  if (!report.differences.empty()) {
+    out += "<h2>Paired differences, the same examples</h2>\n";
+    AppendTable(DifferencesTable(report.differences), &out);
+  }
+  out += "<p>[low, high]: 95 % intervals by the bootstrap over examples.</p>\n<ul>\n";
+  for (const Measure& measure : Measures()) {
+    const bool shown = std::any_of(rows.begin(), rows.end(),
+                                   [&](const Row& row) { return (row.*measure.value).measured(); });
+    if (shown) {
+      out += "<li>" + EscapeXml(measure.head) + ": " + EscapeXml(measure.what) + "</li>\n";
+    }
+  }
+  return out + "</ul>\n</body></html>\n";
+}
+
+}  // namespace kvlink
