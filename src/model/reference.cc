@@ -191,7 +191,7 @@ class Pass {
           }
           weight[s] = dot / std::sqrt(static_cast<double>(d));
         }
-        if (!in_.weighed.empty()) Weigh(&weight);
+        if (!in_.weighed.empty() && !in_.weighed[t]) Weigh(&weight);
         for (int64_t s = 0; s <= t; ++s) largest = std::max(largest, weight[s]);
         for (int64_t s = 0; s <= t; ++s) sum += weight[s] = std::exp(weight[s] - largest);
         for (int64_t i = 0; i < d; ++i) {

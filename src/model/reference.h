@@ -24,8 +24,9 @@ struct ReferenceInput {
   // For prompts that no segments describe (docs/methods.md). Positions may be in any order.
   std::span<const uint8_t> visible{};    // [T, T] query, key; or empty: by segments
   std::span<const uint8_t> documents{};  // [T] the adapter's idea of them; or empty: by segments
-  std::span<const uint8_t> weighed{};    // [T] keys in a softmax of their own; or empty: none
-  double temperature = 1, scale = 1;     // of that softmax (APE, arXiv 2502.05431)
+  // [T] keys that stand in a softmax of their own for queries that do not; or empty: none.
+  std::span<const uint8_t> weighed{};
+  double temperature = 1, scale = 1;  // of that softmax (APE, arXiv 2502.05431)
 };
 
 // Logits [r, V].

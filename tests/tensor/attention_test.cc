@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "tensor/attention_received.h"
 #include "tensor/kernels.h"
 #include "tensor/linear.h"
 
@@ -102,18 +103,21 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
   const auto queries = Random(T * H * D, &random);
   std::vector<float> out(static_cast<size_t>(T * H * D));
   Attention attention(shape, &rope);
-  const Status status = attention.Run({.tokens = T,
-                                       .queries = queries.data(),
-                                       .query_stride = H * D,
-                                       .positions = positions,
-                                       .segments = segments,
-                                       .tail = tail,
-                                       .tail_segments = tail_segments,
-                                       .temperature = 0.8f,
-                                       .scale = 0.7f,
-                                       .out = out.data(),
-                                       .out_dtype = DType::kF32});
+  const AttentionInput input = {.tokens = T,
+                                .queries = queries.data(),
+                                .query_stride = H * D,
+                                .positions = positions,
+                                .segments = segments,
+                                .tail = tail,
+                                .tail_segments = tail_segments,
+                                .temperature = 0.8f,
+                                .scale = 0.7f,
+                                .out = out.data(),
+                                .out_dtype = DType::kF32};
+  const Status status = attention.Run(input);
   ASSERT_TRUE(status.ok()) << status.message();
+  std::vector<double> received;  // by tokens of segments, from the last two thirds of the queries
+  for (const int64_t n : the.segment_tokens) received.resize(received.size() + n);
 
   for (int64_t t = 0; t < T; ++t) {
     for (int64_t h = 0; h < H; ++h) {
@@ -121,6 +125,7 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
       std::vector<double> weights;  // of all keys
       std::vector<const float*> rows;
       std::vector<bool> weighed;
+      std::vector<size_t> tokens;  // their places in `received`
       const auto see = [&](const KvView& view, size_t which, int64_t j) {
         std::vector<float> q(static_cast<size_t>(D));
         const int64_t distance = positions[t] - view.start + view.shift;
@@ -134,10 +139,12 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
         weighed.push_back(view.weighed);
         rows.push_back(values[which].exact.data() + (g * values[which].stride + j) * D);
       };
-      for (size_t s = 0; s < segments.size(); ++s) {
+      size_t before = 0;
+      for (size_t s = 0; s < segments.size(); before += segments[s++].tokens) {
         for (int64_t j = 0; j < segments[s].tokens; ++j) {
           if (segments[s].start + j >= positions[t] || (the.hidden && hidden[s][j])) continue;
           see(segments[s], s, j);
+          tokens.push_back(before + j);
         }
       }
       const int64_t own = the.tail_before + t;
@@ -154,6 +161,9 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
         if (weighed[j]) weights[j] *= std::pow(own_softmax, 0.7) / own_softmax;
         total += weights[j];
       }
+      for (size_t j = 0; t >= T / 3 && j < tokens.size(); ++j) {
+        received[tokens[j]] += weights[j] / total;
+      }
       for (int64_t i = 0; i < D; ++i) {
         double expected = 0;
         for (size_t j = 0; j < rows.size(); ++j) expected += weights[j] / total * rows[j][i];
@@ -161,6 +171,12 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
             << "token " << t << " head " << h << " of " << T;
       }
     }
+  }
+  if (the.masked || the.weighed) return;  // not what AttentionReceived computes
+  const std::vector<float> sums = AttentionReceived(shape, rope, input, T / 3);
+  ASSERT_EQ(sums.size(), received.size());
+  for (size_t j = 0; j < sums.size(); ++j) {
+    ASSERT_NEAR(sums[j], received[j], 1e-4 * (1 + received[j])) << "token " << j;
   }
 }
 
