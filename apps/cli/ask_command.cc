@@ -11,6 +11,7 @@
 #include "cli/label.h"
 #include "cli/model_file.h"
 #include "cli/places.h"
+#include "link/method.h"
 
 namespace kvlink::cli {
 namespace {
@@ -57,6 +58,14 @@ Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
   return documents;
 }
 
+// "linked" is the method "link"; all others go by their own names.
+std::string MethodOf(const std::string& mode) { return mode == "linked" ? "link" : mode; }
+
+// For the parser: what is wrong with --mode; empty: nothing.
+std::string CheckMode(const std::string& mode) {
+  return ParseMethod(MethodOf(mode)).status().message();
+}
+
 Result<std::string> ReadQuestion(const std::string& given) {
   if (given != "-") return given;
   std::string text{std::istreambuf_iterator<char>(std::cin), {}};
@@ -95,7 +104,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<IndexedDocument> documents,
                           ChooseDocuments(options, request.question, session, read_only));
   for (const IndexedDocument& document : documents) request.documents.push_back(ToEngine(document));
-  request.mode = options.mode == "full" ? Mode::kFull : Mode::kLinked;
+  request.method = MethodOf(options.mode);
   request.want_prompt = options.explain || session.json();
 
   KVLINK_ASSIGN_OR_RETURN(const auto engine, session.OpenEngine(read_only));
@@ -153,8 +162,11 @@ void AddAskCommand(CLI::App& app, Command* command) {
       ->type_name("ID")
       ->excludes(top_k);
   CLI::Option* mode =
-      sub->add_option("--mode", options->mode, "linked: blocks side by side; full: one full pass")
-          ->check(CLI::IsMember({"linked", "full"}))
+      sub->add_option("--mode", options->mode,
+                      "linked: blocks side by side; full: one full pass; or a method to compare "
+                      "with, by its name in docs/methods.md")
+          ->check(CheckMode)
+          ->type_name("MODE")
           ->capture_default_str();
   CLI::Option* explain =
       sub->add_flag("--explain", options->explain,

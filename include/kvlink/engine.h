@@ -40,8 +40,8 @@ struct Request {
   std::string system;               // empty: the template's own
   std::vector<Document> documents;  // in prompt order
   Mode mode = Mode::kLinked;
-  // Not empty: a way to put documents into the prompt by its name, instead of `mode`: "link", "full",
-  // "full+adapter", "reuse", "naive", "epic:8", "cacheblend:0.15", ... (docs/methods.md).
+  // Not empty: a way to put documents into the prompt by its name, instead of `mode`: "link",
+  // "full", "full+adapter", "reuse", "naive", "epic:8", "cacheblend:0.15", ... (docs/methods.md).
   std::string method;
   int32_t max_tokens = 200;
   Sampling sampling;
@@ -93,7 +93,7 @@ struct Timings {
   double ttft_ms = 0;     // from Ask() to the first token
   double load_ms = 0;     // of it: tokenising, finding, mapping and verifying blocks
   double encode_ms = 0;   // of it: documents that had no block
-  double prefill_ms = 0;  // of it: links and question
+  double prefill_ms = 0;  // of it: links and question, and what a method computes again
   double decode_ms = 0;   // after the first token
 };
 

@@ -82,6 +82,11 @@ std::vector<int32_t> EngineImpl::DocumentTokens(const Document& document) const 
   return model_->RenderDocument(document.title, document.text, /*rank=*/0);
 }
 
+// Of a document's block where the request has no system text of its own.
+BlockId EngineImpl::IdOf(std::span<const int32_t> tokens) const {
+  return indexer_.IdOf(tokens, BlockKind::kDocument, model_->DocumentPrefix(""));
+}
+
 Result<Encoded> EngineImpl::Encode(const Document& document) {
   const std::vector<int32_t> tokens = DocumentTokens(document);
   if (tokens.empty()) return Encoded{0, "empty", "", "the document has no text"};
@@ -92,8 +97,9 @@ Result<Encoded> EngineImpl::Encode(const Document& document) {
   }
   const std::lock_guard lock(mutex_);
   try {
-    KVLINK_ASSIGN_OR_RETURN(const IndexedBlock fetched,
-                            indexer_.Fetch(tokens, BlockKind::kDocument, document.label));
+    KVLINK_ASSIGN_OR_RETURN(
+        const IndexedBlock fetched,
+        indexer_.Fetch(tokens, BlockKind::kDocument, document.label, model_->DocumentPrefix("")));
     return Encoded{static_cast<int64_t>(tokens.size()), fetched.computed ? "computed" : "unchanged",
                    ToHex(fetched.block->identity().id), fetched.not_kept};
   } catch (const std::bad_alloc&) {
@@ -108,19 +114,19 @@ int64_t EngineImpl::CountTokens(std::string_view text) const {
 
 std::string EngineImpl::BlockIdOf(const Document& document) const {
   const std::vector<int32_t> tokens = DocumentTokens(document);
-  return tokens.empty() ? "" : ToHex(indexer_.IdOf(tokens, BlockKind::kDocument));
+  return tokens.empty() ? "" : ToHex(IdOf(tokens));
 }
 
 Status EngineImpl::RemoveBlock(const Document& document) {
   const std::vector<int32_t> tokens = DocumentTokens(document);
   if (tokens.empty()) return NotFound("the document is empty and has no block");
-  return store_->Remove(indexer_.IdOf(tokens, BlockKind::kDocument));
+  return store_->Remove(IdOf(tokens));
 }
 
 Status EngineImpl::PinBlock(const Document& document, bool pinned) {
   const std::vector<int32_t> tokens = DocumentTokens(document);
   if (tokens.empty()) return NotFound("the document is empty and has no block");
-  return store_->SetPinned(indexer_.IdOf(tokens, BlockKind::kDocument), pinned);
+  return store_->SetPinned(IdOf(tokens), pinned);
 }
 
 }  // namespace kvlink

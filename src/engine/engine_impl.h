@@ -14,6 +14,7 @@
 #include "link/indexer.h"
 #include "link/linkable_model.h"
 #include "link/linker.h"
+#include "link/method.h"
 
 namespace kvlink {
 
@@ -41,18 +42,24 @@ class EngineImpl : public Engine {
   struct Prompt;
   Result<Answer> AskAlone(const Request& request, const TextSink& sink);
   Status Prepare(const Request& request, Prompt* prompt, Answer* answer);
+  Result<Method> MethodOf(const Request& request) const;
+  PreparedAdapter* AdapterOf(const Method& method) const;  // nullptr: none
   Status FetchBlocks(const Request& request, Prompt* prompt, Answer* answer);
-  void AddLinkingWarnings(const Request& request, const Prompt& prompt, Answer* answer) const;
+  Status ComputeAgain(Prompt* prompt, Answer* answer);
+  void CountUsage(const Prompt& prompt, Answer* answer) const;
+  void AddWarnings(const Prompt& prompt, Answer* answer) const;
   Status Generate(const Request& request, Prompt* prompt, const TextSink& sink, double start_ms,
                   Answer* answer);
+  Status ScoreGold(const Prompt& prompt, Sequence* sequence, Answer* answer);
   std::vector<int32_t> DocumentTokens(const Document& document) const;
+  BlockId IdOf(std::span<const int32_t> tokens) const;
   void FillSummary(const EngineOptions& options);
 
   std::mutex mutex_;  // one request at a time
   std::unique_ptr<LinkableModel> model_;
   std::unique_ptr<BlockStore> store_;
   Indexer indexer_;       // with the link file's adapter
-  Indexer base_indexer_;  // without: what full attention reuses
+  Indexer base_indexer_;  // without: what methods of the base model reuse
   Clock& clock_;
   ModelSummary summary_;
 };

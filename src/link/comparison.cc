@@ -4,7 +4,6 @@
 #include <cmath>
 
 namespace kvlink {
-namespace {
 
 double LogSumExp(std::span<const float> x) {
   const double largest = *std::max_element(x.begin(), x.end());
@@ -12,8 +11,6 @@ double LogSumExp(std::span<const float> x) {
   for (const float v : x) sum += std::exp(v - largest);
   return largest + std::log(sum);
 }
-
-}  // namespace
 
 Result<Continuation> Continue(Model& model, PreparedAdapter* adapter,
                               std::span<const float> embeddings, const LinkedPrompt& prompt,
@@ -31,6 +28,7 @@ Result<Continuation> Continue(Model& model, PreparedAdapter* adapter,
   s.embeddings = embeddings;
   s.positions = prompt.positions;
   s.segments = prompt.segment_ids;
+  s.documents = prompt.documents;
   s.context = prompt.segments;
   s.tail = &tail;
   s.adapter = adapter;
@@ -46,6 +44,7 @@ Result<Continuation> Continue(Model& model, PreparedAdapter* adapter,
     s.tokens = {&token, 1};
     s.positions = {&position, 1};
     s.segments = {};
+    s.documents = {};
   }
   return out;
 }

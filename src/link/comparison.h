@@ -34,6 +34,9 @@ struct Difference {
 // REQUIRES: as many steps in both, vocab logits each.
 Difference Compare(const Continuation& a, const Continuation& b, int64_t vocab);
 
+// log(sum(exp(x))). REQUIRES: x is not empty.
+double LogSumExp(std::span<const float> x);
+
 // KL(softmax(a) || softmax(b)), nats. a, b [V].
 double KlDivergence(std::span<const float> a, std::span<const float> b);
 

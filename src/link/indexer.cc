@@ -4,10 +4,12 @@
 #include <vector>
 
 #include "kv/block_format.h"
+#include "link/linker.h"
 
 namespace kvlink {
 
-BlockId Indexer::IdOf(std::span<const int32_t> tokens, BlockKind kind) const {
+BlockId Indexer::IdOf(std::span<const int32_t> tokens, BlockKind kind,
+                      std::span<const int32_t> prefix) const {
   Sha256 hash;
   hash.Field("kvlink block").Field(kBlockFormatVersion);
   hash.Update(std::as_bytes(std::span(model_->fingerprint())));
@@ -15,6 +17,10 @@ BlockId Indexer::IdOf(std::span<const int32_t> tokens, BlockKind kind) const {
   hash.Field(Name(model_->kv_dtype())).Field(model_->compute_path());
   hash.Field(AdapterActsOn(kind) ? ToHex(links_->adapter->hash) : "no adapter");
   hash.Field(tokens.size()).Update(std::as_bytes(tokens));
+  // Without a prefix there is no such field, and ids are what they were before there were any.
+  if (!prefix.empty()) {
+    hash.Field("behind a prefix").Field(prefix.size()).Update(std::as_bytes(prefix));
+  }
   return hash.Finish();
 }
 
@@ -24,12 +30,20 @@ BlockShape Indexer::ShapeOf(size_t tokens) const {
 }
 
 Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> tokens,
-                                                     BlockKind kind, std::string_view label) {
+                                                     BlockKind kind, std::string_view label,
+                                                     std::span<const int32_t> prefix) {
   const ModelConfig& c = model_->config();
+  std::shared_ptr<const Block> before;
+  std::vector<Segment> context;
+  if (!prefix.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(IndexedBlock fetched, Fetch(prefix, kind, ""));
+    before = std::move(fetched.block);
+    context.push_back(SegmentOf(*before, -static_cast<int32_t>(prefix.size())));
+  }
   const BlockShape shape = ShapeOf(tokens.size());
-  KVLINK_ASSIGN_OR_RETURN(
-      BlockBuilder builder,
-      BlockBuilder::Create({IdOf(tokens, kind), model_->fingerprint()}, shape, tokens, label));
+  KVLINK_ASSIGN_OR_RETURN(BlockBuilder builder,
+                          BlockBuilder::Create({IdOf(tokens, kind, prefix), model_->fingerprint()},
+                                               shape, tokens, label));
   // The pass writes keys and values where they will rest.
   std::vector<void*> keys, values;
   for (int32_t l = 0; l < c.layers; ++l) {
@@ -42,6 +56,7 @@ Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> to
   Sequence sequence;
   sequence.tokens = tokens;
   sequence.positions = positions;
+  sequence.context = context;
   sequence.tail = &tail;
   if (AdapterActsOn(kind)) sequence.adapter = adapter_;
   KVLINK_RETURN_IF_ERROR(model_->Forward({&sequence, 1}));
@@ -49,8 +64,8 @@ Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> to
 }
 
 Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind kind,
-                                    std::string_view label) {
-  auto found = store_->Get(IdOf(tokens, kind));
+                                    std::string_view label, std::span<const int32_t> prefix) {
+  auto found = store_->Get(IdOf(tokens, kind, prefix));
   if (found.ok()) {
     // The id is a hash over all of this; a file that says otherwise under it was forged or damaged,
     // and reading it by this model's sizes would leave its bounds.
@@ -64,7 +79,7 @@ Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind k
   IndexedBlock made{
       nullptr, true,
       found.ok() ? "the stored block is not what its name says" : found.status().message(), ""};
-  KVLINK_ASSIGN_OR_RETURN(made.block, Encode(tokens, kind, label));
+  KVLINK_ASSIGN_OR_RETURN(made.block, Encode(tokens, kind, label, prefix));
   if (found.ok()) (void)store_->Remove((*found)->identity().id);  // else it would never be replaced
   if (const Status kept = store_->Put(made.block); !kept.ok()) {
     made.not_kept = kept.message();

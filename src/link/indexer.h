@@ -1,5 +1,6 @@
 // The indexer: a document's tokens in, its block out. Looks in the store first; what is missing is
-// encoded alone, at positions 0..n-1, with the context empty (kvlink.md, section 1), and kept.
+// encoded alone, at positions 0..n-1, with the context empty (kvlink.md, section 1), and kept; or
+// behind a prefix that stands right before position 0 and is no part of the block (section 6).
 #pragma once
 
 #include <memory>
@@ -32,17 +33,21 @@ class Indexer {
       : model_(model), store_(store), links_(links), adapter_(adapter) {}
 
   // SHA-256 over everything that decides the block's bytes: model fingerprint, tokenizer, token
-  // ids, dtype, layout version, compute path, and the adapter where it takes part.
-  BlockId IdOf(std::span<const int32_t> tokens, BlockKind kind) const;
+  // ids, dtype, layout version, compute path, the adapter where it takes part, and the tokens of
+  // the prefix if there is one.
+  BlockId IdOf(std::span<const int32_t> tokens, BlockKind kind,
+               std::span<const int32_t> prefix = {}) const;
 
   // From the store, or encoded and kept. A store that fails costs time, never the block.
   // REQUIRES: tokens is not empty.
   Result<IndexedBlock> Fetch(std::span<const int32_t> tokens, BlockKind kind,
-                             std::string_view label);
+                             std::string_view label, std::span<const int32_t> prefix = {});
 
-  // Always encodes, keeps nothing.
+  // Always encodes, keeps nothing but the prefix's own block. The prefix is encoded as a document
+  // is, so that an adapter outside documents changes no document's block.
   Result<std::shared_ptr<const Block>> Encode(std::span<const int32_t> tokens, BlockKind kind,
-                                              std::string_view label);
+                                              std::string_view label,
+                                              std::span<const int32_t> prefix = {});
 
  private:
   // A document's tokens are outside the adapter's scope unless it is "everywhere"; the head's are

@@ -43,17 +43,22 @@ std::vector<int32_t> LinkableModel::RenderDocument(std::string_view title, std::
   return kvlink::RenderDocument(template_, model_->tokenizer(), title, text, rank + 1);
 }
 
+std::vector<int32_t> LinkableModel::DocumentPrefix(std::string_view system) const {
+  return RenderDocumentPrefix(template_, model_->tokenizer(), system);
+}
+
 LinkPlan LinkableModel::Plan(std::string_view system,
                              std::span<const std::vector<int32_t>> documents,
-                             std::string_view question, bool full) const {
+                             std::string_view question, Layout layout) const {
   const Tokenizer& tokenizer = model_->tokenizer();
   const bool has_documents = !documents.empty();
   const std::vector<int32_t> head = RenderHead(
       template_, tokenizer, system.empty() ? template_.default_system : system, has_documents);
   const std::vector<int32_t> tail = RenderQuestion(template_, tokenizer, question, has_documents);
   std::vector<int32_t> link_ids;
+  const int32_t links = layout == Layout::kLinked ? k() : 0;
   for (size_t slot = 0; slot < documents.size(); ++slot) {
-    for (int32_t j = 0; j < k(); ++j) {
+    for (int32_t j = 0; j < links; ++j) {
       const int32_t index = links_->IndexOf(static_cast<int32_t>(slot), j);
       link_ids.push_back(links_->token_ids.empty() ? ~index : links_->token_ids[index]);
     }
@@ -61,9 +66,9 @@ LinkPlan LinkableModel::Plan(std::string_view system,
   return MakePlan({.head = head,
                    .documents = documents,
                    .question = tail,
-                   .k = k(),
+                   .k = links,
                    .link_ids = link_ids,
-                   .full = full});
+                   .full = layout == Layout::kFull});
 }
 
 }  // namespace kvlink

@@ -39,9 +39,16 @@ class LinkableModel {
   // Tokens of a document at a 0-based rank (which matters only if the template shows it).
   std::vector<int32_t> RenderDocument(std::string_view title, std::string_view text,
                                       int rank) const;
-  // The plan of a prompt over documents that are already tokens. `full`: full attention, no links.
+  // What documents are encoded behind by the template; empty: nothing. An empty system text stands
+  // for the template's own.
+  std::vector<int32_t> DocumentPrefix(std::string_view system) const;
+  // The plan of a prompt over documents that are already tokens.
   LinkPlan Plan(std::string_view system, std::span<const std::vector<int32_t>> documents,
-                std::string_view question, bool full) const;
+                std::string_view question, Layout layout) const;
+  LinkPlan Plan(std::string_view system, std::span<const std::vector<int32_t>> documents,
+                std::string_view question, bool full) const {
+    return Plan(system, documents, question, full ? Layout::kFull : Layout::kLinked);
+  }
 
  private:
   LinkableModel() = default;

@@ -1,8 +1,23 @@
 #include "link/linker.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace kvlink {
+namespace {
+
+// [length] which of the block's tokens are computed again; empty: none.
+std::vector<uint8_t> Hidden(const LinkPlan& plan, const PlannedBlock& block) {
+  const auto first = std::lower_bound(plan.computed.begin(), plan.computed.end(), block.start);
+  const auto last = std::lower_bound(first, plan.computed.end(), block.start + block.length);
+  if (first == last) return {};
+  std::vector<uint8_t> hidden(static_cast<size_t>(block.length));
+  for (auto i = first; i < last; ++i) hidden[*i - block.start] = 1;
+  return hidden;
+}
+
+}  // namespace
 
 Segment SegmentOf(const Block& block, int32_t start) {
   Segment s;
@@ -16,17 +31,27 @@ Segment SegmentOf(const Block& block, int32_t start) {
   return s;
 }
 
-LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const Block>> blocks) {
+LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const Block>> blocks,
+                  const Method& method) {
   KVLINK_CHECK(blocks.size() == plan.blocks.size());
   LinkedPrompt prompt;
   for (size_t i = 0; i < blocks.size(); ++i) {
-    if (plan.blocks[i].length == 0) continue;
-    prompt.segments.push_back(SegmentOf(*blocks[i], plan.blocks[i].start));
+    const PlannedBlock& planned = plan.blocks[i];
+    if (planned.length == 0) continue;
+    Segment segment = SegmentOf(*blocks[i], planned.start);
+    if (!method.reencoded) segment.shift = segment.start;
+    segment.weighed = method.behind_head && planned.document >= 0;
+    if (std::vector<uint8_t> hidden = Hidden(plan, planned); !hidden.empty()) {
+      prompt.hidden.push_back(std::make_shared<const std::vector<uint8_t>>(std::move(hidden)));
+      segment.hidden = prompt.hidden.back()->data();
+    }
+    prompt.segments.push_back(std::move(segment));
   }
   for (const int32_t i : plan.computed) {
     prompt.tokens.push_back(plan.tokens[i].id);
     prompt.positions.push_back(plan.tokens[i].position);
     prompt.segment_ids.push_back(0);
+    prompt.documents.push_back(plan.tokens[i].source == TokenSource::kDocument);
   }
   prompt.blocks = std::move(blocks);
   return prompt;
@@ -38,6 +63,7 @@ LinkedPrompt MaskedTwin(const LinkPlan& plan) {
     prompt.tokens.push_back(token.id);
     prompt.positions.push_back(token.position);
     prompt.segment_ids.push_back(token.segment);
+    prompt.documents.push_back(token.source == TokenSource::kDocument);
   }
   return prompt;
 }

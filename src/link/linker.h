@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kv/block.h"
+#include "link/method.h"
 #include "link/plan.h"
 #include "model/sequence.h"
 
@@ -16,17 +17,22 @@ namespace kvlink {
 struct LinkedPrompt {
   std::vector<std::shared_ptr<const Block>> blocks;  // as in the plan
   std::vector<Segment> segments;                     // views of them, at their places
-  // What one pass computes: tokens outside blocks.
+  std::vector<std::shared_ptr<const std::vector<uint8_t>>> hidden;  // masks segments point at
+  // What one pass computes: tokens outside blocks, and those computed again.
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions;
   std::vector<int32_t> segment_ids;  // all 0 but in the masked twin
+  std::vector<uint8_t> documents;    // 1: a document's token
 };
 
-// REQUIRES: blocks[i] is the block of plan.blocks[i]; runs of no tokens have nullptr.
-LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const Block>> blocks);
+// A block's tokens that the plan computes again are hidden in it. Of the method: how documents'
+// keys are rotated, and whether they are weighed. REQUIRES: blocks[i] is the block of
+// plan.blocks[i]; runs of no tokens have nullptr.
+LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const Block>> blocks,
+                  const Method& method = {});
 
 // The same prompt as one masked pass over all its tokens, without any block: the reference that
-// linking must equal.
+// linking must equal. REQUIRES: nothing of a block is computed again (no mask says that).
 LinkedPrompt MaskedTwin(const LinkPlan& plan);
 
 Segment SegmentOf(const Block& block, int32_t start);

@@ -20,6 +20,13 @@ struct PlannedToken {
   TokenSource source = TokenSource::kQuestion;
 };
 
+// What documents and link tokens are in a prompt.
+enum class Layout : uint8_t {
+  kLinked,    // documents are blocks, link tokens after each
+  kUnlinked,  // documents are blocks, no link tokens
+  kFull,      // full attention: documents are segment 0, no blocks but the head, no links
+};
+
 // A run of tokens that is one block: the head (system text), or a document.
 struct PlannedBlock {
   int32_t start = 0;     // position of its first token
@@ -30,7 +37,8 @@ struct PlannedBlock {
 struct LinkPlan {
   std::vector<PlannedToken> tokens;  // [L], positions 0..L-1, the whole prompt
   std::vector<PlannedBlock> blocks;  // by position; the head first if it is not empty
-  // Tokens outside blocks: what one pass computes, in order.
+  // What one pass computes, in order: tokens outside blocks, and tokens of documents' blocks that a
+  // method computes again (link/recompute.h), whose copy in the block is hidden then.
   std::vector<int32_t> computed;  // indices into tokens
 };
 
@@ -41,7 +49,7 @@ struct PlanInput {
   int32_t k = 0;                      // link tokens after each document
   // Link token of (slot, j): a vocabulary id, or ~index for an embedding. k * documents long.
   std::span<const int32_t> link_ids;
-  bool full = false;  // full attention: documents are segment 0, no blocks but the head, no links
+  bool full = false;  // Layout::kFull
 };
 
 LinkPlan MakePlan(const PlanInput& input);

@@ -9,6 +9,7 @@
 
 #include "model/model.h"
 #include "model/prepared_adapter.h"
+#include "tensor/attention_received.h"
 #include "tensor/kernels.h"
 
 namespace kvlink {
@@ -59,14 +60,25 @@ void AppendKv(const ModelConfig& c, DType dtype, const RopeTable& rope, const Se
 }
 
 KvView ViewOf(const Segment& s, int32_t layer) {
-  return {s.keys[layer], s.values[layer], s.tokens, s.stride, s.start};
+  return {s.keys[layer], s.values[layer], s.tokens, s.stride,
+          s.start,       s.shift,         s.hidden, s.weighed};
+}
+
+// Positions that angles are needed for: the largest distance between a new token and a block's
+// first.
+int64_t FarthestDistance(const Sequence& s) {
+  int64_t origin = 0;
+  for (const Segment& segment : s.context) {
+    origin = std::min<int64_t>(origin, segment.start - segment.shift);
+  }
+  return s.positions.back() - origin;
 }
 
 // Rows on which an adapter acts: those outside documents, or all.
 void MarkActive(const Sequence& s, std::vector<uint8_t>* active) {
   active->assign(s.tokens.size(), 1);
   if (s.adapter == nullptr || s.adapter->scope() == AdapterScope::kEverywhere) return;
-  for (size_t t = 0; t < s.segments.size(); ++t) (*active)[t] = s.segments[t] == 0;
+  for (size_t t = 0; t < s.documents.size(); ++t) (*active)[t] = s.documents[t] == 0;
 }
 
 }  // namespace
@@ -85,7 +97,7 @@ Status Model::Embed(const Sequence& s, float* x) const {
   return {};
 }
 
-Status Model::Forward(std::span<Sequence> batch) {
+Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
   const ModelConfig& c = config_;
   const int64_t E = c.width, F = c.feed_forward, QD = static_cast<int64_t>(c.heads) * c.head_dim;
   const int64_t KD = static_cast<int64_t>(c.kv_heads) * c.head_dim, QKV = QD + 2 * KD;
@@ -94,7 +106,7 @@ Status Model::Forward(std::span<Sequence> batch) {
   for (const Sequence& s : batch) {
     KVLINK_RETURN_IF_ERROR(CheckSequence(s, c));
     T += static_cast<int64_t>(s.tokens.size());
-    if (!s.positions.empty()) rope_->Reserve(s.positions.back() + 1);
+    if (!s.positions.empty()) rope_->Reserve(FarthestDistance(s) + 1);
   }
   if (T == 0) return {};
   omp_set_num_threads(threads_);  // a setting of the calling thread
@@ -153,17 +165,26 @@ Status Model::Forward(std::span<Sequence> batch) {
       AppendKv(c, kv_dtype_, *rope_, s, l, qkv, first_own[i]);
       views.clear();
       for (const Segment& segment : s.context) views.push_back(ViewOf(segment, l));
-      KVLINK_RETURN_IF_ERROR(attention_->Run(
-          {.tokens = static_cast<int64_t>(s.tokens.size()),
-           .queries = qkv,
-           .query_stride = QKV,
-           .positions = s.positions,
-           .segments = views,
-           .tail = {s.tail->keys(l), s.tail->values(l), s.tail->size(), s.tail->stride(), 0},
-           .tail_segments = s.tail->segments(),
-           .out = normed + first_row[i] * QD * SizeOf(dtype),
-           .out_dtype = dtype}));
+      const AttentionInput input = {
+          .tokens = static_cast<int64_t>(s.tokens.size()),
+          .queries = qkv,
+          .query_stride = QKV,
+          .positions = s.positions,
+          .segments = views,
+          .tail = {s.tail->keys(l), s.tail->values(l), s.tail->size(), s.tail->stride(), 0},
+          .tail_segments = s.tail->segments(),
+          .temperature = s.temperature,
+          .scale = s.scale,
+          .out = normed + first_row[i] * QD * SizeOf(dtype),
+          .out_dtype = dtype};
+      if (probe == nullptr || l < probe->layer) {
+        KVLINK_RETURN_IF_ERROR(attention_->Run(input));
+      } else if (probe->attention_from >= 0) {
+        probe->attention = AttentionReceived({c.heads, c.kv_heads, c.head_dim, kv_dtype_, dtype},
+                                             *rope_, input, probe->attention_from);
+      }
     }
+    if (probe != nullptr && l == probe->layer) return {};
     KVLINK_RETURN_IF_ERROR(w.output.Run(normed, T, y));
     KVLINK_RETURN_IF_ERROR(adapt(l, Site::kO, QD, y, E, 0));
     add_residual();

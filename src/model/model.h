@@ -45,10 +45,11 @@ class Model {
   static std::vector<double> RopeFrequencies(const RopeConfig& rope);
 
   // Computes the sequences' new tokens in one pass over the weights: appends their K and V to each
-  // tail and writes the logits asked for. A token sees: blocks of its context that end at or before
-  // its position, and its tail up to itself (by segments, if given).
+  // tail and writes the logits asked for. A token sees: its context's tokens before its position
+  // that are not hidden, and its tail up to itself (by segments, if given).
+  // With a probe (of one sequence) the pass ends early.
   // kInvalidArgument: a token id, embedding row or position that is out of range.
-  Status Forward(std::span<Sequence> batch);
+  Status Forward(std::span<Sequence> batch, Probe* probe = nullptr);
 
  private:
   Model() = default;

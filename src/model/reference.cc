@@ -127,7 +127,7 @@ class Pass {
     const int64_t r = low.rank, k = static_cast<int64_t>(low.a.size()) / r,
                   n = static_cast<int64_t>(low.b.size()) / r;
     for (int64_t t = 0; t < rows_; ++t) {
-      if (in_.adapter->scope == AdapterScope::kOutsideDocuments && in_.segments[t] != 0) continue;
+      if (in_.adapter->scope == AdapterScope::kOutsideDocuments && IsDocument(t)) continue;
       std::vector<double> inner(static_cast<size_t>(r), 0.0);
       for (int64_t i = 0; i < r; ++i) {
         for (int64_t j = 0; j < k; ++j)
@@ -142,7 +142,35 @@ class Pass {
     return y;
   }
 
+  bool IsDocument(int64_t t) const {
+    return in_.documents.empty() ? in_.segments[t] != 0 : in_.documents[t] != 0;
+  }
+
   // kvlink.md, section 3: q sees k if k <= q and (q is in segment 0 or in k's segment).
+  bool Sees(int64_t t, int64_t s) const {
+    if (!in_.visible.empty()) return in_.visible[t * rows_ + s] != 0;
+    return in_.segments[t] == 0 || in_.segments[t] == in_.segments[s];
+  }
+
+  // Makes the weighed keys' sum of exponentials z into z^scale; weights [t + 1] are logarithms.
+  void Weigh(std::vector<double>* weight) const {
+    double largest = -1e300, sum = 0;
+    for (size_t s = 0; s < weight->size(); ++s) {
+      if (in_.weighed[s] && (*weight)[s] > -1e300) {
+        (*weight)[s] /= in_.temperature;
+        largest = std::max(largest, (*weight)[s]);
+      }
+    }
+    if (largest == -1e300) return;
+    for (size_t s = 0; s < weight->size(); ++s) {
+      if (in_.weighed[s]) sum += std::exp((*weight)[s] - largest);
+    }
+    const double log_sum = largest + std::log(sum);
+    for (size_t s = 0; s < weight->size(); ++s) {
+      if (in_.weighed[s] && (*weight)[s] > -1e300) (*weight)[s] += (in_.scale - 1) * log_sum;
+    }
+  }
+
   Matrix Attend(const Matrix& q, const Matrix& k, const Matrix& v) {
     const int64_t d = c_.head_dim, H = c_.heads, G = c_.kv_heads;
     Matrix out(static_cast<size_t>(rows_ * H * d));
@@ -153,7 +181,7 @@ class Pass {
         const int64_t g = h / (H / G);
         double largest = -1e300, sum = 0;
         for (int64_t s = 0; s <= t; ++s) {
-          if (in_.segments[t] != 0 && in_.segments[t] != in_.segments[s]) {
+          if (!Sees(t, s)) {
             weight[s] = -1e300;
             continue;
           }
@@ -162,8 +190,9 @@ class Pass {
             dot += static_cast<double>(q[(t * H + h) * d + i]) * k[(s * G + g) * d + i];
           }
           weight[s] = dot / std::sqrt(static_cast<double>(d));
-          largest = std::max(largest, weight[s]);
         }
+        if (!in_.weighed.empty() && !in_.weighed[t]) Weigh(&weight);
+        for (int64_t s = 0; s <= t; ++s) largest = std::max(largest, weight[s]);
         for (int64_t s = 0; s <= t; ++s) sum += weight[s] = std::exp(weight[s] - largest);
         for (int64_t i = 0; i < d; ++i) {
           double total = 0;

@@ -21,6 +21,12 @@ struct ReferenceInput {
   std::span<const int32_t> segments;    // [T]: kvlink.md, section 3
   const Adapter* adapter = nullptr;     // on tokens of segment 0, or all, by its scope
   std::span<const int32_t> logit_rows;  // [r]
+  // For prompts that no segments describe (docs/methods.md). Positions may be in any order.
+  std::span<const uint8_t> visible{};    // [T, T] query, key; or empty: by segments
+  std::span<const uint8_t> documents{};  // [T] the adapter's idea of them; or empty: by segments
+  // [T] keys that stand in a softmax of their own for queries that do not; or empty: none.
+  std::span<const uint8_t> weighed{};
+  double temperature = 1, scale = 1;  // of that softmax (APE, arXiv 2502.05431)
 };
 
 // Logits [r, V].

@@ -19,7 +19,11 @@ struct Segment {
   std::vector<const void*> values;  // [L] planes [G, stride, D]
   int64_t tokens = 0;
   int64_t stride = 0;
-  int32_t start = 0;  // the position its first token stands at in the prompt
+  int32_t start = 0;  // the position its first token stands at in the prompt; may be below 0
+  // What only methods of docs/methods.md other than linking ask for; tensor/attention.h, KvView.
+  int32_t shift = 0;                // its keys' rotation counts from start - shift
+  const uint8_t* hidden = nullptr;  // [tokens] or null: tokens that nobody sees
+  bool weighed = false;             // by the sequence's temperature and scale
 };
 
 // The KV that grows: a request's own tokens, or a document being encoded into its block's planes.
@@ -43,6 +47,9 @@ class Tail {
   // Makes room for tokens of which Forward fills in keys and values. Segment ids are kept only once
   // one is not 0. REQUIRES: size() + count <= stride().
   void Grow(int64_t count, std::span<const int32_t> segments);
+  // Forgets all tokens from `size` on; what they leave behind is overwritten before it is seen.
+  // REQUIRES: size <= size().
+  void Truncate(int64_t size);
 
  private:
   std::vector<void*> keys_, values_;
@@ -61,11 +68,24 @@ struct Sequence {
   std::span<const float> embeddings;   // [n, E] link-token embeddings
   std::span<const int32_t> positions;  // [T], ascending
   std::span<const int32_t> segments;   // [T] or empty (all 0): a masked pass, kvlink.md section 3
-  std::span<const Segment> context;    // blocks, each before every token that sees it
+  // [T] or empty (none): tokens that belong to documents, where an adapter of scope
+  // kOutsideDocuments does not act.
+  std::span<const uint8_t> documents;
+  std::span<const Segment> context;  // blocks; a token at p sees those of their tokens before p
+  float temperature = 1, scale = 1;  // of weighed segments (APE, arXiv 2502.05431)
   Tail* tail = nullptr;
   PreparedAdapter* adapter = nullptr;   // may be null
   std::span<const int32_t> logit_rows;  // which of the T tokens' logits are wanted
   float* logits = nullptr;              // [logit_rows, V]
+};
+
+// A look into a layer: the pass ends once K and V of `layer` are in the tails, which then hold
+// nothing of later layers; no logits.
+struct Probe {
+  int32_t layer = 0;
+  // At least 0: new tokens from this one on are asked what they attend to.
+  int32_t attention_from = -1;
+  std::vector<float> attention;  // [tokens of the context's segments] summed over tokens and heads
 };
 
 }  // namespace kvlink

@@ -47,4 +47,10 @@ void Tail::Grow(int64_t count, std::span<const int32_t> segments) {
   size_ += count;
 }
 
+void Tail::Truncate(int64_t size) {
+  KVLINK_CHECK(size >= 0 && size <= size_);
+  size_ = size;
+  if (!segments_.empty()) segments_.resize(static_cast<size_t>(size));
+}
+
 }  // namespace kvlink

@@ -34,6 +34,16 @@ struct Accumulator {
     sum.assign(rows, 0.0f);
     values.assign(rows * d, 0.0f);
   }
+  // What has been seen so far becomes one value whose log-sum-exp is `scale` times what it was.
+  void Weigh(float scale) {
+    const int64_t d = static_cast<int64_t>(values.size() / sum.size());
+    for (size_t row = 0; row < sum.size(); ++row) {
+      if (sum[row] == 0.0f) continue;
+      Scale(1.0f / sum[row], d, &values[row * d]);
+      maximum[row] = scale * (maximum[row] + std::log(sum[row]));
+      sum[row] = 1.0f;
+    }
+  }
 };
 
 // What a thread needs; kept between calls so that nothing is allocated in a layer.
@@ -73,11 +83,16 @@ struct Attention::State {
               Accumulator& acc);
   void RunTile(const AttentionInput& in, const Job& job, const Tile& tile, Scratch& s,
                Accumulator& acc);
-  void RotateQueries(const AttentionInput& in, const Job& job, int64_t start, int64_t from,
+  void RotateQueries(const AttentionInput& in, const Job& job, const KvView& view, int64_t from,
                      DType dtype, Scratch& s);
   const std::byte* TileRows(const void* plane, const Job& job, const Tile& tile, int64_t padded,
                             DType dtype, std::vector<std::byte>* buffer);
   void Combine(const AttentionInput& in, int64_t first_job, int64_t parts);
+  // The first query of the job, counted from its begin, that stands behind `position`; count: none.
+  static int64_t FirstBehind(const AttentionInput& in, const Job& job, int64_t position) {
+    const auto begin = in.positions.begin() + job.begin;
+    return std::upper_bound(begin, begin + job.count, position) - begin;
+  }
   int64_t Rows(const Job& job) const { return job.count * (shape.heads / shape.kv_heads); }
   // One row at a time in f32, or tiles in the dtype of matmuls: the same for all tiles of a job.
   bool IsFew(const Job& job) const { return Rows(job) < kFewRows; }
@@ -98,18 +113,24 @@ void Attention::State::PlanTiles(const AttentionInput& in) {
       tiles.push_back({&view, is_tail, begin, std::min(kKeyTile, view.tokens - begin)});
     }
   };
-  for (const KvView& segment : in.segments) add(segment, false);
+  for (const KvView& segment : in.segments) {
+    if (segment.weighed) add(segment, false);
+  }
+  for (const KvView& segment : in.segments) {
+    if (!segment.weighed) add(segment, false);
+  }
   add(in.tail, true);
 }
 
 // Rows are [query, head of the group]: all heads of a KV head meet its keys together.
-void Attention::State::RotateQueries(const AttentionInput& in, const Job& job, int64_t start,
+void Attention::State::RotateQueries(const AttentionInput& in, const Job& job, const KvView& view,
                                      int64_t from, DType dtype, Scratch& s) {
   const int64_t heads = shape.heads / shape.kv_heads, d = shape.head_dim;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(d));
+  const float temperature = view.weighed ? in.temperature : 1.0f;
+  const float scale = 1.0f / (temperature * std::sqrt(static_cast<float>(d)));
   std::byte* out = s.queries.data() + from * heads * d * SizeOf(dtype);
   for (int64_t t = job.begin + from; t < job.begin + job.count; ++t) {
-    const int64_t distance = in.positions[t] - start;
+    const int64_t distance = in.positions[t] - view.start + view.shift;
     for (int64_t h = 0; h < heads; ++h) {
       const float* q = in.queries + t * in.query_stride + (job.group * heads + h) * d;
       Rotate(q, rope->Cosines(distance), rope->Sines(distance), rope->rotated(), d, scale, dtype,
@@ -151,17 +172,18 @@ void Attention::State::RunTile(const AttentionInput& in, const Job& job, const T
   if (tile.is_tail) {
     from = std::max<int64_t>(0, tile.begin - first_own - job.begin);
   } else {
-    while (from < job.count &&
-           in.positions[job.begin + from] < tile.view->start + tile.view->tokens) {
-      ++from;
-    }
+    from = FirstBehind(in, job, tile.view->start + tile.begin);
   }
   if (from >= job.count) return;
   const int64_t rows = (job.count - from) * heads;
   // Keys that the last query sees; the others see at most as many.
-  const int64_t seen = tile.is_tail
-                           ? std::min(tile.count, first_own + job.begin + job.count - tile.begin)
-                           : tile.count;
+  const int64_t last = job.begin + job.count - 1;
+  const auto limit_of = [&](int64_t t) {
+    return std::min(
+        tile.count,
+        (tile.is_tail ? first_own + t + 1 : in.positions[t] - tile.view->start) - tile.begin);
+  };
+  const int64_t seen = limit_of(last);
 
   const bool few = IsFew(job);
   const DType dtype = TileDType(job);
@@ -185,7 +207,13 @@ void Attention::State::RunTile(const AttentionInput& in, const Job& job, const T
     const int64_t t = job.begin + from + r / heads;
     const int64_t row = from * heads + r;
     float* scores = s.scores.data() + r * kKeyTile;
-    int64_t limit = tile.is_tail ? std::min(seen, first_own + t + 1 - tile.begin) : seen;
+    const int64_t limit = limit_of(t);
+    if (tile.view->hidden != nullptr) {
+      const uint8_t* hidden = tile.view->hidden + tile.begin;
+      for (int64_t j = 0; j < limit; ++j) {
+        if (hidden[j] != 0) scores[j] = -std::numeric_limits<float>::infinity();
+      }
+    }
     if (tile.is_tail && !in.tail_segments.empty() && in.tail_segments[first_own + t] != 0) {
       for (int64_t j = 0; j < limit; ++j) {
         if (in.tail_segments[tile.begin + j] != in.tail_segments[first_own + t]) {
@@ -195,9 +223,9 @@ void Attention::State::RunTile(const AttentionInput& in, const Job& job, const T
     }
     std::byte* p = s.probabilities.data() + r * kKeyTile * SizeOf(dtype);
     // A row that sees nothing here must not turn infinity minus infinity into NaN.
-    const bool sees = limit > 0 && (in.tail_segments.empty() || !tile.is_tail ||
-                                    *std::max_element(scores, scores + limit) >
-                                        -std::numeric_limits<float>::infinity());
+    const bool masked = tile.is_tail ? !in.tail_segments.empty() : tile.view->hidden != nullptr;
+    const bool sees = limit > 0 && (!masked || *std::max_element(scores, scores + limit) >
+                                                   -std::numeric_limits<float>::infinity());
     if (!sees) {
       std::memset(p, 0, padded * SizeOf(dtype));
       continue;
@@ -230,18 +258,17 @@ void Attention::State::RunJob(const AttentionInput& in, const Job& job, int64_t 
   s.product.resize(room * d);
   acc.Reset(rows, d);
   const KvView* rotated_for = nullptr;
+  bool weighed = false;  // acc holds weighed segments only
   const int64_t total = static_cast<int64_t>(tiles.size());
   for (int64_t i = total * job.part / parts; i < total * (job.part + 1) / parts; ++i) {
     const Tile& tile = tiles[i];
+    if (weighed && !tile.view->weighed) acc.Weigh(in.scale);
+    weighed = tile.view->weighed;
     if (tile.view != rotated_for) {
-      // Only queries behind the segment can see it; a distance is never negative.
-      int64_t from = 0;
-      while (!tile.is_tail && from < job.count &&
-             in.positions[job.begin + from] < tile.view->start + tile.view->tokens) {
-        ++from;
-      }
+      // Only queries behind the segment's start can see it; a distance is never negative.
+      const int64_t from = tile.is_tail ? 0 : FirstBehind(in, job, tile.view->start);
       if (from == job.count) continue;
-      RotateQueries(in, job, tile.view->start, from, TileDType(job), s);
+      RotateQueries(in, job, *tile.view, from, TileDType(job), s);
       rotated_for = tile.view;
     }
     RunTile(in, job, tile, s, acc);
@@ -286,8 +313,11 @@ Status Attention::Run(const AttentionInput& in) {
   const int64_t query_tiles = (in.tokens + kQueryTile - 1) / kQueryTile;
   // Few queries over many keys: the keys are shared out too (Flash-Decoding).
   const int64_t whole_jobs = query_tiles * st.shape.kv_heads;
+  // Weighed segments must be whole before they join the others, so then they are not.
+  const bool weighed = std::any_of(in.segments.begin(), in.segments.end(),
+                                   [](const KvView& segment) { return segment.weighed; });
   const int64_t parts =
-      whole_jobs >= 4 * threads
+      weighed || whole_jobs >= 4 * threads
           ? 1
           : std::clamp<int64_t>(4 * threads / whole_jobs, 1, static_cast<int64_t>(st.tiles.size()));
   // The last queries see most: they go first, so that no thread ends with a long job.

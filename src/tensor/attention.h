@@ -22,7 +22,11 @@ struct KvView {
   const void* values = nullptr;  // [G, stride, D] dtype
   int64_t tokens = 0;            // n <= stride
   int64_t stride = 0;            // tokens from one KV head to the next
-  int64_t start = 0;             // the position its position 0 stands at; 0 for a tail
+  int64_t start = 0;             // the position its token 0 stands at; 0 for a tail
+  // The rest for segments only.
+  int64_t shift = 0;                // its keys' rotation counts from start - shift
+  const uint8_t* hidden = nullptr;  // [n] or null: tokens that are not 0 here are seen by nobody
+  bool weighed = false;             // by AttentionInput's temperature and scale
 };
 
 struct AttentionShape {
@@ -38,12 +42,15 @@ struct AttentionInput {
   const float* queries = nullptr;  // [T, query_stride]: H heads of D, not rotated
   int64_t query_stride = 0;
   std::span<const int32_t> positions;  // [T]
-  std::span<const KvView> segments;    // visible to a query at p where start + tokens <= p
+  std::span<const KvView> segments;    // token j is visible to a query at p > start + j
   KvView tail;                         // its last T tokens are the queries' own
   // Segment ids of the tail's tokens [tail.tokens], or empty: a query in segment s sees a key of
   // the tail before it if s is 0 or equal to the key's (kvlink.md, section 3). The masked
   // reference.
   std::span<const int32_t> tail_segments;
+  // Weighed segments have a softmax of their own at this temperature, whose log-sum-exp is
+  // multiplied by the scale before it joins the others' (APE, arXiv 2502.05431, section 4).
+  float temperature = 1, scale = 1;
   void* out = nullptr;  // [T, H * D] out_dtype
   DType out_dtype = DType::kF32;
 };

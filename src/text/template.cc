@@ -98,6 +98,15 @@ std::vector<int32_t> RenderHead(const PromptTemplate& t, const Tokenizer& tokeni
   return tokenizer.EncodePieces(pieces);
 }
 
+std::vector<int32_t> RenderDocumentPrefix(const PromptTemplate& t, const Tokenizer& tokenizer,
+                                          std::string_view system) {
+  if (t.document_prefix.empty()) return {};
+  std::vector<int32_t> tokens = RenderHead(t, tokenizer, system, /*has_documents=*/true);
+  if (t.document_prefix == "first" && !tokens.empty())
+    tokens.erase(tokens.begin() + 1, tokens.end());
+  return tokens;
+}
+
 std::vector<int32_t> RenderDocument(const PromptTemplate& t, const Tokenizer& tokenizer,
                                     std::string_view title, std::string_view text, int rank) {
   const std::string rank_text = std::to_string(rank);

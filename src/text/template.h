@@ -24,6 +24,9 @@ struct PromptTemplate {
   std::string documents_end;      // before the question; mem_end in the authors' checkpoints
   std::string question;           // "{question}"
   std::string answer;             // from the question's end to the answer's first token
+  // What stands before a document while it is encoded: "" nothing, "head" the rendered head,
+  // "first" the head's first token. It is no part of the block.
+  std::string document_prefix{};
   std::vector<std::string> stop;  // texts that end an answer, beside end-of-generation tokens
 
   // A document's tokens depend on its rank in the prompt, so that one block serves one rank only.
@@ -45,14 +48,17 @@ std::string TemplateToJson(const PromptTemplate& t);
 // documents, documents_begin does not stand.
 std::vector<int32_t> RenderHead(const PromptTemplate& t, const Tokenizer& tokenizer,
                                 std::string_view system, bool has_documents);
+// The tokens that document_prefix names, of a head rendered with documents.
+std::vector<int32_t> RenderDocumentPrefix(const PromptTemplate& t, const Tokenizer& tokenizer,
+                                          std::string_view system);
 // rank counts from 1. An empty title: untitled_document.
 std::vector<int32_t> RenderDocument(const PromptTemplate& t, const Tokenizer& tokenizer,
                                     std::string_view title, std::string_view text, int rank);
 // documents_end (only if there are documents), question, answer.
 std::vector<int32_t> RenderQuestion(const PromptTemplate& t, const Tokenizer& tokenizer,
                                     std::string_view question, bool has_documents);
-// What an answer is when it is known beforehand (training, scoring): its tokens, then the token that
-// ends it: stop[0] if that is one token of the vocabulary, else the tokenizer's own end.
+// What an answer is when it is known beforehand (training, scoring): its tokens, then the token
+// that ends it: stop[0] if that is one token of the vocabulary, else the tokenizer's own end.
 std::vector<int32_t> RenderAnswer(const PromptTemplate& t, const Tokenizer& tokenizer,
                                   std::string_view answer);
 

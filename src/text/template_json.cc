@@ -33,6 +33,7 @@ constexpr Field kFields[] = {
     {"documents_end", &PromptTemplate::documents_end, false, {}, ""},
     {"question", &PromptTemplate::question, true, {"question"}, "question"},
     {"answer", &PromptTemplate::answer, true, {}, ""},
+    {"document_prefix", &PromptTemplate::document_prefix, false, {}, ""},
 };
 
 Status Wrong(std::string_view what) { return InvalidArgument("template: " + std::string(what)); }
@@ -111,6 +112,10 @@ Result<PromptTemplate> FromObject(const json& object) {
       KVLINK_RETURN_IF_ERROR(CheckPlaceholders(*field, t.*field->member));
     }
   }
+  if (!t.document_prefix.empty() && t.document_prefix != "head" && t.document_prefix != "first") {
+    return Wrong("field \"document_prefix\": expected \"\", \"head\" or \"first\", found " +
+                 Quoted(t.document_prefix));
+  }
   for (const Field& field : kFields) {
     if (field.required && !object.contains(field.name)) {
       return Wrong("field \"" + std::string(field.name) + "\" is missing; add it");
@@ -135,6 +140,8 @@ Result<PromptTemplate> TemplateFromJson(std::string_view text) {
 std::string TemplateToJson(const PromptTemplate& t) {
   json object = json::object();
   for (const Field& field : kFields) object[field.name] = t.*field.member;
+  // Programs that do not know the field refuse it: it stands only where it says something.
+  if (t.document_prefix.empty()) object.erase("document_prefix");
   object["stop"] = t.stop;
   // Never throws: text that is not UTF-8 is replaced.
   return object.dump(2, ' ', false, json::error_handler_t::replace);

@@ -80,6 +80,20 @@ class Ask(harness.CliTest):
         self.assertEqual(answer["usage"]["linked_tokens"], 0)
         self.assertEqual({t["segment"] for t in answer["prompt"]}, {0})
 
+    def test_a_method_by_its_name(self):
+        words = ["Velmora harbour", *self.doc_words("Harbour", "Lighthouse")]
+        self.ask(*words, "--mode", "reuse")
+        answer = self.ask(*words, "--mode", "epic:3")
+        again = [t for t in answer["prompt"] if t["source"] == "document" and t["segment"] == 0]
+        self.assertEqual(len(again), 6)
+        documents = sum(d["tokens"] for d in answer["documents"])
+        self.assertEqual(answer["usage"]["linked_tokens"], documents - 6)
+        self.assertIn("method epic:3: for comparison, see docs/methods.md", answer["warnings"])
+        lines = self.good("ask", *words, "--mode", "epic:3", "--explain", "--max-tokens", "1")
+        work = [line.split(None, 5)[2:5] for line in lines.out.splitlines()]
+        self.assertEqual(work.count(["0", "document", "computed"]), 6)
+        self.bad("ask", *words, "--mode", "epic", says=["unknown method", "docs/methods.md"], code=2)
+
     def test_top_k_and_search(self):
         answer = self.ask("What does the lighthouse of Velmora burn?", "--top-k", "1")
         self.assertEqual([d["id"] for d in answer["documents"]],

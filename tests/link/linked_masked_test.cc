@@ -14,45 +14,17 @@
 #include "link/linkable_model.h"
 #include "link/linker.h"
 #include "model/reference.h"
+#include "support/random_links.h"
 #include "support/tiny_model.h"
 
 namespace kvlink {
 namespace {
 
+using testing::RandomAdapter;
+using testing::RandomFloats;
+
 constexpr double kTolerance = 1e-4;
 constexpr int32_t kSteps = 4;
-
-std::vector<float> RandomFloats(std::mt19937* random, size_t n, float scale) {
-  std::normal_distribution<float> normal(0, scale);
-  std::vector<float> out(n);
-  for (float& f : out) f = normal(*random);
-  return out;
-}
-
-Adapter RandomAdapter(std::mt19937* random, const ModelConfig& c, AdapterScope scope) {
-  Adapter adapter;
-  adapter.scope = scope;
-  adapter.hash = Sha256().Field("test adapter").Field((*random)()).Finish();
-  const int64_t qd = c.heads * c.head_dim, kd = c.kv_heads * c.head_dim;
-  const std::array<std::pair<int64_t, int64_t>, kSites> sizes = {{{c.width, qd},
-                                                                  {c.width, kd},
-                                                                  {c.width, kd},
-                                                                  {qd, c.width},
-                                                                  {c.width, c.feed_forward},
-                                                                  {c.width, c.feed_forward},
-                                                                  {c.feed_forward, c.width}}};
-  for (int32_t l = 0; l < c.layers; ++l) {
-    std::array<LowRank, kSites> sites;
-    for (int site = 0; site < kSites; ++site) {
-      if (site == static_cast<int>(Site::kO) && l == 0) continue;  // a site without an adapter
-      sites[site].rank = 3;
-      sites[site].a = RandomFloats(random, 3 * sizes[site].first, 0.1f);
-      sites[site].b = RandomFloats(random, 3 * sizes[site].second, 0.3f);
-    }
-    adapter.layers.push_back(std::move(sites));
-  }
-  return adapter;
-}
 
 struct Case {
   int32_t k = 0;

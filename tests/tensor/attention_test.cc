@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "tensor/attention_received.h"
 #include "tensor/kernels.h"
 #include "tensor/linear.h"
 
@@ -44,6 +45,11 @@ struct Case {
   int64_t tail_before;  // tokens of the tail that are not new
   std::vector<int64_t> segment_tokens;
   bool masked;
+  // What only some ways of making a prompt ask for (docs/methods.md):
+  bool hidden = false;   // some tokens of segments are; all of the first
+  bool shifted = false;  // every other segment's keys are rotated as if it stood at 0
+  bool weighed = false;  // every other segment, at temperature 0.8 and scale 0.7
+  bool inside = false;   // the new tokens stand inside the segments, spread over all of them
 };
 
 void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double tolerance) {
@@ -61,7 +67,14 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
     keys.emplace_back(G, n, D, shape.kv_dtype, &random);
     values.emplace_back(G, n, D, shape.kv_dtype, &random);
     segments.push_back({nullptr, nullptr, n, keys.back().stride, position});
+    segments.back().shift = the.shifted && segments.size() % 2 == 0 ? position : 0;
+    segments.back().weighed = the.weighed && segments.size() % 2 == 1;
     position += n + 2;
+  }
+  std::vector<std::vector<uint8_t>> hidden;
+  for (const KvView& segment : segments) {
+    hidden.emplace_back(static_cast<size_t>(segment.tokens));
+    for (uint8_t& h : hidden.back()) h = hidden.size() == 1 || random() % 3 == 0;
   }
   const int64_t tail_tokens = the.tail_before + T;
   keys.emplace_back(G, tail_tokens, D, shape.kv_dtype, &random);
@@ -71,12 +84,14 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
   for (size_t i = 0; i < segments.size(); ++i) {
     segments[i].keys = keys[i].bytes.data();
     segments[i].values = values[i].bytes.data();
+    if (the.hidden) segments[i].hidden = hidden[i].data();
   }
   // The first new token stands before the last segment's end, so that some see less.
   std::vector<int32_t> positions;
   for (int64_t t = 0; t < T; ++t) {
     positions.push_back(static_cast<int32_t>(t == 0 ? std::max<int64_t>(position - 3, 0)
                                                     : position + the.tail_before + t));
+    if (the.inside) positions.back() = static_cast<int32_t>(3 + t * (position - 3) / T);
   }
   rope.Reserve(positions.back() + 1);
   std::vector<int32_t> tail_segments;
@@ -88,36 +103,49 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
   const auto queries = Random(T * H * D, &random);
   std::vector<float> out(static_cast<size_t>(T * H * D));
   Attention attention(shape, &rope);
-  const Status status = attention.Run({.tokens = T,
-                                       .queries = queries.data(),
-                                       .query_stride = H * D,
-                                       .positions = positions,
-                                       .segments = segments,
-                                       .tail = tail,
-                                       .tail_segments = tail_segments,
-                                       .out = out.data(),
-                                       .out_dtype = DType::kF32});
+  const AttentionInput input = {.tokens = T,
+                                .queries = queries.data(),
+                                .query_stride = H * D,
+                                .positions = positions,
+                                .segments = segments,
+                                .tail = tail,
+                                .tail_segments = tail_segments,
+                                .temperature = 0.8f,
+                                .scale = 0.7f,
+                                .out = out.data(),
+                                .out_dtype = DType::kF32};
+  const Status status = attention.Run(input);
   ASSERT_TRUE(status.ok()) << status.message();
+  std::vector<double> received;  // by tokens of segments, from the last two thirds of the queries
+  for (const int64_t n : the.segment_tokens) received.resize(received.size() + n);
 
   for (int64_t t = 0; t < T; ++t) {
     for (int64_t h = 0; h < H; ++h) {
       const int64_t g = h / (H / G);
-      std::vector<double> weights;
+      std::vector<double> weights;  // of all keys
       std::vector<const float*> rows;
+      std::vector<bool> weighed;
+      std::vector<size_t> tokens;  // their places in `received`
       const auto see = [&](const KvView& view, size_t which, int64_t j) {
         std::vector<float> q(static_cast<size_t>(D));
-        const int64_t distance = positions[t] - view.start;
+        const int64_t distance = positions[t] - view.start + view.shift;
         Rotate(queries.data() + (t * H + h) * D, rope.Cosines(distance), rope.Sines(distance), D, D,
                1.0f, DType::kF32, q.data());
         const float* k = keys[which].exact.data() + (g * keys[which].stride + j) * D;
         double dot = 0;
         for (int64_t i = 0; i < D; ++i) dot += static_cast<double>(q[i]) * k[i];
-        weights.push_back(std::exp(dot / std::sqrt(static_cast<double>(D))));
+        const double temperature = view.weighed ? 0.8 : 1;
+        weights.push_back(std::exp(dot / std::sqrt(static_cast<double>(D)) / temperature));
+        weighed.push_back(view.weighed);
         rows.push_back(values[which].exact.data() + (g * values[which].stride + j) * D);
       };
-      for (size_t s = 0; s < segments.size(); ++s) {
-        if (segments[s].start + segments[s].tokens > positions[t]) continue;
-        for (int64_t j = 0; j < segments[s].tokens; ++j) see(segments[s], s, j);
+      size_t before = 0;
+      for (size_t s = 0; s < segments.size(); before += segments[s++].tokens) {
+        for (int64_t j = 0; j < segments[s].tokens; ++j) {
+          if (segments[s].start + j >= positions[t] || (the.hidden && hidden[s][j])) continue;
+          see(segments[s], s, j);
+          tokens.push_back(before + j);
+        }
       }
       const int64_t own = the.tail_before + t;
       for (int64_t j = 0; j <= own; ++j) {
@@ -126,8 +154,16 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
         }
         see(tail, segments.size(), j);
       }
-      double total = 0;
-      for (const double w : weights) total += w;
+      // The weighed sum z becomes z^0.7, shared out among its keys as before.
+      double total = 0, own_softmax = 0;
+      for (size_t j = 0; j < weights.size(); ++j) own_softmax += weighed[j] ? weights[j] : 0;
+      for (size_t j = 0; j < weights.size(); ++j) {
+        if (weighed[j]) weights[j] *= std::pow(own_softmax, 0.7) / own_softmax;
+        total += weights[j];
+      }
+      for (size_t j = 0; t >= T / 3 && j < tokens.size(); ++j) {
+        received[tokens[j]] += weights[j] / total;
+      }
       for (int64_t i = 0; i < D; ++i) {
         double expected = 0;
         for (size_t j = 0; j < rows.size(); ++j) expected += weights[j] / total * rows[j][i];
@@ -135,6 +171,12 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
             << "token " << t << " head " << h << " of " << T;
       }
     }
+  }
+  if (the.masked || the.weighed) return;  // not what AttentionReceived computes
+  const std::vector<float> sums = AttentionReceived(shape, rope, input, T / 3);
+  ASSERT_EQ(sums.size(), received.size());
+  for (size_t j = 0; j < sums.size(); ++j) {
+    ASSERT_NEAR(sums[j], received[j], 1e-4 * (1 + received[j])) << "token " << j;
   }
 }
 
@@ -148,6 +190,28 @@ TEST(Attention, EqualsTheFormula) {
     for (size_t i = 0; i < cases.size(); ++i) {
       SCOPED_TRACE(std::string(Name(kv)) + " case " + std::to_string(i));
       ExpectEqualsFormula(cases[i], {6, 2, 32, kv, DType::kF32}, 2e-5);
+    }
+  }
+}
+
+TEST(Attention, HiddenShiftedAndWeighedSegmentsEqualTheFormula) {
+  const std::vector<int64_t> segments = {20, 530, 17, 3}, one = {40};
+  for (const DType kv : {DType::kF32, DType::kBF16}) {
+    for (const int64_t tokens : {1, 3, 20, 130}) {  // one row at a time, and tiles
+      for (int bits = 1; bits < 16; ++bits) {
+        SCOPED_TRACE(std::string(Name(kv)) + " tokens " + std::to_string(tokens) + " bits " +
+                     std::to_string(bits));
+        const Case the{tokens,
+                       7,
+                       bits % 3 == 0 ? one : segments,
+                       false,
+                       (bits & 1) != 0,
+                       (bits & 2) != 0,
+                       (bits & 4) != 0,
+                       (bits & 8) != 0};
+        ExpectEqualsFormula(the, {6, 2, 32, kv, DType::kF32}, 2e-5);
+        ExpectEqualsFormula(the, {6, 2, 32, kv, MatmulDType(kv)}, 4e-2);
+      }
     }
   }
 }

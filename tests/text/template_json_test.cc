@@ -13,7 +13,8 @@ bool Same(const PromptTemplate& a, const PromptTemplate& b) {
   return a.name == b.name && a.system == b.system && a.default_system == b.default_system &&
          a.documents_begin == b.documents_begin && a.document == b.document &&
          a.untitled_document == b.untitled_document && a.documents_end == b.documents_end &&
-         a.question == b.question && a.answer == b.answer && a.stop == b.stop;
+         a.question == b.question && a.answer == b.answer && a.stop == b.stop &&
+         a.document_prefix == b.document_prefix;
 }
 
 TEST(TemplateJson, BuiltInTemplatesComeBack) {
@@ -42,6 +43,21 @@ RC_GTEST_PROP(TemplateJson, AnyTextComesBack, ()) {
   const auto read = TemplateFromJson(TemplateToJson(t));
   RC_ASSERT(read.ok());
   RC_ASSERT(Same(*read, t));
+}
+
+TEST(TemplateJson, DocumentPrefixIsOneOfThree) {
+  PromptTemplate t = ChatMlTemplate();
+  EXPECT_EQ(TemplateToJson(t).find("document_prefix"), std::string::npos);
+  for (const char* prefix : {"head", "first"}) {
+    t.document_prefix = prefix;
+    const auto read = TemplateFromJson(TemplateToJson(t));
+    ASSERT_TRUE(read.ok()) << read.status().message();
+    EXPECT_EQ(read->document_prefix, prefix);
+  }
+  t.document_prefix = "tail";
+  const auto read = TemplateFromJson(TemplateToJson(t));
+  ASSERT_FALSE(read.ok());
+  EXPECT_NE(read.status().message().find("document_prefix"), std::string::npos);
 }
 
 TEST(TemplateJson, OptionalFieldsMayBeMissing) {

@@ -1,0 +1,244 @@
+// What comes before an answer's first pass: the method, the plan, its blocks, and what of them is
+// computed again.
+#include <algorithm>
+
+#include "engine/prompt.h"
+#include "link/recompute.h"
+
+namespace kvlink {
+namespace {
+
+// Tokens of a block of the plan; -1: the head's.
+std::vector<int32_t> TokensOf(const LinkPlan& plan, int32_t document) {
+  std::vector<int32_t> tokens;
+  for (const PlannedBlock& block : plan.blocks) {
+    if (block.document != document) continue;
+    for (int32_t i = block.start; i < block.start + block.length; ++i) {
+      tokens.push_back(plan.tokens[i].id);
+    }
+  }
+  return tokens;
+}
+
+}  // namespace
+
+PreparedAdapter* EngineImpl::AdapterOf(const Method& method) const {
+  return method.adapter ? model_->adapter() : nullptr;
+}
+
+// The request's method, if this model and link file can do it.
+Result<Method> EngineImpl::MethodOf(const Request& request) const {
+  const bool full = request.mode == Mode::kFull;
+  KVLINK_ASSIGN_OR_RETURN(Method method, ParseMethod(!request.method.empty() ? request.method
+                                                     : full                  ? "full"
+                                                                             : "link"));
+  if (method.documents && method.layout != Layout::kFull && !summary_.why_not_linkable.empty()) {
+    return Unsupported("this model cannot be linked: " + summary_.why_not_linkable +
+                       "; ask with mode full");
+  }
+  if (method.needs_no_links && model_->k() > 0) {
+    return FailedPrecondition("method " + method.name + " has no link tokens, and the link file " +
+                              summary_.links_path + " has K = " + std::to_string(model_->k()) +
+                              "; give one trained with K = 0, or ask with method link");
+  }
+  if (method.needs_adapter && model_->adapter() == nullptr) {
+    return FailedPrecondition("method " + method.name +
+                              " needs a link file with an adapter, and there is none; give one "
+                              "(--links), or ask with method " +
+                              (method.layout == Layout::kFull ? "full" : "reuse"));
+  }
+  return method;
+}
+
+// Renders and plans; drops documents from the end until the prompt fits the context.
+Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answer) {
+  if (request.question.empty()) return InvalidArgument("the question is empty");
+  if (request.max_tokens < 0) {
+    return InvalidArgument("max_tokens is " + std::to_string(request.max_tokens) +
+                           "; it must be 0 or more");
+  }
+  KVLINK_ASSIGN_OR_RETURN(prompt->method, MethodOf(request));
+  const Method& method = prompt->method;
+  for (size_t i = 0; i < request.documents.size(); ++i) {
+    const Document& d = request.documents[i];
+    if (!method.documents) {
+      answer->documents.push_back({d.id, 0, "dropped", "method " + method.name + " ignores it"});
+      continue;
+    }
+    std::vector<int32_t> tokens;
+    if (!d.title.empty() || !d.text.empty()) {
+      tokens = model_->RenderDocument(d.title, d.text, static_cast<int>(prompt->documents.size()));
+    }
+    answer->documents.push_back({d.id, static_cast<int64_t>(tokens.size()), "", ""});
+    if (tokens.empty()) {
+      answer->documents.back().status = "dropped";
+      answer->documents.back().why = "the document is empty";
+      continue;
+    }
+    prompt->documents.push_back(std::move(tokens));
+    prompt->places.push_back(i);
+  }
+  if (!request.gold.empty()) {
+    prompt->gold =
+        RenderAnswer(model_->prompt_template(), model_->model().tokenizer(), request.gold);
+  }
+  prompt->answer_tokens =
+      std::max<int64_t>(request.max_tokens, static_cast<int64_t>(prompt->gold.size()));
+  const auto plan = [&] {
+    return model_->Plan(request.system, prompt->documents, request.question, method.layout);
+  };
+  prompt->plan = plan();
+  const int64_t context = summary_.context_tokens;
+  int64_t need = static_cast<int64_t>(prompt->plan.tokens.size()) + prompt->answer_tokens;
+  if (need <= context) return {};
+  const std::string figures = "prompt and answer need " + std::to_string(need) +
+                              " tokens and the model's context has " + std::to_string(context);
+  const int64_t links = method.layout == Layout::kLinked ? model_->k() : 0;
+  int64_t documents = 0;  // tokens of documents and their links
+  for (const std::vector<int32_t>& d : prompt->documents) {
+    documents += static_cast<int64_t>(d.size()) + links;
+  }
+  if (need - documents > context) {
+    return InvalidArgument(
+        figures + (documents > 0 ? ", even without documents" : "") +
+        ": shorten the question or lower max_tokens (" + std::to_string(request.max_tokens) + ")" +
+        (prompt->gold.empty() ? ""
+                              : ", or shorten the gold answer (" +
+                                    std::to_string(prompt->gold.size()) + " tokens)"));
+  }
+  if (request.strict) {
+    return ResourceExhausted(figures + ": give fewer documents (" +
+                             std::to_string(prompt->documents.size()) +
+                             " were given) or let them be dropped");
+  }
+  while (need > context) {
+    DocumentUse& use = answer->documents[prompt->places.back()];
+    use.status = "dropped";
+    use.why =
+        "the prompt would not fit the model's context of " + std::to_string(context) + " tokens";
+    answer->warnings.push_back("document " + (use.id.empty() ? "" : use.id + " ") + "(number " +
+                               std::to_string(prompt->places.back() + 1) +
+                               ") was dropped: " + use.why);
+    need -= static_cast<int64_t>(prompt->documents.back().size()) + links;
+    prompt->documents.pop_back();
+    prompt->places.pop_back();
+  }
+  prompt->plan = plan();
+  return {};
+}
+
+// Finds or computes every block of the plan.
+Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* answer) {
+  const Method& method = prompt->method;
+  Indexer& indexer = method.adapter ? indexer_ : base_indexer_;
+  std::vector<int32_t> prefix;  // that documents are encoded behind
+  if (method.behind_head) prefix = TokensOf(prompt->plan, -1);
+  if (method.layout == Layout::kLinked) prefix = model_->DocumentPrefix(request.system);
+  std::vector<std::shared_ptr<const Block>> blocks;
+  prompt->computed.assign(prompt->plan.tokens.size(), false);
+  for (const int32_t i : prompt->plan.computed) prompt->computed[i] = true;
+  int not_kept = 0;
+  for (const PlannedBlock& planned : prompt->plan.blocks) {
+    if (planned.length == 0) {
+      blocks.push_back(nullptr);
+      continue;
+    }
+    const std::vector<int32_t> tokens = TokensOf(prompt->plan, planned.document);
+    const bool head = planned.document < 0;
+    const size_t place = head ? 0 : prompt->places[planned.document];
+    const double before = clock_.MonotonicMs();
+    KVLINK_ASSIGN_OR_RETURN(
+        IndexedBlock fetched,
+        head ? indexer.Fetch(tokens, BlockKind::kHead, "")
+             : indexer.Fetch(tokens, BlockKind::kDocument, request.documents[place].label, prefix));
+    if (fetched.computed) {
+      answer->timings.encode_ms += clock_.MonotonicMs() - before;
+      std::fill_n(prompt->computed.begin() + planned.start, planned.length, true);
+    }
+    if (!head) {
+      answer->documents[place].status = fetched.computed ? "computed" : "linked";
+      answer->documents[place].why = fetched.why;
+      if (!fetched.not_kept.empty()) {
+        answer->documents[place].why += "; not kept: " + fetched.not_kept;
+      }
+    }
+    if (!fetched.not_kept.empty() && not_kept++ == 0) {
+      answer->warnings.push_back("blocks could not be kept and will be computed again: " +
+                                 fetched.not_kept);
+    }
+    answer->kv_bytes += planned.length * summary_.kv_bytes_per_token;
+    blocks.push_back(std::move(fetched.block));
+  }
+  if (method.layout == Layout::kFull) {
+    for (const size_t place : prompt->places) {
+      answer->documents[place].status = "computed";
+      answer->documents[place].why = "full attention";
+    }
+  }
+  prompt->linked = Link(prompt->plan, std::move(blocks), method);
+  return {};
+}
+
+// What the method computes again of the documents, chosen and put into the plan.
+Status EngineImpl::ComputeAgain(Prompt* prompt, Answer* answer) {
+  if (prompt->method.recompute == Method::Recompute::kNothing) return {};
+  const double before = clock_.MonotonicMs();
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<int32_t> chosen,
+                          ChooseTokens(prompt->method, model_->model(), AdapterOf(prompt->method),
+                                       model_->embeddings(), prompt->plan, prompt->linked));
+  std::vector<int64_t> counts(prompt->documents.size());
+  for (const int32_t i : chosen) {
+    prompt->computed[i] = true;
+    ++counts[prompt->plan.tokens[i].segment - 1];
+  }
+  for (size_t i = 0; i < counts.size(); ++i) {
+    answer->documents[prompt->places[i]].why +=
+        "; " + std::to_string(counts[i]) + " of its tokens computed again";
+  }
+  prompt->plan = Recomputed(std::move(prompt->plan), chosen);
+  prompt->linked = Link(prompt->plan, std::move(prompt->linked.blocks), prompt->method);
+  answer->timings.prefill_ms += clock_.MonotonicMs() - before;
+  return {};
+}
+
+void EngineImpl::CountUsage(const Prompt& prompt, Answer* answer) const {
+  Usage& usage = answer->usage;
+  usage.prompt_tokens = static_cast<int64_t>(prompt.plan.tokens.size());
+  for (size_t i = 0; i < prompt.plan.tokens.size(); ++i) {
+    (prompt.computed[i]                                     ? usage.computed_tokens
+     : prompt.plan.tokens[i].source == TokenSource::kSystem ? usage.exact_tokens
+                                                            : usage.linked_tokens)++;
+  }
+}
+
+// What the reader of an answer should know about its quality.
+void EngineImpl::AddWarnings(const Prompt& prompt, Answer* answer) const {
+  const Method& method = prompt.method;
+  std::vector<std::string>& warnings = answer->warnings;
+  if (!method.is_main()) {
+    warnings.push_back("method " + method.name + ": for comparison, see docs/methods.md");
+  }
+  if (method.layout == Layout::kFull || prompt.documents.empty()) return;
+  const Links* links = model_->links();
+  if (!method.is_main()) {
+    // What a link file's gate measured was not this method.
+  } else if (links == nullptr) {
+    warnings.push_back(
+        "not gated: no link file; how well this model answers over linked documents has not been "
+        "measured");
+  } else {
+    warnings.insert(warnings.end(), links->warnings.begin(), links->warnings.end());
+    if (!links->gate.measured) {
+      warnings.push_back("not gated: the link file " + summary_.links_path +
+                         " records no measured quality");
+    } else if (!links->gate.passed) {
+      warnings.push_back("the link file's quality gate fell short: " + links->gate.summary);
+    }
+  }
+  if (model_->prompt_template().uses_rank()) {
+    warnings.push_back(
+        "the template shows a document's rank: a block serves one rank only, which costs reuse");
+  }
+}
+
+}  // namespace kvlink

@@ -1,0 +1,24 @@
+// A request on its way through the engine. Private to the room.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/engine_impl.h"
+#include "link/method.h"
+
+namespace kvlink {
+
+struct EngineImpl::Prompt {
+  Method method;
+  std::vector<std::vector<int32_t>> documents;  // tokens of those that stay, in order
+  std::vector<size_t> places;                   // their index in the request
+  std::vector<int32_t> gold;                    // tokens of Request::gold and of an answer's end
+  int64_t answer_tokens = 0;                    // room behind the prompt
+  LinkPlan plan;
+  LinkedPrompt linked;
+  std::vector<bool>
+      computed;  // [plan.tokens] for this request: not read from a block that was there
+};
+
+}  // namespace kvlink
