@@ -21,6 +21,8 @@ constexpr int64_t kQueryTile = 64;  // queries a job; times H / G rows
 constexpr int64_t kKeyTile = 512;   // keys a tile: scores of a job stay in the second-level cache
 constexpr int64_t kFewRows = 16;    // below, one row at a time beats a tile multiplication
 
+constexpr int64_t kWorthSharing = 2048;  // (query, key) pairs of all heads: some 10 microseconds
+
 // A multiplication's sizes are rounded up, because every new size in bf16 compiles a kernel.
 int64_t Padded(int64_t n) { return RoundUp(n, 16); }
 
@@ -302,9 +304,13 @@ Status Attention::Run(const AttentionInput& in) {
   const int64_t count = static_cast<int64_t>(st.jobs.size());
   if (static_cast<int64_t>(st.accumulators.size()) < count) st.accumulators.resize(count);
 
+  // Waking the other threads takes longer than a token's look at a short prompt.
+  int64_t keys = in.tail.tokens;
+  for (const KvView& segment : in.segments) keys += segment.tokens;
+  const bool shared = in.tokens * keys * st.shape.heads >= kWorthSharing;
   // An exception may not leave a parallel region.
   std::string failure;
-#pragma omp parallel for schedule(dynamic, 1)
+#pragma omp parallel for schedule(dynamic, 1) if (shared)
   for (int64_t i = 0; i < count; ++i) {
     try {
       st.RunJob(in, st.jobs[i], parts, st.scratch[omp_get_thread_num()], st.accumulators[i]);
@@ -314,7 +320,7 @@ Status Attention::Run(const AttentionInput& in) {
     }
   }
   if (!failure.empty()) return Internal("attention failed: " + failure);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (shared && in.tokens >= kFewRows)
   for (int64_t i = 0; i < count; i += parts) st.Combine(in, i, parts);
   return {};
 }
