@@ -15,6 +15,10 @@
 namespace kvlink {
 namespace {
 
+// Waking the other threads takes as long as a kernel's row or two: up to this many rows of them are
+// done at once.
+constexpr int64_t kFewRows = 4;
+
 Status CheckSequence(const Sequence& s, const ModelConfig& config) {
   const int64_t rows = static_cast<int64_t>(s.tokens.size());
   const int64_t embeddings = static_cast<int64_t>(s.embeddings.size()) / config.width;
@@ -46,8 +50,9 @@ void AppendKv(const ModelConfig& c, DType dtype, const RopeTable& rope, const Se
   const int64_t row_bytes = d * SizeOf(dtype);
   std::byte* keys = static_cast<std::byte*>(s.tail->keys(layer));
   std::byte* values = static_cast<std::byte*>(s.tail->values(layer));
-#pragma omp parallel for schedule(static)
-  for (int64_t t = 0; t < static_cast<int64_t>(s.tokens.size()); ++t) {
+  const int64_t rows = static_cast<int64_t>(s.tokens.size());
+#pragma omp parallel for schedule(static) if (rows > kFewRows)
+  for (int64_t t = 0; t < rows; ++t) {
     const float* k = qkv + t * columns + c.heads * d;
     const float* v = k + c.kv_heads * d;
     for (int64_t g = 0; g < c.kv_heads; ++g) {
@@ -85,8 +90,9 @@ void MarkActive(const Sequence& s, std::vector<uint8_t>* active) {
 
 Status Model::Embed(const Sequence& s, float* x) const {
   const int64_t e = config_.width;
-#pragma omp parallel for schedule(static)
-  for (int64_t t = 0; t < static_cast<int64_t>(s.tokens.size()); ++t) {
+  const int64_t rows = static_cast<int64_t>(s.tokens.size());
+#pragma omp parallel for schedule(static) if (rows > kFewRows)
+  for (int64_t t = 0; t < rows; ++t) {
     const int32_t id = s.tokens[t];
     if (id >= 0) {
       ReadRow(*weights_.embedding, id, x + t * e);
@@ -129,7 +135,7 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
   }
 
   const auto norm = [&](const std::vector<float>& weight) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (T > kFewRows)
     for (int64_t t = 0; t < T; ++t) {
       RmsNorm(x + t * E, weight.data(), c.norm_epsilon, E, dtype, normed + t * E * SizeOf(dtype));
     }
@@ -147,7 +153,7 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
     return {};
   };
   const auto add_residual = [&] {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (T > kFewRows)
     for (int64_t t = 0; t < T; ++t) AddTo(y + t * E, E, x + t * E);
   };
 
@@ -193,7 +199,7 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
     KVLINK_RETURN_IF_ERROR(w.gate_up.Run(normed, T, y));
     KVLINK_RETURN_IF_ERROR(adapt(l, Site::kGate, E, y, 2 * F, 0));
     KVLINK_RETURN_IF_ERROR(adapt(l, Site::kUp, E, y, 2 * F, F));
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (T > kFewRows)
     for (int64_t t = 0; t < T; ++t) {
       SiluMul(y + t * 2 * F, y + t * 2 * F + F, F, dtype, normed + t * F * SizeOf(dtype));
     }

@@ -7,11 +7,12 @@ namespace kvlink {
 namespace {
 
 // Matrices one below the other as one Linear.
-Result<Linear> Stack(const std::vector<const TensorInfo*>& parts, DType dtype) {
+Result<Linear> Stack(const std::vector<const TensorInfo*>& parts, DType dtype,
+                     WeightMemory* memory) {
   int64_t rows = 0;
   for (const TensorInfo* part : parts) rows += part->shape[0];
   const int64_t columns = parts[0]->shape[1];
-  return Linear::Create(columns, rows, dtype, [&](int64_t begin, int64_t end, float* out) {
+  const auto fill = [&](int64_t begin, int64_t end, float* out) {
     int64_t first = 0;  // of the part, among all rows
     for (const TensorInfo* part : parts) {
       const int64_t from = std::max(begin, first);
@@ -19,7 +20,8 @@ Result<Linear> Stack(const std::vector<const TensorInfo*>& parts, DType dtype) {
       for (int64_t r = from; r < to; ++r) ReadRow(*part, r - first, out + (r - begin) * columns);
       first += part->shape[0];
     }
-  });
+  };
+  return Linear::Create(columns, rows, dtype, fill, memory);
 }
 
 }  // namespace
@@ -49,11 +51,13 @@ int64_t Weights::bytes() const {
 
 Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DType dtype) {
   Weights weights;
+  weights.memory = std::make_unique<WeightMemory>();
+  WeightMemory* memory = weights.memory.get();
   weights.embedding = file.FindTensor("token_embd.weight");
   const TensorInfo* head =
       config.tied_output ? weights.embedding : file.FindTensor("output.weight");
   // The largest first: packing needs a copy for a moment, best while little else is held.
-  KVLINK_ASSIGN_OR_RETURN(Linear packed_head, Stack({head}, dtype));
+  KVLINK_ASSIGN_OR_RETURN(Linear packed_head, Stack({head}, dtype, memory));
   weights.head.push_back(std::move(packed_head));
   weights.final_norm = ReadVector(*file.FindTensor("output_norm.weight"));
   for (int32_t l = 0; l < config.layers; ++l) {
@@ -61,11 +65,12 @@ Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DTy
     const auto tensor = [&](const char* name) {
       return file.FindTensor(prefix + name + ".weight");
     };
-    KVLINK_ASSIGN_OR_RETURN(Linear qkv,
-                            Stack({tensor("attn_q"), tensor("attn_k"), tensor("attn_v")}, dtype));
-    KVLINK_ASSIGN_OR_RETURN(Linear output, Stack({tensor("attn_output")}, dtype));
-    KVLINK_ASSIGN_OR_RETURN(Linear gate_up, Stack({tensor("ffn_gate"), tensor("ffn_up")}, dtype));
-    KVLINK_ASSIGN_OR_RETURN(Linear down, Stack({tensor("ffn_down")}, dtype));
+    KVLINK_ASSIGN_OR_RETURN(
+        Linear qkv, Stack({tensor("attn_q"), tensor("attn_k"), tensor("attn_v")}, dtype, memory));
+    KVLINK_ASSIGN_OR_RETURN(Linear output, Stack({tensor("attn_output")}, dtype, memory));
+    KVLINK_ASSIGN_OR_RETURN(Linear gate_up,
+                            Stack({tensor("ffn_gate"), tensor("ffn_up")}, dtype, memory));
+    KVLINK_ASSIGN_OR_RETURN(Linear down, Stack({tensor("ffn_down")}, dtype, memory));
     weights.layers.push_back(LayerWeights{ReadVector(*tensor("attn_norm")), std::move(qkv),
                                           std::move(output), ReadVector(*tensor("ffn_norm")),
                                           std::move(gate_up), std::move(down)});

@@ -8,6 +8,7 @@
 #include "model/config.h"
 #include "model/gguf.h"
 #include "tensor/linear.h"
+#include "tensor/weight_memory.h"
 
 namespace kvlink {
 
@@ -21,6 +22,7 @@ struct LayerWeights {
 };
 
 struct Weights {
+  std::unique_ptr<WeightMemory> memory;   // in which all matrices lie
   std::vector<LayerWeights> layers;       // [L]
   std::vector<float> final_norm;          // [E]
   std::vector<Linear> head;               // one: [V, E]

@@ -18,8 +18,10 @@ namespace kvlink {
 namespace {
 
 constexpr int64_t kQueryTile = 64;  // queries a job; times H / G rows
-constexpr int64_t kKeyTile = 512;   // keys a tile: scores of a job stay in the second-level cache
+constexpr int64_t kKeyTile = 256;   // keys a tile: scores of a job stay in the second-level cache
 constexpr int64_t kFewRows = 16;    // below, one row at a time beats a tile multiplication
+
+constexpr int64_t kWorthSharing = 2048;  // (query, key) pairs of all heads: some 10 microseconds
 
 // A multiplication's sizes are rounded up, because every new size in bf16 compiles a kernel.
 int64_t Padded(int64_t n) { return RoundUp(n, 16); }
@@ -50,8 +52,8 @@ struct Accumulator {
 struct Scratch {
   TileMatmul matmul;
   std::vector<std::byte> queries;        // [rows, D] matmul dtype, rotated
-  std::vector<float> scores;             // [rows, kKeyTile]
-  std::vector<std::byte> probabilities;  // [rows, kKeyTile] matmul dtype
+  std::vector<float> scores;             // [rows, keys]
+  std::vector<std::byte> probabilities;  // [rows, keys] matmul dtype
   std::vector<float> product;            // [rows, D]
   std::vector<std::byte> keys, values;  // [kKeyTile, D]: a tile in another dtype, or its padded end
 };
@@ -188,7 +190,8 @@ void Attention::State::RunTile(const AttentionInput& in, const Job& job, const T
   const bool few = IsFew(job);
   const DType dtype = TileDType(job);
   const std::byte* queries = s.queries.data() + from * heads * d * SizeOf(dtype);
-  const int64_t padded = few ? seen : Padded(seen);
+  // Rows lie one behind the other: oneDNN copies operands whose rows stand further apart.
+  const int64_t stride = Padded(seen), padded = few ? seen : stride;
   const Tile shown{tile.view, tile.is_tail, tile.begin, seen};
   const int64_t plane_row =
       (job.group * tile.view->stride + tile.begin) * d * SizeOf(shape.kv_dtype);
@@ -196,17 +199,17 @@ void Attention::State::RunTile(const AttentionInput& in, const Job& job, const T
   if (few) {
     ScoreRows(reinterpret_cast<const float*>(queries), rows,
               static_cast<const std::byte*>(tile.view->keys) + plane_row, seen, d, shape.kv_dtype,
-              s.scores.data(), kKeyTile);
+              s.scores.data(), stride);
   } else {
     const std::byte* keys = TileRows(tile.view->keys, job, shown, padded, dtype, &s.keys);
     s.matmul.Run(Padded(rows), padded, d, dtype, queries, d, keys, d, true, s.scores.data(),
-                 kKeyTile);
+                 stride);
   }
 
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t t = job.begin + from + r / heads;
     const int64_t row = from * heads + r;
-    float* scores = s.scores.data() + r * kKeyTile;
+    float* scores = s.scores.data() + r * stride;
     const int64_t limit = limit_of(t);
     if (tile.view->hidden != nullptr) {
       const uint8_t* hidden = tile.view->hidden + tile.begin;
@@ -221,7 +224,7 @@ void Attention::State::RunTile(const AttentionInput& in, const Job& job, const T
         }
       }
     }
-    std::byte* p = s.probabilities.data() + r * kKeyTile * SizeOf(dtype);
+    std::byte* p = s.probabilities.data() + r * stride * SizeOf(dtype);
     // A row that sees nothing here must not turn infinity minus infinity into NaN.
     const bool masked = tile.is_tail ? !in.tail_segments.empty() : tile.view->hidden != nullptr;
     const bool sees = limit > 0 && (!masked || *std::max_element(scores, scores + limit) >
@@ -237,12 +240,12 @@ void Attention::State::RunTile(const AttentionInput& in, const Job& job, const T
 
   float* values_out = &acc.values[from * heads * d];
   if (few) {
-    AccumulateRows(reinterpret_cast<const float*>(s.probabilities.data()), kKeyTile, rows,
+    AccumulateRows(reinterpret_cast<const float*>(s.probabilities.data()), stride, rows,
                    static_cast<const std::byte*>(tile.view->values) + plane_row, seen, d,
                    shape.kv_dtype, values_out);
   } else {
     const std::byte* values = TileRows(tile.view->values, job, shown, padded, dtype, &s.values);
-    s.matmul.Run(Padded(rows), d, padded, dtype, s.probabilities.data(), kKeyTile, values, d, false,
+    s.matmul.Run(Padded(rows), d, padded, dtype, s.probabilities.data(), stride, values, d, false,
                  s.product.data(), d);
     AddTo(s.product.data(), rows * d, values_out);
   }
@@ -332,9 +335,13 @@ Status Attention::Run(const AttentionInput& in) {
   const int64_t count = static_cast<int64_t>(st.jobs.size());
   if (static_cast<int64_t>(st.accumulators.size()) < count) st.accumulators.resize(count);
 
+  // Waking the other threads takes longer than a token's look at a short prompt.
+  int64_t keys = in.tail.tokens;
+  for (const KvView& segment : in.segments) keys += segment.tokens;
+  const bool shared = in.tokens * keys * st.shape.heads >= kWorthSharing;
   // An exception may not leave a parallel region.
   std::string failure;
-#pragma omp parallel for schedule(dynamic, 1)
+#pragma omp parallel for schedule(dynamic, 1) if (shared)
   for (int64_t i = 0; i < count; ++i) {
     try {
       st.RunJob(in, st.jobs[i], parts, st.scratch[omp_get_thread_num()], st.accumulators[i]);
@@ -344,7 +351,7 @@ Status Attention::Run(const AttentionInput& in) {
     }
   }
   if (!failure.empty()) return Internal("attention failed: " + failure);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (shared && in.tokens >= kFewRows)
   for (int64_t i = 0; i < count; i += parts) st.Combine(in, i, parts);
   return {};
 }

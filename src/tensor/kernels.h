@@ -31,6 +31,7 @@ void Load(const void* x, int64_t n, DType dtype, float* out);
 // One row of a running softmax (online softmax, arXiv 1805.02867). scores [n] are already scaled.
 // Writes probabilities exp(score - new maximum) in `dtype` and zeros up to `padded`; updates
 // *maximum and *sum; returns the factor by which what was accumulated before must be multiplied.
+// REQUIRES: some score is finite; both rows have room for n rounded up to 16.
 float SoftmaxRow(const float* scores, int64_t n, int64_t padded, DType dtype, float* maximum,
                  float* sum, void* probabilities);
 

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "tensor/few_rows.h"
+#include "tensor/kernels.h"
 #include "tensor/onednn.h"
 
 namespace kvlink {
@@ -39,6 +41,22 @@ memory::desc PaddedPlainLayout(int64_t k, int64_t n, DType dtype) {
   return memory::desc({k, n}, ToDnnl(dtype), memory::dims{stride, 1});
 }
 
+// How a packed matrix [K, N] lies, if that is in blocks of pairs.
+PairedLayout PairedLayoutOf(const memory::desc& d, DType dtype) {
+  const dnnl_memory_desc_t& raw = d.data;
+  const dnnl_blocking_desc_t& blocks = raw.format_desc.blocking;
+  if (dtype != DType::kBF16 || raw.format_kind != dnnl_blocked || blocks.inner_nblks != 3 ||
+      blocks.inner_idxs[0] != 0 || blocks.inner_idxs[1] != 1 || blocks.inner_idxs[2] != 0 ||
+      blocks.inner_blks[2] != 2 || blocks.inner_blks[1] % 16 != 0) {
+    return {};
+  }
+  const int64_t k = raw.padded_dims[0], columns = blocks.inner_blks[1];
+  const int64_t block = 2 * blocks.inner_blks[0] * columns;  // of K and N, in numbers
+  // Blocks of K in turn inside a block of columns.
+  if (blocks.strides[0] != block || blocks.strides[1] != k * columns) return {};
+  return {k / 2, columns};
+}
+
 }  // namespace
 
 constexpr size_t kMostKernels = 32;  // row counts a Linear is ready for
@@ -55,10 +73,30 @@ struct Linear::State {
     memory weights;
   };
   std::map<int64_t, Kernel> kernels;  // by padded rows
+  PairedLayout paired;                // of `weights`: then few rows have a kernel of their own
+  std::vector<float> few;             // [rows, 2 * pairs] their x
   dnnl::stream stream{CpuEngine()};
 
   const Kernel& KernelFor(int64_t m);
+  void RunFewRows(const bf16_t* x, int64_t rows, float* y);
 };
+
+void Linear::State::RunFewRows(const bf16_t* x, int64_t rows, float* y) {
+  few.assign(static_cast<size_t>(rows * 2 * paired.pairs), 0.0f);
+  for (int64_t r = 0; r < rows; ++r) {
+    Load(x + r * k, k, DType::kBF16, few.data() + r * 2 * paired.pairs);
+  }
+  const bf16_t* w = static_cast<const bf16_t*>(weights.get_data_handle());
+#pragma omp parallel
+  {
+    // Shares of 32 columns, two cache lines of each pair: an odd count of blocks would leave one
+    // thread a ninth more than the other.
+    const int64_t shares = (n + 31) / 32, thread = omp_get_thread_num();
+    const int64_t begin = shares * thread / omp_get_num_threads() * 32;
+    const int64_t end = std::min(n, shares * (thread + 1) / omp_get_num_threads() * 32);
+    MultiplyFewRows(few.data(), rows, w, paired, begin, end, y, n);
+  }
+}
 
 // The layout is chosen once, at Create. A row count whose kernel cannot read it gets a copy.
 const Linear::State::Kernel& Linear::State::KernelFor(int64_t m) {
@@ -104,11 +142,12 @@ DType MatmulDType(DType wanted) {
 
 int64_t Linear::PaddedRows(int64_t rows, DType matmul_dtype) {
   // oneDNN's bf16 kernels are compiled for each row count; its f32 GEMM is one kernel for all.
-  if (matmul_dtype == DType::kF32 || rows <= 4) return rows;
+  if (matmul_dtype == DType::kF32 || rows <= kMostFewRows) return rows;
   return rows <= 256 ? RoundUp(rows, 16) : RoundUp(rows, 64);
 }
 
-Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const FillRows& fill) {
+Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const FillRows& fill,
+                              WeightMemory* where) {
   try {
     auto state = std::make_unique<State>();
     state->k = k;
@@ -118,7 +157,9 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
     memory::desc layout =
         MakeMatmul(64, k, n, matmul_dtype, AnyLayout(k, n, matmul_dtype)).weights_desc();
     if (IsPlain(layout, k, n, matmul_dtype)) layout = PaddedPlainLayout(k, n, matmul_dtype);
-    state->weights = memory(layout, CpuEngine());
+    void* taken = where == nullptr ? nullptr : where->Take(static_cast<int64_t>(layout.get_size()));
+    state->weights =
+        where == nullptr ? memory(layout, CpuEngine()) : memory(layout, CpuEngine(), taken);
     if (state->weights.get_data_handle() == nullptr) {
       return ResourceExhausted("memory for a matrix of " + std::to_string(n) + " x " +
                                std::to_string(k) + " could not be had; close other programs");
@@ -148,6 +189,7 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
     memory from({{k, n}, ToDnnl(matmul_dtype), memory::format_tag::ba}, CpuEngine(), plain.get());
     dnnl::reorder(from, state->weights).execute(state->stream, from, state->weights);
     state->stream.wait();
+    state->paired = PairedLayoutOf(layout, matmul_dtype);
     return Linear(std::move(state));
   } catch (const dnnl::error& e) {
     return Internal("oneDNN could not pack a matrix of " + std::to_string(n) + " x " +
@@ -161,6 +203,10 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
 Status Linear::Run(const void* x, int64_t rows, float* y) {
   if (rows == 0) return {};
   try {
+    if (state_->paired.columns > 0 && rows <= kMostFewRows) {
+      state_->RunFewRows(static_cast<const bf16_t*>(x), rows, y);
+      return {};
+    }
     const State::Kernel& kernel = state_->KernelFor(PaddedRows(rows, state_->dtype));
     memory xm(kernel.x, CpuEngine(), const_cast<void*>(x));
     memory ym(kernel.y, CpuEngine(), y);

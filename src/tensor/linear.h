@@ -8,6 +8,7 @@
 
 #include "base/dtype.h"
 #include "kvlink/status.h"
+#include "tensor/weight_memory.h"
 
 namespace kvlink {
 
@@ -20,8 +21,10 @@ class Linear {
   // Writes rows [begin, end) of the matrix, f32, slowest first: [end - begin, K].
   using FillRows = std::function<void(int64_t begin, int64_t end, float* out)>;
 
+  // Packs into `where`, which must outlive it, or into memory of its own.
   // Errors: kResourceExhausted (memory), kInternal (oneDNN's own words).
-  static Result<Linear> Create(int64_t k, int64_t n, DType matmul_dtype, const FillRows& fill);
+  static Result<Linear> Create(int64_t k, int64_t n, DType matmul_dtype, const FillRows& fill,
+                               WeightMemory* where = nullptr);
   Linear(Linear&&) noexcept;
   Linear& operator=(Linear&&) noexcept;
   ~Linear();

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <tuple>
+#include <unordered_map>
 
 #include "tensor/onednn.h"
 
@@ -26,14 +27,21 @@ class TileMatmul {
                             transposed ? memory::dims{1, ldb} : memory::dims{ldb, 1});
       const memory::desc cm({m, n}, memory::data_type::f32, memory::dims{ldc, 1});
       const dnnl::matmul::primitive_desc made(dnnl::matmul::desc(am, bm, cm), CpuEngine());
-      found = kernels_.emplace(key, Kernel{dnnl::matmul(made), am, bm, cm}).first;
+      const auto operand = [](const memory::desc& d) {
+        return memory(d, CpuEngine(), DNNL_MEMORY_NONE);
+      };
+      found = kernels_
+                  .emplace(key, Kernel{dnnl::matmul(made),
+                                       {{DNNL_ARG_SRC, operand(am)},
+                                        {DNNL_ARG_WEIGHTS, operand(bm)},
+                                        {DNNL_ARG_DST, operand(cm)}}})
+                  .first;
     }
-    const Kernel& kernel = found->second;
-    dnnl::memory am(kernel.a, CpuEngine(), const_cast<void*>(a));
-    dnnl::memory bm(kernel.b, CpuEngine(), const_cast<void*>(b));
-    dnnl::memory cm(kernel.c, CpuEngine(), c);
-    kernel.primitive.execute(stream_,
-                             {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
+    Kernel& kernel = found->second;
+    kernel.operands[DNNL_ARG_SRC].set_data_handle(const_cast<void*>(a));
+    kernel.operands[DNNL_ARG_WEIGHTS].set_data_handle(const_cast<void*>(b));
+    kernel.operands[DNNL_ARG_DST].set_data_handle(c);
+    kernel.primitive.execute(stream_, kernel.operands);
     stream_.wait();
   }
 
@@ -42,7 +50,7 @@ class TileMatmul {
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, DType>;
   struct Kernel {
     dnnl::matmul primitive;
-    dnnl::memory::desc a, b, c;
+    std::unordered_map<int, dnnl::memory> operands;  // made once: a tile takes microseconds
   };
   std::map<Key, Kernel> kernels_;
   dnnl::stream stream_{CpuEngine()};
