@@ -78,10 +78,10 @@ Result<std::string> ReadQuestion(const std::string& given) {
 Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDocument>& documents,
                     Session& session) {
   const auto go_on = [](std::string_view) { return !Interrupted(); };
-  request.mode = Mode::kLinked;
+  request.method = "link";
   KVLINK_ASSIGN_OR_RETURN(const Answer linked, engine.Ask(request, go_on));
   if (Interrupted()) return Cancelled("ask: stopped");
-  request.mode = Mode::kFull;
+  request.method = "full";
   KVLINK_ASSIGN_OR_RETURN(const Answer full, engine.Ask(request, go_on));
   for (const std::string& warning : linked.warnings) session.Warn(warning);
   if (Interrupted()) return Cancelled("ask: stopped");

@@ -1,17 +1,16 @@
 #include "tensor/weight_memory.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 
 #include "base/bytes.h"
+#include "base/huge_pages.h"
 
 namespace kvlink {
 namespace {
 
-constexpr int64_t kHugePage = int64_t{2} << 20;
+constexpr int64_t kHugePage = kHugePageBytes;
 constexpr int64_t kChunk = int64_t{128} << 20;  // what of it is never touched costs nothing
 
 }  // namespace
@@ -22,9 +21,8 @@ void* WeightMemory::Take(int64_t bytes) {
   bytes = RoundUp(bytes, 64);
   if (used_ + bytes > size_) {
     const int64_t size = std::max(kChunk, RoundUp(bytes, kHugePage));
-    void* chunk = std::aligned_alloc(static_cast<size_t>(kHugePage), static_cast<size_t>(size));
+    void* chunk = AllocateHugePages(static_cast<size_t>(size));
     if (chunk == nullptr) return nullptr;
-    madvise(chunk, static_cast<size_t>(size), MADV_HUGEPAGE);  // advice: its failure costs speed
     chunks_.emplace_back(chunk);
     used_ = 0;
     size_ = size;
