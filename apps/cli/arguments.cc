@@ -40,7 +40,8 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
          std::string("GGUF file, or the name of one in the models folder [") + kDefaultModel + "]")
       ->envname("KVLINK_MODEL")
       ->type_name("PATH|NAME");
-  app.add_option("--links", options->links, "Link file, or none [none]")
+  app.add_option("--links", options->links,
+                 "Link file, or none [MODEL.links.safetensors beside the model, if there]")
       ->envname("KVLINK_LINKS")
       ->type_name("FILE|none");
   app.add_option("--dtype", options->dtype, "What activations and blocks are kept in")
@@ -110,6 +111,7 @@ Arguments ParseArguments(int argc, const char* const* argv) {
   AddModelCommand(app, &command);
   AddCheckCommand(app, &command);
   AddBenchCommand(app, &command);
+  AddEvalCommand(app, &command);
   AddVersionCommand(app, &command);
   for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) {
     sub->footer("Options of every command (--store, --model, --json, ...): kvlink --help");

@@ -17,6 +17,7 @@ void AddStoreCommand(CLI::App& app, Command* command);
 void AddModelCommand(CLI::App& app, Command* command);
 void AddCheckCommand(CLI::App& app, Command* command);
 void AddBenchCommand(CLI::App& app, Command* command);
+void AddEvalCommand(CLI::App& app, Command* command);
 void AddVersionCommand(CLI::App& app, Command* command);
 
 }  // namespace kvlink::cli

@@ -75,6 +75,12 @@ Result<std::string> ModelPath(const std::string& given) {
                   " has none of that name; see: kvlink model list");
 }
 
+std::string LinksBeside(const std::string& model_path) {
+  std::string_view stem = model_path;
+  if (stem.ends_with(".gguf")) stem.remove_suffix(5);
+  return std::string(stem) + ".links.safetensors";
+}
+
 std::string DocumentsPath(const std::string& store) { return store + "/documents.sqlite"; }
 
 bool FileExists(const std::string& path) {

@@ -21,6 +21,9 @@ Result<std::string> ModelsDirectory();
 // one.
 Result<std::string> ModelPath(const std::string& given);
 
+// The link file that a model uses unless told otherwise: MODEL.gguf -> MODEL.links.safetensors.
+std::string LinksBeside(const std::string& model_path);
+
 // The documents that `index` has seen, in a store's folder.
 std::string DocumentsPath(const std::string& store);
 

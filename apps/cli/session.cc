@@ -20,7 +20,12 @@ Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
   EngineOptions options;
   KVLINK_ASSIGN_OR_RETURN(options.model_path, ModelPath(options_.model));
   KVLINK_ASSIGN_OR_RETURN(options.store_path, store_path());
-  if (options_.links != "none") options.links_path = options_.links;
+  if (options_.links.empty()) {
+    const std::string beside = LinksBeside(options.model_path);
+    if (FileExists(beside)) options.links_path = beside;
+  } else if (options_.links != "none") {
+    options.links_path = options_.links;
+  }
   options.dtype = options_.dtype;
   options.threads = options_.threads;
   options.store_budget_bytes = static_cast<int64_t>(options_.budget_bytes);

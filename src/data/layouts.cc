@@ -154,7 +154,7 @@ Status AddGold(const Node& node, Example* example) {
 }
 
 // {"id", "dataset", "question", "answers", "documents", "gold"}
-Status ReadDocuments(const Node& record, const ReadOptions& options, Example* example) {
+Status ReadDocuments(const Node& record, const ReadExamplesOptions& options, Example* example) {
   KVLINK_ASSIGN_OR_RETURN(example->id, Id(record["id"]));
   KVLINK_ASSIGN_OR_RETURN(example->question, FullText(record["question"]));
   KVLINK_RETURN_IF_ERROR(AddAnswers(record["answers"], &example->answers));
@@ -319,8 +319,9 @@ struct SquadQuestion {
 
 // Chooses distractors and places the paragraph among them. `order` holds every paragraph's index
 // and is left as it was found.
-void PlaceParagraph(const std::vector<ExampleDocument>& paragraphs, const ReadOptions& options,
-                    const SquadQuestion& question, std::vector<int32_t>* order, Example* example) {
+void PlaceParagraph(const std::vector<ExampleDocument>& paragraphs,
+                    const ReadExamplesOptions& options, const SquadQuestion& question,
+                    std::vector<int32_t>* order, Example* example) {
   const size_t wanted = static_cast<size_t>(std::max(options.squad_documents, 1)) - 1;
   Random random(options.squad_seed ^ Xxh3(AsBytes(example->id)));
   std::vector<int32_t> chosen, with_answer;
@@ -376,7 +377,7 @@ Status ReadSquadParagraph(const Node& paragraph, const Example& blank, const std
 }
 
 // SQuAD 1.1 (and what has an answer in 2.0)
-Status ReadSquad(const Node& record, const Example& blank, const ReadOptions& options,
+Status ReadSquad(const Node& record, const Example& blank, const ReadExamplesOptions& options,
                  std::vector<Example>* examples) {
   const Node data = record["data"];
   KVLINK_RETURN_IF_ERROR(data.NeedArray("articles"));
@@ -412,7 +413,8 @@ std::string Names(const json& object) {
   return names.empty() ? "no field" : names;
 }
 
-Status ReadObject(const Node& record, const ReadOptions& options, std::vector<Example>* examples) {
+Status ReadObject(const Node& record, const ReadExamplesOptions& options,
+                  std::vector<Example>* examples) {
   const json& object = *record.value;
   Example example;
   example.dataset = record.place->dataset;
@@ -459,8 +461,8 @@ std::string Reason(const json::exception& e) {
 
 }  // namespace
 
-Status ReadRecord(const RecordPlace& place, std::string_view record, const ReadOptions& options,
-                  std::vector<Example>* examples) {
+Status ReadRecord(const RecordPlace& place, std::string_view record,
+                  const ReadExamplesOptions& options, std::vector<Example>* examples) {
   const std::string where = place.path + ":" + std::to_string(place.line) + ": ";
   try {
     const json value = json::parse(record);

@@ -21,7 +21,7 @@ struct RecordPlace {
 };
 
 // Appends the record's examples: one, none (unanswerable), or SQuAD's many.
-Status ReadRecord(const RecordPlace& place, std::string_view record, const ReadOptions& options,
-                  std::vector<Example>* examples);
+Status ReadRecord(const RecordPlace& place, std::string_view record,
+                  const ReadExamplesOptions& options, std::vector<Example>* examples);
 
 }  // namespace kvlink

@@ -152,7 +152,7 @@ std::vector<Record> ObjectsOf(std::string_view text) {
 }
 
 Status ReadText(const std::string& path, std::string_view text, const std::string& dataset,
-                const ReadOptions& options, std::vector<Example>* examples) {
+                const ReadExamplesOptions& options, std::vector<Example>* examples) {
   if (const size_t end = WellFormedEnd(text, 0); end != text.size()) {
     return Broken(path, LineCounter(text).LineAt(end), "JSON or UTF-8 text",
                   "the bytes " + Quoted(text.substr(end, 4)));
@@ -171,7 +171,7 @@ Status ReadText(const std::string& path, std::string_view text, const std::strin
 }
 
 Result<std::vector<Example>> ReadTextOrRecords(const std::string& path, std::string_view text,
-                                               const ReadOptions& options) {
+                                               const ReadExamplesOptions& options) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   const std::string dataset = options.dataset.empty() ? Stem(path) : options.dataset;
   const size_t begin = text.find_first_not_of(kSpaces);
@@ -205,7 +205,7 @@ Result<std::vector<Example>> ReadTextOrRecords(const std::string& path, std::str
 }  // namespace
 
 Result<std::vector<Example>> ReadExamples(FileSystem& files, const std::string& path,
-                                          const ReadOptions& options) {
+                                          const ReadExamplesOptions& options) {
   KVLINK_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file, files.Map(path));
   const std::span<const std::byte> bytes = file->bytes();
   if (IsGzip(bytes)) {

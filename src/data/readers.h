@@ -14,7 +14,7 @@
 
 namespace kvlink {
 
-struct ReadOptions {
+struct ReadExamplesOptions {
   std::string dataset;                   // not empty: stands in place of the file's own name
   std::optional<ExampleKind> kind;       // for lists of documents: kQuestion or kSummary
   int64_t limit = 0;                     // at most so many examples; 0: all
@@ -49,6 +49,6 @@ struct ReadOptions {
 // that is wrong, and for a file that holds no example; kNotFound and kUnavailable as FileSystem
 // says.
 Result<std::vector<Example>> ReadExamples(FileSystem& files, const std::string& path,
-                                          const ReadOptions& options);
+                                          const ReadExamplesOptions& options);
 
 }  // namespace kvlink

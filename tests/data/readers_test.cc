@@ -18,13 +18,13 @@ namespace {
 using testing::Gzip;
 using testing::MemoryFile;
 
-Result<std::vector<Example>> Read(std::string_view bytes, const ReadOptions& options = {},
+Result<std::vector<Example>> Read(std::string_view bytes, const ReadExamplesOptions& options = {},
                                   const std::string& path = "folder/trivia.jsonl") {
   MemoryFile file(bytes);
   return ReadExamples(file, path, options);
 }
 
-std::vector<Example> MustRead(std::string_view bytes, const ReadOptions& options = {},
+std::vector<Example> MustRead(std::string_view bytes, const ReadExamplesOptions& options = {},
                               const std::string& path = "folder/trivia.jsonl") {
   auto examples = Read(bytes, options, path);
   EXPECT_TRUE(examples.ok()) << examples.status().message();
@@ -69,7 +69,7 @@ TEST(Readers, GzipIsKnownByItsBytesNotItsName) {
 }
 
 TEST(Readers, OptionsNameKindDatasetAndLimit) {
-  ReadOptions options;
+  ReadExamplesOptions options;
   options.dataset = "mine";
   options.kind = ExampleKind::kSummary;
   options.limit = 1;
@@ -163,12 +163,12 @@ TEST(Readers, SquadTakesDistractorsFromItsFile) {
     for (const ExampleDocument& document : example.documents) all += document.text;
     return all;
   };
-  ReadOptions limited;
+  ReadExamplesOptions limited;
   limited.limit = 3;
   const auto again = MustRead(Squad(40), limited);
   ASSERT_EQ(again.size(), 3u);
   EXPECT_EQ(texts(again[2]), texts(examples[2]));
-  ReadOptions seeded;
+  ReadExamplesOptions seeded;
   seeded.squad_seed = 2;
   EXPECT_NE(texts(MustRead(Squad(40), seeded)[2]), texts(examples[2]));
 }
@@ -356,7 +356,7 @@ TEST(Readers, DamagedGzipAndBombs) {
   EXPECT_EQ(Read(flipped).code(), StatusCode::kInvalidArgument);
 
   // 64 MiB of zeros in 64 KiB: refused at the limit, not after it.
-  ReadOptions options;
+  ReadExamplesOptions options;
   options.max_bytes = 1 << 20;
   const auto bomb = Read(Gzip(std::string(64 << 20, '\0')), options);
   ASSERT_FALSE(bomb.ok());
@@ -365,7 +365,7 @@ TEST(Readers, DamagedGzipAndBombs) {
             std::string::npos);
   const auto large = Read(std::string(2 << 20, 'x'), options, "x.txt");
   EXPECT_EQ(large.status().message(), "x.txt: at most 1048576 bytes expected, 2097152 found");
-  EXPECT_EQ(ReadOptions().max_bytes, int64_t{4} << 30);
+  EXPECT_EQ(ReadExamplesOptions().max_bytes, int64_t{4} << 30);
 }
 
 TEST(Readers, TextThatIsNoText) {

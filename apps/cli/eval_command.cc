@@ -1,0 +1,121 @@
+// kvlink eval FILE...: quality and cost of methods over questions with known answers. Main path:
+// ReadExamples -> ArrangeExamples -> Evaluate -> Summarise -> report.
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.h"
+#include "cli/evaluating.h"
+#include "cli/interrupt.h"
+#include "cli/json_output.h"
+#include "cli/places.h"
+#include "data/readers.h"
+#include "eval/report.h"
+#include "eval/summary.h"
+
+namespace kvlink::cli {
+namespace {
+
+struct EvalCommandOptions {
+  std::vector<std::string> files;
+  EvaluationOptions evaluation;
+  std::string gold_position = "shuffle";
+  std::string out;
+};
+
+const std::map<std::string, GoldPosition> kGoldPositions = {{"shuffle", GoldPosition::kShuffled},
+                                                            {"cycle", GoldPosition::kCycled},
+                                                            {"every", GoldPosition::kEvery}};
+
+Result<int> RunEval(EvalCommandOptions options, Session& session) {
+  if (session.json()) session.KeepWarningsSilently();
+  EvaluationOptions& evaluation = options.evaluation;
+  KVLINK_ASSIGN_OR_RETURN(evaluation.engine, session.MakeEngineOptions(/*read_only=*/false));
+  evaluation.gold_position = kGoldPositions.at(options.gold_position);
+  std::vector<Example> examples;
+  for (const std::string& file : options.files) {
+    KVLINK_ASSIGN_OR_RETURN(
+        std::vector<Example> read,
+        ReadExamples(FileSystem::Posix(), file, {.squad_seed = evaluation.seed}));
+    std::move(read.begin(), read.end(), std::back_inserter(examples));
+  }
+  examples = ArrangeExamples(std::move(examples), evaluation);
+  KVLINK_ASSIGN_OR_RETURN(const Json description, DescribeEvaluation(evaluation, options.files));
+  KVLINK_ASSIGN_OR_RETURN(PredictionLog log, OpenEvaluationLog(options.out, description));
+
+  CatchInterrupt();
+  KVLINK_RETURN_IF_ERROR(EvaluateWithProgress(evaluation, examples, session, &log));
+  Report report = Summarise(log.all(), evaluation.methods, evaluation.seed);
+  report.title = "Answers and their cost, by method";
+  report.notes = {
+      "model " + FileName(evaluation.engine.model_path),
+      "links " +
+          (evaluation.engine.links_path.empty() ? "none" : FileName(evaluation.engine.links_path)),
+      "seed " + std::to_string(evaluation.seed) + " of the documents' order"};
+  const Json json = ReportToJson(evaluation, report);
+  if (!options.out.empty()) {
+    FileSystem& files = FileSystem::Posix();
+    KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, options.out + "/report.html", ReportHtml(report)));
+    KVLINK_RETURN_IF_ERROR(
+        WriteWholeFile(files, options.out + "/report.json", DumpJson(json) + "\n"));
+  }
+  if (session.json()) {
+    PrintJson(json);
+  } else {
+    PrintText(ReportText(report));
+    if (!options.out.empty() && session.chatty()) {
+      session.console().Line("written: " + options.out +
+                             "/report.html, report.json, predictions.jsonl");
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+void AddEvalCommand(CLI::App& app, Command* command) {
+  auto options = std::make_shared<EvalCommandOptions>();
+  EvaluationOptions& evaluation = options->evaluation;
+  evaluation.methods = {"none", "full", "reuse", "link"};
+  CLI::App* sub = app.add_subcommand(
+      "eval", "Measure answers and their cost, by method, over questions with known answers");
+  sub->add_option("FILE", options->files,
+                  "Questions: JSON lines {question, answers, documents, gold}, or the layouts of "
+                  "NaturalQuestions, HotpotQA, 2WikiMultiHopQA, MuSiQue, SQuAD; may be gzip'd")
+      ->required();
+  sub->add_option("--methods", evaluation.methods, "Methods to compare (docs/methods.md)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("METHOD,...")
+      ->capture_default_str();
+  sub->add_option("--block-links", evaluation.block_links_path,
+                  "Link file of method block (K = 0, with an adapter of its own)")
+      ->type_name("FILE");
+  sub->add_option("--limit", evaluation.limit, "Examples of each data set; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  sub->add_option("--documents", evaluation.documents,
+                  "At most N documents an example, those with the answer first; 0: all")
+      ->check(CLI::Range(0, 10000))
+      ->type_name("N");
+  sub->add_option(
+         "--gold-position", options->gold_position,
+         "Where the document with the answer stands: shuffle, cycle (question i at place i "
+         "modulo n), every (each question once a place)")
+      ->check(CLI::IsMember({"shuffle", "cycle", "every"}))
+      ->capture_default_str();
+  sub->add_option("--seed", evaluation.seed, "Of the documents' order and the intervals")
+      ->capture_default_str();
+  sub->add_option("--max-tokens", evaluation.max_tokens,
+                  "Most tokens of an answer; 0: only the gold answer's loss")
+      ->check(CLI::Range(0, 1 << 20))
+      ->type_name("N")
+      ->capture_default_str();
+  sub->add_option("--out", options->out,
+                  "Folder for predictions.jsonl, report.html and report.json; a run that was "
+                  "stopped goes on from what is there")
+      ->type_name("DIR");
+  sub->callback([command, options] {
+    *command = [options](Session& session) { return RunEval(*options, session); };
+  });
+}
+
+}  // namespace kvlink::cli

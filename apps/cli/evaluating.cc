@@ -1,0 +1,131 @@
+#include "cli/evaluating.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "cli/interrupt.h"
+#include "cli/places.h"
+
+namespace kvlink::cli {
+namespace {
+
+constexpr int64_t kMostDescriptionBytes = 1 << 20;
+
+Result<std::string> FileHash(const std::string& path) {
+  KVLINK_ASSIGN_OR_RETURN(const auto mapped, FileSystem::Posix().Map(path));
+  return ToHex(Sha256().Update(mapped->bytes()).Finish());
+}
+
+Json NumberOrNull(const Estimate& e) { return e.measured() ? Json(e.value) : Json(); }
+
+void AddMeasure(const char* name, const Estimate& e, Json* row, Json* ci) {
+  (*row)[name] = NumberOrNull(e);
+  if (e.has_interval()) (*ci)[name] = {e.low, e.high};
+}
+
+}  // namespace
+
+Result<Json> DescribeEvaluation(const EvaluationOptions& options,
+                                const std::vector<std::string>& files) {
+  Json json = {{"seed", options.seed},
+               {"limit", options.limit},
+               {"documents", options.documents},
+               {"gold_position", static_cast<int>(options.gold_position)},
+               {"max_tokens", options.max_tokens},
+               {"piece_words", options.piece_words},
+               {"dtype", options.engine.dtype}};
+  const auto add_file = [&](const std::string& name, const std::string& path) -> Status {
+    if (path.empty()) {
+      json[name] = "none";
+      return {};
+    }
+    KVLINK_ASSIGN_OR_RETURN(json[name], FileHash(path));
+    return {};
+  };
+  KVLINK_RETURN_IF_ERROR(add_file("model", options.engine.model_path));
+  KVLINK_RETURN_IF_ERROR(add_file("links", options.engine.links_path));
+  KVLINK_RETURN_IF_ERROR(add_file("block_links", options.block_links_path));
+  for (const std::string& file : files) {
+    KVLINK_RETURN_IF_ERROR(add_file("file " + FileName(file), file));
+  }
+  return json;
+}
+
+Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& description) {
+  if (folder.empty()) return PredictionLog::Open("");
+  FileSystem& files = FileSystem::Posix();
+  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(folder));
+  const std::string path = folder + "/run.json";
+  if (!FileExists(path)) {
+    KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, path, DumpJson(description) + "\n"));
+  } else {
+    KVLINK_ASSIGN_OR_RETURN(const std::string text,
+                            ReadWholeFile(files, path, kMostDescriptionBytes));
+    const Json there = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    for (const auto& [name, value] : description.items()) {
+      if (there.is_object() && there.contains(name) && there[name] == value) continue;
+      return FailedPrecondition(
+          folder + " holds another evaluation: " + name + " is " +
+          (there.is_object() && there.contains(name) ? DumpJson(there[name]) : "not there") +
+          " in its run.json, and " + DumpJson(value) + " now; choose another --out");
+    }
+  }
+  return PredictionLog::Open(folder + "/predictions.jsonl");
+}
+
+Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<Example>& examples,
+                            Session& session, PredictionLog* log) {
+  ProgressBar bar(session.console(), "evaluating",
+                  session.chatty() && session.console().err_is_terminal());
+  Clock& clock = Clock::System();
+  const double start = clock.MonotonicMs();
+  const int64_t already = static_cast<int64_t>(log->all().size());
+  return Evaluate(
+      options, examples,
+      [&](int64_t done, int64_t total, std::string_view dataset) {
+        // What the log had is passed at no cost and tells nothing of the rate.
+        const auto fresh = static_cast<double>(static_cast<int64_t>(log->all().size()) - already);
+        const double each = fresh > 0 ? (clock.MonotonicMs() - start) / fresh : -1;
+        bar.Draw(static_cast<double>(done) / static_cast<double>(total),
+                 FormatCount(done) + "/" + FormatCount(total) + " " + std::string(dataset),
+                 each < 0 ? -1 : each * static_cast<double>(total - done));
+        return !Interrupted();
+      },
+      log);
+}
+
+Json ReportToJson(const EvaluationOptions& options, const Report& report) {
+  Json rows = Json::array(), paired = Json::array();
+  for (const Row& row : report.rows) {
+    Json json = {{"dataset", row.dataset}, {"method", row.method}, {"n", row.n}};
+    Json ci = Json::object();
+    AddMeasure("subspan_em", row.subspan_em, &json, &ci);
+    AddMeasure("em", row.em, &json, &ci);
+    AddMeasure("f1", row.f1, &json, &ci);
+    AddMeasure("rouge_l", row.rouge_l, &json, &ci);
+    AddMeasure("gold_loss", row.gold_loss, &json, &ci);
+    AddMeasure("recovered", row.recovered, &json, &ci);
+    AddMeasure("answer_tokens", row.answer_tokens, &json, &ci);
+    AddMeasure("computed_tokens", row.computed_tokens, &json, &ci);
+    AddMeasure("ttft_ms", row.ttft_ms, &json, &ci);
+    json["ci"] = std::move(ci);
+    rows.push_back(std::move(json));
+  }
+  for (const Difference& d : report.differences) {
+    paired.push_back({{"dataset", d.dataset},
+                      {"method", d.method},
+                      {"against", d.baseline},
+                      {"measure", d.metric},
+                      {"n", d.n},
+                      {"difference", NumberOrNull(d.value)},
+                      {"ci", {d.value.low, d.value.high}}});
+  }
+  const std::string& links = options.engine.links_path;
+  return {{"rows", std::move(rows)},
+          {"paired", std::move(paired)},
+          {"model", FileName(options.engine.model_path)},
+          {"links", links.empty() ? Json() : Json(FileName(links))},
+          {"seed", options.seed}};
+}
+
+}  // namespace kvlink::cli

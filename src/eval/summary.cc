@@ -1,0 +1,168 @@
+#include "eval/summary.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "data/random.h"
+
+namespace kvlink {
+namespace {
+
+constexpr int kResamples = 1000;
+
+// One method's answers on one data set, question by question in the same order for all methods.
+using Answers = std::vector<const Prediction*>;
+
+struct DataSet {
+  std::string name;
+  std::map<std::string, Answers> by_method;
+};
+
+std::vector<DataSet> Group(const std::vector<Prediction>& predictions,
+                           const std::vector<std::string>& methods) {
+  using Question = std::pair<std::string, std::string>;  // data set, id
+  std::vector<std::string> names;
+  std::map<std::string, std::vector<Question>> questions;  // of a data set, as they came
+  std::map<Question, std::map<std::string, const Prediction*>> answers;
+  for (const Prediction& p : predictions) {
+    if (std::find(methods.begin(), methods.end(), p.method) == methods.end()) continue;
+    const Question question(p.dataset, p.id);
+    if (!questions.contains(p.dataset)) names.push_back(p.dataset);
+    auto& of_question = answers[question];
+    if (of_question.empty()) questions[p.dataset].push_back(question);
+    of_question.emplace(p.method, &p);
+  }
+  std::vector<DataSet> sets;
+  for (const std::string& name : names) {
+    DataSet set{name, {}};
+    for (const Question& question : questions[name]) {
+      const auto& of_question = answers[question];
+      if (of_question.size() < methods.size()) continue;
+      for (const std::string& method : methods) {
+        set.by_method[method].push_back(of_question.at(method));
+      }
+    }
+    if (!set.by_method.empty()) sets.push_back(std::move(set));
+  }
+  return sets;
+}
+
+struct Metric {
+  const char* name;
+  std::optional<double> (*of)(const Prediction&);
+  Estimate Row::*place;
+};
+constexpr Metric kMetrics[] = {
+    {"gold_loss", [](const Prediction& p) { return std::optional(p.gold_loss); }, &Row::gold_loss},
+    {"subspan_em", [](const Prediction& p) { return p.scores.subspan_em; }, &Row::subspan_em},
+    {"em", [](const Prediction& p) { return p.scores.em; }, &Row::em},
+    {"f1", [](const Prediction& p) { return p.scores.f1; }, &Row::f1},
+    {"rouge_l", [](const Prediction& p) { return p.scores.rouge_l; }, &Row::rouge_l}};
+
+// Empty unless every question has it.
+std::vector<double> ValuesOf(const Answers& answers, const Metric& metric) {
+  std::vector<double> values;
+  for (const Prediction* p : answers) {
+    const std::optional<double> value = metric.of(*p);
+    if (!value) return {};
+    values.push_back(*value);
+  }
+  return values;
+}
+
+std::vector<double> Losses(const DataSet& set, const std::string& method) {
+  return ValuesOf(set.by_method.at(method), kMetrics[0]);
+}
+
+// A ratio of differences of means has no interval of its own form: the questions are drawn again.
+Estimate Recovered(const std::vector<double>& none, const std::vector<double>& full,
+                   const std::vector<double>& method, uint64_t seed) {
+  const size_t n = none.size();
+  Random random(seed);
+  std::vector<double> shares;
+  double share = 0;
+  for (int r = 0; r <= kResamples; ++r) {
+    double kept = 0, worth = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const size_t q = r == 0 ? i : random.Below(n);
+      kept += none[q] - method[q];
+      worth += none[q] - full[q];
+    }
+    if (r == 0) {
+      share = kept / worth;
+    } else {
+      shares.push_back(kept / worth);
+    }
+  }
+  std::sort(shares.begin(), shares.end());
+  const size_t cut = shares.size() * 25 / 1000;
+  return {share, shares[cut], shares[shares.size() - 1 - cut]};
+}
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<int64_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+Row RowOf(const DataSet& set, const std::string& method, uint64_t seed) {
+  const Answers& answers = set.by_method.at(method);
+  Row row;
+  row.dataset = set.name;
+  row.method = method;
+  row.n = static_cast<int64_t>(answers.size());
+  for (const Metric& metric : kMetrics) {
+    const std::vector<double> values = ValuesOf(answers, metric);
+    if (!values.empty()) row.*metric.place = MeanWithInterval(values, {.seed = seed});
+  }
+  std::vector<double> answer_tokens, computed_tokens, ttft;
+  for (const Prediction* p : answers) {
+    answer_tokens.push_back(static_cast<double>(p->answer_tokens));
+    computed_tokens.push_back(static_cast<double>(p->computed_tokens));
+    ttft.push_back(p->ttft_ms);
+  }
+  row.answer_tokens = MeanWithInterval(answer_tokens, {.seed = seed});
+  row.computed_tokens = MeanWithInterval(computed_tokens, {.seed = seed});
+  row.ttft_ms.value = Median(std::move(ttft));
+  return row;
+}
+
+}  // namespace
+
+Report Summarise(const std::vector<Prediction>& predictions,
+                 const std::vector<std::string>& methods, uint64_t seed) {
+  const auto asked = [&](const std::string& method) {
+    return std::find(methods.begin(), methods.end(), method) != methods.end();
+  };
+  const std::string best = asked("full+adapter") ? "full+adapter" : "full";
+  Report report;
+  for (const DataSet& set : Group(predictions, methods)) {
+    for (const std::string& method : methods) {
+      Row row = RowOf(set, method, seed);
+      if (asked("none") && asked(best)) {
+        row.recovered =
+            Recovered(Losses(set, "none"), Losses(set, best), Losses(set, method), seed);
+      }
+      report.rows.push_back(std::move(row));
+    }
+    for (const char* baseline : {"full", "full+adapter", "link"}) {
+      if (!asked(baseline)) continue;
+      for (const std::string& method : methods) {
+        if (method == baseline) continue;
+        for (const Metric& metric : kMetrics) {
+          const std::vector<double> a = ValuesOf(set.by_method.at(baseline), metric),
+                                    b = ValuesOf(set.by_method.at(method), metric);
+          if (a.empty() || b.empty()) continue;
+          report.differences.push_back({set.name, metric.name, method, baseline,
+                                        static_cast<int64_t>(a.size()),
+                                        PairedDifference(a, b, {.seed = seed})});
+        }
+      }
+    }
+  }
+  for (Row& mean : MeanRows(report.rows)) report.rows.push_back(std::move(mean));
+  return report;
+}
+
+}  // namespace kvlink

@@ -1,0 +1,23 @@
+// From predictions to a report's rows: means of each method on each data set with their intervals,
+// the share of the documents' worth that a method recovers, paired differences between methods.
+// Pure. Not here: how rows are shown (eval/report.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "eval/prediction.h"
+#include "eval/report.h"
+
+namespace kvlink {
+
+// Rows by data set in the order of appearance, then by method as asked, then the means over data
+// sets; each method against full, full+adapter and link. Only questions that every method has
+// answered count, so that all rows speak of the same ones. A time to first token is a median.
+// recovered = (loss of none - loss) / (loss of none - loss of full+adapter, or of full where
+// full+adapter was not asked): 1 is as good as full attention, 0 as bad as no documents.
+Report Summarise(const std::vector<Prediction>& predictions,
+                 const std::vector<std::string>& methods, uint64_t seed);
+
+}  // namespace kvlink
