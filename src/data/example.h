@@ -1,5 +1,5 @@
-// One example to measure or to train on, whatever file it came from: a question, the documents it is
-// asked over, and what a right answer is. Place: read by data/readers.h, used by eval and train.
+// One example to measure or to train on, whatever file it came from: a question, the documents it
+// is asked over, and what a right answer is. Place: read by data/readers.h, used by eval and train.
 #pragma once
 
 #include <cstdint>

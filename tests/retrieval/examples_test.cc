@@ -19,9 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::TempDir;
 
-fs::path Examples() {
-  return fs::path(__FILE__).parent_path().parent_path().parent_path() / "examples";
-}
+fs::path Examples() { return testing::TreePath("examples"); }
 
 // Byte-level BPE makes about 1.35 tokens of a word of plain English; 1.5 leaves room.
 int64_t CountTokens(std::string_view text) {

@@ -32,14 +32,14 @@ std::string RealModelPath() {
   return IfExists(data / "kvlink/models/SmolLM2-135M-Instruct.Q4_1.gguf");
 }
 
+// Told by CMake: __FILE__ may be relative to a folder that only the compiler knew.
+std::string TreePath(const std::string& relative) { return KVLINK_TREE + ("/" + relative); }
+
 std::string SharedPath(const std::string& relative) {
   if (const std::string shared = Environment("KVLINK_SHARED"); !shared.empty()) {
     return IfExists(std::filesystem::path(shared) / relative);
   }
-  // From tests/support/places.cc up to the tree, and beside it.
-  const std::filesystem::path tree =
-      std::filesystem::absolute(__FILE__).parent_path().parent_path().parent_path();
-  return IfExists(tree.parent_path() / "shared" / relative);
+  return IfExists(std::filesystem::path(KVLINK_TREE).parent_path() / "shared" / relative);
 }
 
 }  // namespace kvlink::testing

@@ -52,6 +52,7 @@ class TempDir {
 
 // Environment and places of what tests need from outside; empty if missing (then skip, saying so).
 std::string RealModelPath();  // KVLINK_TEST_MODEL, or the default model's place
+std::string TreePath(const std::string& relative);    // in this tree, always there
 std::string SharedPath(const std::string& relative);  // KVLINK_SHARED, or ../shared beside the tree
 
 }  // namespace kvlink::testing
