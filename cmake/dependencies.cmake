@@ -15,3 +15,25 @@ if(KVLINK_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED CONFIG)                   # libgtest-dev
   find_package(rapidcheck REQUIRED CONFIG)                   # librapidcheck-dev
 endif()
+
+# Torch (libtorch-dev, or a newer one on CMAKE_PREFIX_PATH): for kvlink-train alone.
+set(KVLINK_TRAINER OFF)
+if(NOT KVLINK_BUILD_TRAINER STREQUAL "OFF")
+  if(KVLINK_BUILD_TRAINER STREQUAL "ON")
+    find_package(Torch 1.13 REQUIRED)
+  else()
+    find_package(Torch 1.13 QUIET)
+  endif()
+  if(Torch_FOUND)
+    set(KVLINK_TRAINER ON)
+    # Its package may ask for flags (the C++ ABI above all); they are for the files that include it.
+    # Its headers are the system's: their warnings are not ours.
+    add_library(kvlink_torch INTERFACE)
+    target_link_libraries(kvlink_torch INTERFACE ${TORCH_LIBRARIES})
+    target_include_directories(kvlink_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+    separate_arguments(torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+    target_compile_options(kvlink_torch INTERFACE ${torch_flags})
+  else()
+    message(STATUS "Torch was not found: kvlink-train is not built (libtorch-dev has it)")
+  endif()
+endif()

@@ -1,0 +1,64 @@
+#include "train/arguments.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <map>
+
+namespace kvlink::train_app {
+
+Arguments ParseArguments(int argc, char** argv) {
+  Arguments a;
+  TrainOptions& o = a.options;
+  CLI::App app(
+      "Trains the link tokens and the adapter that make a model answer over linked documents");
+  app.add_option("--model", o.model, "GGUF file of the base model")->required()->type_name("FILE");
+  app.add_option("--out", o.out, "The link file to write")->required()->type_name("FILE");
+  app.add_option("--train", o.train, "Files of examples")->required()->type_name("FILE");
+  app.add_option("--valid", o.valid, "Files of examples to measure on")->type_name("FILE");
+  app.add_option("--limit", o.limit, "Examples of each training file; 0: all");
+  app.add_option("--valid-limit", o.valid_limit, "Examples of each validation file; 0: all");
+  app.add_option("--valid-every", o.valid_every, "Steps between validations; 0: only at the end")
+      ->capture_default_str();
+  app.add_option("--documents", o.documents, "At most so many documents an example; 0: all");
+  app.add_option("--attention", o.attention, "linked, or full: the control without blocks")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, TrainAttention>{
+          {"linked", TrainAttention::kLinked}, {"full", TrainAttention::kFull}}));
+  app.add_option("-k,--links", o.k, "Link tokens after each document")->capture_default_str();
+  app.add_option("--per-slot", o.slots, "Link tokens of their own for the first N documents")
+      ->capture_default_str();
+  app.add_option("--link-start", o.link_start, "mean, or a text whose tokens they start from")
+      ->capture_default_str();
+  app.add_option("--rank", o.rank, "The adapter's rank; 0: no adapter")->capture_default_str();
+  app.add_option("--alpha", o.alpha, "The adapter's scale times its rank")->capture_default_str();
+  app.add_option("--lr", o.adapter_rate, "The adapter's learning rate")->capture_default_str();
+  app.add_option("--link-lr", o.link_rate, "The link tokens' learning rate")->capture_default_str();
+  app.add_option("--weight-decay", o.weight_decay)->capture_default_str();
+  app.add_option("--warmup", o.warmup, "Share of the steps")->capture_default_str();
+  app.add_option("--clip", o.clip, "Largest norm of a gradient; 0: any")->capture_default_str();
+  app.add_option("--batch", o.batch, "Examples a step")->capture_default_str();
+  app.add_option("--micro-batch", o.micro_batch, "Examples computed together")
+      ->capture_default_str();
+  app.add_option("--epochs", o.epochs)->capture_default_str();
+  app.add_option("--seed", o.seed)->capture_default_str();
+  app.add_option("--dtype", o.dtype, "Of the frozen matrices")
+      ->check(CLI::IsMember({"auto", "bf16", "f32"}))
+      ->capture_default_str();
+  app.add_option("--threads", o.threads)->capture_default_str();
+  app.add_option("--max-tokens", o.max_tokens, "Longest prompt; 0: the model's context");
+  app.add_option("--store", o.store, "Folder where documents' blocks are kept")->type_name("DIR");
+  app.add_option("--store-budget", o.store_budget, "Most bytes it may take; 0: no limit")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+  app.add_option("--memory-budget", o.memory_budget, "Most bytes of blocks kept in memory")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    a.exit_status = app.exit(error) == 0 ? 0 : 2;
+    return a;
+  }
+  a.run = true;
+  return a;
+}
+
+}  // namespace kvlink::train_app

@@ -1,0 +1,44 @@
+// The documents' blocks for training: from memory, from a store on disk, or encoded by the serving
+// engine. Gradients never reach them (kvlink.md, section 6).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kv/store.h"
+#include "link/indexer.h"
+#include "train/training_prompt.h"
+
+namespace kvlink {
+
+struct DocumentBlockCounters {
+  int64_t from_memory = 0;  // blocks
+  int64_t from_store = 0;
+  int64_t encoded = 0;
+  int64_t encoded_tokens = 0;
+};
+
+// Thread promise: one call at a time (it runs the model).
+class DocumentBlocks {
+ public:
+  // `model` outlives it. memory_budget 0: none kept in memory. store empty: none on disk.
+  static Result<std::unique_ptr<DocumentBlocks>> Open(Model* model, int64_t memory_budget,
+                                                      const std::string& store,
+                                                      int64_t store_budget);
+
+  // As many as prompt.documents.
+  Result<std::vector<std::shared_ptr<const Block>>> Fetch(const TrainingPrompt& prompt);
+
+  const DocumentBlockCounters& counters() const { return counters_; }
+
+ private:
+  DocumentBlocks() = default;
+  std::unique_ptr<BlockStore> memory_;  // may be null
+  std::unique_ptr<BlockStore> disk_;    // may be null
+  std::unique_ptr<Indexer> indexer_;
+  bool disk_full_ = false;
+  DocumentBlockCounters counters_;
+};
+
+}  // namespace kvlink

@@ -1,0 +1,183 @@
+#include "train/frozen_model.h"
+
+#include <torch/torch.h>
+
+#include <numeric>
+
+#include "train/layer_functions.h"
+
+namespace kvlink {
+namespace {
+
+// Matrices one below the other.
+at::Tensor Stack(std::initializer_list<const TensorInfo*> parts, at::ScalarType dtype,
+                 at::Device device) {
+  std::vector<at::Tensor> tensors;
+  for (const TensorInfo* part : parts) {
+    at::Tensor t = at::empty({part->shape[0], part->shape[1]}, at::kFloat);
+    for (int64_t r = 0; r < part->shape[0]; ++r) {
+      ReadRow(*part, r, t.data_ptr<float>() + r * part->shape[1]);
+    }
+    tensors.push_back(t.to(dtype));
+  }
+  return at::cat(tensors, 0).to(device);
+}
+
+at::Tensor Vector(const TensorInfo& info, at::Device device) {
+  return torch::tensor(ReadVector(info), at::kFloat).to(device);
+}
+
+}  // namespace
+
+FrozenModel::FrozenModel(const Model& model, at::ScalarType dtype, at::Device device)
+    : config_(model.config()),
+      embedding_(model.weights().embedding),
+      dtype_(dtype),
+      device_(device),
+      turns_(model.config(), device) {}
+
+Result<std::unique_ptr<FrozenModel>> FrozenModel::Create(const Model& model, at::ScalarType dtype,
+                                                         at::Device device) {
+  const at::NoGradGuard no_gradient;
+  std::unique_ptr<FrozenModel> frozen(new FrozenModel(model, dtype, device));
+  const GgufFile& file = model.file();
+  const ModelConfig& c = model.config();
+  frozen->head_ =
+      Stack({c.tied_output ? frozen->embedding_ : file.FindTensor("output.weight")}, dtype, device);
+  frozen->final_norm_ = Vector(*file.FindTensor("output_norm.weight"), device);
+  for (int32_t l = 0; l < c.layers; ++l) {
+    const std::string prefix = "blk." + std::to_string(l) + ".";
+    const auto tensor = [&](const char* name) {
+      return file.FindTensor(prefix + name + ".weight");
+    };
+    frozen->layers_.push_back(
+        {Vector(*tensor("attn_norm"), device),
+         Stack({tensor("attn_q"), tensor("attn_k"), tensor("attn_v")}, dtype, device),
+         Stack({tensor("attn_output")}, dtype, device), Vector(*tensor("ffn_norm"), device),
+         Stack({tensor("ffn_gate"), tensor("ffn_up")}, dtype, device),
+         Stack({tensor("ffn_down")}, dtype, device)});
+  }
+  return frozen;
+}
+
+at::Tensor FrozenModel::Embed(const std::vector<int32_t>& tokens, Parameters& parameters) const {
+  at::Tensor x = at::empty({static_cast<int64_t>(tokens.size()), config_.width}, at::kFloat);
+  std::vector<int64_t> link_rows, link_indices;
+  for (size_t t = 0; t < tokens.size(); ++t) {
+    if (tokens[t] >= 0) {
+      ReadRow(*embedding_, tokens[t],
+              x.data_ptr<float>() + static_cast<int64_t>(t) * config_.width);
+    } else {
+      link_rows.push_back(static_cast<int64_t>(t));
+      link_indices.push_back(~tokens[t]);
+    }
+  }
+  x = x.to(device_);
+  if (link_rows.empty()) return x;
+  const at::Tensor links =
+      parameters.links().index_select(0, torch::tensor(link_indices, at::kLong).to(device_));
+  return x.index_copy(0, torch::tensor(link_rows, at::kLong).to(device_), links);
+}
+
+at::Tensor FrozenModel::Adapt(const at::Tensor& y, const at::Tensor& x, int32_t layer,
+                              std::initializer_list<Site> sites, const Rows& rows,
+                              const Parameters& parameters) const {
+  if (!parameters.has_adapter()) return y;
+  std::vector<at::Tensor> a;
+  for (const Site site : sites) {
+    const TrainedLowRank& low = parameters.At(layer, site);
+    if (low.a.defined()) a.push_back(low.a);
+  }
+  if (a.empty()) return y;
+  at::Tensor inner = at::linear(x, (a.size() == 1 ? a[0] : at::cat(a, 0)).to(dtype_));
+  inner = inner * parameters.scale();
+  if (rows.active.defined()) inner = inner * rows.active;
+  std::vector<at::Tensor> outputs;
+  int64_t column = 0;
+  const int64_t heads = static_cast<int64_t>(config_.heads) * config_.head_dim;
+  const int64_t kv = static_cast<int64_t>(config_.kv_heads) * config_.head_dim;
+  for (const Site site : sites) {
+    const TrainedLowRank& low = parameters.At(layer, site);
+    if (!low.a.defined()) {
+      const int64_t n = site == Site::kQ   ? heads
+                        : site == Site::kK ? kv
+                        : site == Site::kV ? kv
+                                           : config_.feed_forward;  // others stand alone
+      outputs.push_back(at::zeros({x.size(0), n}, x.options()));
+      continue;
+    }
+    const int64_t rank = low.a.size(0);
+    outputs.push_back(at::linear(inner.narrow(1, column, rank), low.b.to(dtype_)));
+    column += rank;
+  }
+  return y + (outputs.size() == 1 ? outputs[0] : at::cat(outputs, 1));
+}
+
+at::Tensor FrozenModel::RunLayers(const Rows& rows, Parameters& parameters) {
+  const double epsilon = config_.norm_epsilon;
+  at::Tensor x = Embed(rows.tokens, parameters);
+  for (int32_t l = 0; l < config_.layers; ++l) {
+    const Layer& w = layers_[l];
+    at::Tensor n = RmsNorm(x, w.attention_norm, epsilon, dtype_);
+    const at::Tensor qkv =
+        Adapt(FrozenLinear(n, w.qkv), n, l, {Site::kQ, Site::kK, Site::kV}, rows, parameters);
+    n = LinkedAttention(qkv, &rows.attention, l, &config_);
+    x = x + Adapt(FrozenLinear(n, w.output), n, l, {Site::kO}, rows, parameters);
+    n = RmsNorm(x, w.feed_forward_norm, epsilon, dtype_);
+    n = SwiGlu(Adapt(FrozenLinear(n, w.gate_up), n, l, {Site::kGate, Site::kUp}, rows, parameters));
+    x = x + Adapt(FrozenLinear(n, w.down), n, l, {Site::kDown}, rows, parameters);
+  }
+  return x;
+}
+
+at::Tensor FrozenModel::AnswerLogits(const PassInput& input, Parameters& parameters) {
+  buffers_.clear();
+  buffers_.reserve(input.prompts.size());
+  rows_ = {};
+  Rows prefix;
+  std::vector<float> prefix_active;
+  std::vector<int64_t> targets;
+  const auto add_rows = [&](Rows* rows, const std::vector<int32_t>& tokens,
+                            std::vector<int64_t> positions, KvBuffer* kv) {
+    const auto first = static_cast<int64_t>(rows->tokens.size());
+    rows->tokens.insert(rows->tokens.end(), tokens.begin(), tokens.end());
+    // Rows of padding stand behind everything: nothing sees them.
+    while (positions.size() % kRowMultiple != 0) {
+      positions.push_back(positions.back() + 1);
+      rows->tokens.push_back(0);
+    }
+    rows->attention.push_back(MakeAttentionRows(kv, first, positions, turns_, dtype_, device_));
+  };
+  {
+    const at::NoGradGuard no_gradient;
+    for (size_t i = 0; i < input.prompts.size(); ++i) {
+      const TrainingPrompt& prompt = *input.prompts[i];
+      buffers_.push_back(NewKvBuffer(config_, prompt.length + kRowMultiple, dtype_, device_));
+      KvBuffer* const kv = &buffers_.back();
+      for (size_t d = 0; d < prompt.documents.size(); ++d) {
+        PlaceBlock(*input.blocks[i][d], prompt.starts[d], turns_, kv);
+      }
+      if (!prompt.prefix.empty()) {
+        std::vector<int64_t> positions(prompt.prefix.size());
+        std::iota(positions.begin(), positions.end(), 0);
+        add_rows(&prefix, prompt.prefix, std::move(positions), kv);
+        prefix_active.resize(prefix_active.size() + prompt.prefix_head, 1.0f);
+        prefix_active.resize(prefix.tokens.size(), 0.0f);
+      }
+      for (const int32_t row : prompt.target_rows) {
+        targets.push_back(static_cast<int64_t>(rows_.tokens.size()) + row);
+      }
+      add_rows(&rows_, prompt.tokens, {prompt.positions.begin(), prompt.positions.end()}, kv);
+    }
+    if (!prefix.tokens.empty()) {
+      prefix.active = torch::tensor(prefix_active, at::kFloat).to(dtype_).to(device_).unsqueeze(1);
+      RunLayers(prefix, parameters);
+    }
+  }
+  const at::Tensor x = RunLayers(rows_, parameters);
+  const at::Tensor wanted = x.index_select(0, torch::tensor(targets, at::kLong).to(device_));
+  return FrozenLinear(RmsNorm(wanted, final_norm_, config_.norm_epsilon, dtype_), head_)
+      .to(at::kFloat);
+}
+
+}  // namespace kvlink

@@ -1,0 +1,58 @@
+// What a training run is told: everything that decides its result, and where it is written. No
+// Torch here, so that programs and tests can fill it in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/adapter.h"
+
+namespace kvlink {
+
+enum class TrainAttention {
+  kLinked,  // documents are blocks, link tokens follow them
+  kFull,    // the control: full attention, the adapter off on documents, no link tokens
+};
+
+struct TrainOptions {
+  std::string model;  // GGUF
+  std::string out;    // the link file
+
+  std::vector<std::string> train;  // files of examples (data/readers.h)
+  std::vector<std::string> valid;
+  int64_t limit = 0;        // examples of each training file; 0: all
+  int64_t valid_limit = 0;  // examples of each validation file; 0: all
+  int32_t documents = 0;    // at most so many an example, gold ones kept; 0: all
+  bool shuffle_documents = true;
+
+  TrainAttention attention = TrainAttention::kLinked;
+  int32_t k = 5;      // link tokens after each document
+  int32_t slots = 1;  // 1: the same after every document; else one set for each of the first slots
+  std::string link_start = "mean";  // or a text whose tokens' embeddings they start from
+  int32_t rank = 16;                // 0: no adapter
+  double alpha = 32;
+  std::vector<Site> targets = {Site::kQ,    Site::kK,  Site::kV,   Site::kO,
+                               Site::kGate, Site::kUp, Site::kDown};
+
+  double adapter_rate = 5e-4;
+  double link_rate = 3e-2;
+  double weight_decay = 0;
+  double warmup = 0.05;  // share of the steps
+  double clip = 1.0;     // of the gradient's norm over everything; 0: none
+  int32_t batch = 8;     // examples a step
+  double epochs = 1;
+  uint64_t seed = 1;
+
+  std::string dtype = "auto";  // of frozen matrices: "auto", "bf16", "f32"
+  int32_t threads = 1;
+  int32_t micro_batch = 4;                   // examples that go through the linear layers together
+  int64_t max_tokens = 0;                    // longest prompt with answer; 0: the model's context
+  std::string store;                         // folder for documents' blocks; empty: none
+  int64_t store_budget = 0;                  // bytes; 0: no limit
+  int64_t memory_budget = int64_t{2} << 30;  // bytes of blocks kept in memory
+
+  int64_t valid_every = 100;  // steps; 0: only at the end
+};
+
+}  // namespace kvlink

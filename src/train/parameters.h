@@ -1,0 +1,57 @@
+// What is trained: link embeddings and the adapter's matrices, as views of one flat vector, so that
+// the optimiser, clipping, checkpoints and exchange between processes work on single tensors.
+// Private to the room (Torch).
+#pragma once
+
+#include <torch/types.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "link/linkable_model.h"
+#include "model/model.h"
+#include "train/options.h"
+
+namespace kvlink {
+
+// One adapter site: y += scale * B (A x). Leaves of the graph, f32.
+struct TrainedLowRank {
+  at::Tensor a;  // [r, K]; undefined: no adapter here
+  at::Tensor b;  // [N, r], GGUF's row order
+};
+
+class Parameters {
+ public:
+  // A uniform in +-1/sqrt(K), B zero, link embeddings as options.link_start says; all decided by
+  // options.seed. kInvalidArgument: a link_start that is empty text.
+  static Result<Parameters> Create(const Model& model, const TrainOptions& options,
+                                   at::Device device);
+
+  at::Tensor& links() { return links_; }  // [slots * k, E]; undefined when k = 0
+  const TrainedLowRank& At(int32_t layer, Site site) const {
+    return layers_[layer][static_cast<size_t>(site)];
+  }
+  bool has_adapter() const { return rank_ > 0; }
+  double scale() const { return scale_; }
+
+  at::Tensor& values() { return values_; }        // [P] f32; link embeddings first
+  at::Tensor& gradients() { return gradients_; }  // [P] f32, what backward passes have summed
+  int64_t link_count() const { return link_count_; }
+
+  // The links and adapter as a link file holds them.
+  Links ToLinks(const LinkableModel& model) const;
+
+ private:
+  Parameters() = default;
+  at::Tensor Leaf(int64_t offset, at::IntArrayRef shape);
+
+  int32_t k_ = 0, slots_ = 1, rank_ = 0;
+  double scale_ = 1;
+  int64_t link_count_ = 0;
+  at::Tensor values_, gradients_;
+  at::Tensor links_;
+  std::vector<std::array<TrainedLowRank, kSites>> layers_;
+};
+
+}  // namespace kvlink

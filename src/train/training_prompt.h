@@ -1,0 +1,39 @@
+// An example as the trainer sees it: the serving prompt, token for token (link/plan.h), with the
+// answer behind it. Pure. Not here: the documents' blocks (train/document_blocks.h), Torch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/example.h"
+#include "kvlink/status.h"
+#include "link/linkable_model.h"
+
+namespace kvlink {
+
+// T computed tokens, in the order of their positions. Every computed token sees all computed tokens
+// up to itself and every document that ends at or before its position.
+struct TrainingPrompt {
+  std::string id;                               // of the example
+  std::vector<int32_t> tokens;                  // [T]; < 0: ~index of a link embedding
+  std::vector<int32_t> positions;               // [T]
+  std::vector<std::vector<int32_t>> documents;  // those that are not empty
+  std::vector<int32_t> starts;                  // positions of their first tokens
+  // Full attention: what stands before the question, computed without gradient. Tokens that the
+  // adapter acts on (those of the head) come first.
+  std::vector<int32_t> prefix;  // at positions 0..
+  int32_t prefix_head = 0;      // how many of them are the head's
+  // Row target_rows[i] of the computed ones must give targets[i]: the answer, then its end.
+  std::vector<int32_t> target_rows;
+  std::vector<int32_t> targets;
+  int32_t length = 0;  // positions in all
+
+  int64_t document_tokens() const;
+};
+
+// kInvalidArgument: no answer, or nothing to ask; kResourceExhausted: longer than max_tokens
+// (both lengths named).
+Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Example& example,
+                                          bool full, int64_t max_tokens);
+
+}  // namespace kvlink
