@@ -314,6 +314,8 @@ Status Attention::Run(const AttentionInput& in) {
   st.PlanTiles(in);
   st.jobs.clear();
   const int64_t query_tiles = (in.tokens + kQueryTile - 1) / kQueryTile;
+  // Tiles of one size, so that no thread waits for another's longer job.
+  const int64_t query_tile = (in.tokens + query_tiles - 1) / query_tiles;
   // Few queries over many keys: the keys are shared out too (Flash-Decoding).
   const int64_t whole_jobs = query_tiles * st.shape.kv_heads;
   // Weighed segments must be whole before they join the others, so then they are not.
@@ -327,8 +329,8 @@ Status Attention::Run(const AttentionInput& in) {
   for (int64_t tile = query_tiles - 1; tile >= 0; --tile) {
     for (int64_t group = 0; group < st.shape.kv_heads; ++group) {
       for (int64_t part = 0; part < parts; ++part) {
-        const int64_t begin = tile * kQueryTile;
-        st.jobs.push_back({group, begin, std::min(kQueryTile, in.tokens - begin), part});
+        const int64_t begin = tile * query_tile;
+        st.jobs.push_back({group, begin, std::min(query_tile, in.tokens - begin), part});
       }
     }
   }
