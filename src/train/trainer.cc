@@ -64,18 +64,23 @@ class Trainer {
         KVLINK_ASSIGN_OR_RETURN(summary.valid_loss, Validate());
         progress_.log(Severity::kInfo, "step " + std::to_string(step + 1) + ": validation loss " +
                                            std::to_string(summary.valid_loss));
+        KVLINK_RETURN_IF_ERROR(Save());
       }
     }
     summary.steps = steps;
     summary.skipped = skipped_;
     summary.loss = recent / static_cast<double>(recent_steps);
-    KVLINK_RETURN_IF_ERROR(SaveLinks(FileSystem::Posix(), options_.out,
-                                     parameters_->ToLinks(*model_), model_->model().config(), ""));
+    KVLINK_RETURN_IF_ERROR(Save());
     summary.seconds = SecondsSince(start);
     return summary;
   }
 
  private:
+  Status Save() {
+    return SaveLinks(FileSystem::Posix(), options_.out, parameters_->ToLinks(*model_),
+                     model_->model().config(), "");
+  }
+
   Status Open() {
     at::set_num_threads(options_.threads);
     ModelOptions model_options;
