@@ -120,8 +120,8 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
   a_.x.resize(rows * E);
   // The last sequence of a batch may be padded further than the batch.
   a_.normed.resize((rows + 64) * std::max({E, QD, F}) * SizeOf(dtype));
-  a_.qkv.resize(rows * QKV);
-  a_.y.resize(rows * std::max(E, 2 * F));
+  a_.qkv.resize((rows + 64) * QKV);
+  a_.y.resize((rows + 64) * std::max(E, 2 * F));
   float *x = a_.x.data(), *y = a_.y.data();
   std::byte* normed = a_.normed.data();
 
@@ -140,15 +140,15 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
       RmsNorm(x + t * E, weight.data(), c.norm_epsilon, E, dtype, normed + t * E * SizeOf(dtype));
     }
   };
-  // y += adapter(input) for the sequences that have one. `columns`: those of y.
-  const auto adapt = [&](int32_t l, Site site, int64_t inputs, float* out, int64_t columns,
-                         int64_t column) -> Status {
+  // out += adapter(normed) for the sequences that have one.
+  const auto adapt = [&](int32_t l, SiteGroup group, int64_t inputs, float* out,
+                         int64_t columns) -> Status {
     for (size_t i = 0; i < batch.size(); ++i) {
       if (batch[i].adapter == nullptr) continue;
       MarkActive(batch[i], &a_.active);
-      KVLINK_RETURN_IF_ERROR(batch[i].adapter->Add(
-          l, site, normed + first_row[i] * inputs * SizeOf(dtype), a_.active.size(), a_.active,
-          out + first_row[i] * columns, columns, column));
+      KVLINK_RETURN_IF_ERROR(batch[i].adapter->Add(l, group,
+                                                   normed + first_row[i] * inputs * SizeOf(dtype),
+                                                   a_.active, out + first_row[i] * columns));
     }
     return {};
   };
@@ -162,9 +162,7 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
     LayerWeights& w = weights_.layers[l];
     norm(w.attention_norm);
     KVLINK_RETURN_IF_ERROR(w.qkv.Run(normed, T, a_.qkv.data()));
-    KVLINK_RETURN_IF_ERROR(adapt(l, Site::kQ, E, a_.qkv.data(), QKV, 0));
-    KVLINK_RETURN_IF_ERROR(adapt(l, Site::kK, E, a_.qkv.data(), QKV, QD));
-    KVLINK_RETURN_IF_ERROR(adapt(l, Site::kV, E, a_.qkv.data(), QKV, QD + KD));
+    KVLINK_RETURN_IF_ERROR(adapt(l, SiteGroup::kQkv, E, a_.qkv.data(), QKV));
     for (size_t i = 0; i < batch.size(); ++i) {
       Sequence& s = batch[i];
       const float* qkv = a_.qkv.data() + first_row[i] * QKV;
@@ -192,19 +190,18 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
     }
     if (probe != nullptr && l == probe->layer) return {};
     KVLINK_RETURN_IF_ERROR(w.output.Run(normed, T, y));
-    KVLINK_RETURN_IF_ERROR(adapt(l, Site::kO, QD, y, E, 0));
+    KVLINK_RETURN_IF_ERROR(adapt(l, SiteGroup::kOutput, QD, y, E));
     add_residual();
 
     norm(w.feed_forward_norm);
     KVLINK_RETURN_IF_ERROR(w.gate_up.Run(normed, T, y));
-    KVLINK_RETURN_IF_ERROR(adapt(l, Site::kGate, E, y, 2 * F, 0));
-    KVLINK_RETURN_IF_ERROR(adapt(l, Site::kUp, E, y, 2 * F, F));
+    KVLINK_RETURN_IF_ERROR(adapt(l, SiteGroup::kGateUp, E, y, 2 * F));
 #pragma omp parallel for schedule(static) if (T > kFewRows)
     for (int64_t t = 0; t < T; ++t) {
       SiluMul(y + t * 2 * F, y + t * 2 * F + F, F, dtype, normed + t * F * SizeOf(dtype));
     }
     KVLINK_RETURN_IF_ERROR(w.down.Run(normed, T, y));
-    KVLINK_RETURN_IF_ERROR(adapt(l, Site::kDown, F, y, E, 0));
+    KVLINK_RETURN_IF_ERROR(adapt(l, SiteGroup::kDown, F, y, E));
     add_residual();
   }
 

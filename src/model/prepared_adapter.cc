@@ -5,6 +5,34 @@
 #include "tensor/kernels.h"
 
 namespace kvlink {
+namespace {
+
+// A site's place in its group's matrix.
+struct Place {
+  const LowRank* low;
+  int64_t column, columns;  // of y
+};
+
+std::vector<Place> PlacesOf(const std::array<LowRank, kSites>& layer, SiteGroup group,
+                            const ModelConfig& c) {
+  const auto at = [&](Site site) { return &layer[static_cast<size_t>(site)]; };
+  const int64_t q = static_cast<int64_t>(c.heads) * c.head_dim;
+  const int64_t k = static_cast<int64_t>(c.kv_heads) * c.head_dim;
+  switch (group) {
+    case SiteGroup::kQkv:
+      return {{at(Site::kQ), 0, q}, {at(Site::kK), q, k}, {at(Site::kV), q + k, k}};
+    case SiteGroup::kOutput:
+      return {{at(Site::kO), 0, c.width}};
+    case SiteGroup::kGateUp:
+      return {{at(Site::kGate), 0, c.feed_forward},
+              {at(Site::kUp), c.feed_forward, c.feed_forward}};
+    case SiteGroup::kDown:
+      return {{at(Site::kDown), 0, c.width}};
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<std::unique_ptr<PreparedAdapter>> PreparedAdapter::Create(const Adapter& adapter,
                                                                  const ModelConfig& config,
@@ -14,42 +42,57 @@ Result<std::unique_ptr<PreparedAdapter>> PreparedAdapter::Create(const Adapter& 
   prepared->dtype_ = matmul_dtype;
   prepared->layers_.resize(static_cast<size_t>(config.layers));
   for (int32_t l = 0; l < config.layers; ++l) {
-    for (int site = 0; site < kSites; ++site) {
-      const LowRank& low = adapter.layers[l][site];
-      if (low.rank == 0) continue;
-      const int64_t r = low.rank, k = static_cast<int64_t>(low.a.size()) / r,
-                    n = static_cast<int64_t>(low.b.size()) / r;
+    for (int g = 0; g < kSiteGroups; ++g) {
+      const std::vector<Place> places =
+          PlacesOf(adapter.layers[l], static_cast<SiteGroup>(g), config);
+      int64_t rank = 0, inputs = 0;
+      for (const Place& place : places) {
+        if (place.low->rank == 0) continue;
+        rank += place.low->rank;
+        inputs = static_cast<int64_t>(place.low->a.size()) / place.low->rank;
+      }
+      if (rank == 0) continue;
+      const int64_t outputs = places.back().column + places.back().columns;
+      std::vector<float> a, b(static_cast<size_t>(outputs * rank));
+      for (int64_t first = 0; const Place& place : places) {
+        const int64_t r = place.low->rank;
+        a.insert(a.end(), place.low->a.begin(), place.low->a.end());
+        for (int64_t n = 0; r > 0 && n < place.columns; ++n) {
+          std::copy_n(place.low->b.data() + n * r, r, b.data() + (place.column + n) * rank + first);
+        }
+        first += r;
+      }
       const auto rows_of = [](const std::vector<float>& m, int64_t columns) {
         return [&m, columns](int64_t begin, int64_t end, float* out) {
           std::copy(m.begin() + begin * columns, m.begin() + end * columns, out);
         };
       };
-      KVLINK_ASSIGN_OR_RETURN(Linear a, Linear::Create(k, r, matmul_dtype, rows_of(low.a, k)));
-      KVLINK_ASSIGN_OR_RETURN(Linear b, Linear::Create(r, n, matmul_dtype, rows_of(low.b, r)));
-      prepared->layers_[l][site] = {std::make_unique<Linear>(std::move(a)),
-                                    std::make_unique<Linear>(std::move(b))};
+      KVLINK_ASSIGN_OR_RETURN(Linear down,
+                              Linear::Create(inputs, rank, matmul_dtype, rows_of(a, inputs)));
+      KVLINK_ASSIGN_OR_RETURN(Linear up,
+                              Linear::Create(rank, outputs, matmul_dtype, rows_of(b, rank)));
+      prepared->layers_[l][g] = {std::make_unique<Linear>(std::move(down)),
+                                 std::make_unique<Linear>(std::move(up))};
     }
   }
   return prepared;
 }
 
-Status PreparedAdapter::Add(int32_t layer, Site site, const void* x, int64_t rows,
-                            std::span<const uint8_t> active, float* y, int64_t y_stride,
-                            int64_t y_column) {
-  Factors& f = layers_[layer][static_cast<int>(site)];
+Status PreparedAdapter::Add(int32_t layer, SiteGroup group, const void* x,
+                            std::span<const uint8_t> active, float* y) {
+  Factors& f = layers_[layer][static_cast<size_t>(group)];
   if (f.a == nullptr) return {};
-  const int64_t r = f.a->n(), n = f.b->n(), padded = Linear::PaddedRows(rows, dtype_);
+  const auto rows = static_cast<int64_t>(active.size());
+  const int64_t r = f.a->n(), padded = Linear::PaddedRows(rows, dtype_);
   low_.resize(padded * r);
   low_converted_.resize(padded * r * SizeOf(dtype_));
-  high_.resize(padded * n);
   KVLINK_RETURN_IF_ERROR(f.a->Run(x, rows, low_.data()));
-  Store(low_.data(), rows * r, dtype_, low_converted_.data());
-  KVLINK_RETURN_IF_ERROR(f.b->Run(low_converted_.data(), rows, high_.data()));
-  for (int64_t t = 0; t < rows; ++t) {
-    if (!active.empty() && active[t] == 0) continue;
-    AddTo(high_.data() + t * n, n, y + t * y_stride + y_column);
+  // Rows that are not active, and those behind T, get B times zero added.
+  for (int64_t t = 0; t < padded; ++t) {
+    if (t >= rows || active[t] == 0) std::fill_n(low_.data() + t * r, r, 0.0f);
   }
-  return {};
+  Store(low_.data(), padded * r, dtype_, low_converted_.data());
+  return f.b->RunAdding(low_converted_.data(), rows, y);
 }
 
 }  // namespace kvlink

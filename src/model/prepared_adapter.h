@@ -13,6 +13,11 @@
 
 namespace kvlink {
 
+// Sites that read the same input and write side by side, as the forward pass's matrices do. One
+// pair of multiplications serves a group: its A stand under each other, its B on a diagonal.
+enum class SiteGroup { kQkv = 0, kOutput, kGateUp, kDown };
+inline constexpr int kSiteGroups = 4;
+
 // Thread promise: one use at a time.
 class PreparedAdapter {
  public:
@@ -21,19 +26,19 @@ class PreparedAdapter {
                                                          DType matmul_dtype);
   AdapterScope scope() const { return scope_; }
 
-  // y [T, y_stride] at column y_column += scale * B (A x), for each row whose `active` is not 0 (or
-  // all, if it is empty). x [T, K] in the matmul dtype, with room for padded rows.
-  Status Add(int32_t layer, Site site, const void* x, int64_t rows, std::span<const uint8_t> active,
-             float* y, int64_t y_stride, int64_t y_column);
+  // y [T, N] += scale * B (A x), for each row whose `active` is not 0; N: the columns of the
+  // group's matrix. x [T, K] in the matmul dtype; both with room for PaddedRows(T) rows.
+  Status Add(int32_t layer, SiteGroup group, const void* x, std::span<const uint8_t> active,
+             float* y);
 
  private:
   struct Factors {
-    std::unique_ptr<Linear> a, b;
+    std::unique_ptr<Linear> a, b;  // null: no adapter here
   };
   AdapterScope scope_ = AdapterScope::kOutsideDocuments;
   DType dtype_ = DType::kF32;
-  std::vector<std::array<Factors, kSites>> layers_;
-  std::vector<float> low_, high_;  // [T, r], [T, N]
+  std::vector<std::array<Factors, kSiteGroups>> layers_;
+  std::vector<float> low_;  // [T, r]
   std::vector<std::byte> low_converted_;
 };
 

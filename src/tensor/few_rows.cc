@@ -53,7 +53,7 @@ HWY_INLINE void MultiplyColumns(const float* x, const bf16_t* pair, PairedLayout
 
 template <int kRows>
 void MultiplyRows(const float* x, const bf16_t* weights, PairedLayout layout, int64_t begin,
-                  int64_t end, float* y, int64_t y_stride) {
+                  int64_t end, bool add, float* y, int64_t y_stride) {
   constexpr int kMost = kRows == 1 ? 4 : 2;  // vectors whose sums fit the registers
   const int64_t lanes = hn::Lanes(DF());
   float sums[kRows * kMost * hn::MaxLanes(DF())];
@@ -68,17 +68,24 @@ void MultiplyRows(const float* x, const bf16_t* weights, PairedLayout layout, in
       MultiplyColumns<kRows, 1>(x, pair, layout, sums);
     }
     const int64_t made = wide ? kMost * lanes : lanes, kept = std::min(made, end - n);
-    for (int64_t r = 0; r < kRows; ++r) std::copy_n(sums + r * made, kept, y + r * y_stride + n);
+    for (int64_t r = 0; r < kRows; ++r) {
+      float* out = y + r * y_stride + n;
+      if (add) {
+        for (int64_t i = 0; i < kept; ++i) out[i] += sums[r * made + i];
+      } else {
+        std::copy_n(sums + r * made, kept, out);
+      }
+    }
     n += made;
   }
 }
 
 void MultiplyFewRowsImpl(const float* x, int64_t rows, const bf16_t* weights, PairedLayout layout,
-                         int64_t begin, int64_t end, float* y, int64_t y_stride) {
-  if (rows == 1) return MultiplyRows<1>(x, weights, layout, begin, end, y, y_stride);
-  if (rows == 2) return MultiplyRows<2>(x, weights, layout, begin, end, y, y_stride);
-  if (rows == 3) return MultiplyRows<3>(x, weights, layout, begin, end, y, y_stride);
-  MultiplyRows<4>(x, weights, layout, begin, end, y, y_stride);
+                         int64_t begin, int64_t end, bool add, float* y, int64_t y_stride) {
+  if (rows == 1) return MultiplyRows<1>(x, weights, layout, begin, end, add, y, y_stride);
+  if (rows == 2) return MultiplyRows<2>(x, weights, layout, begin, end, add, y, y_stride);
+  if (rows == 3) return MultiplyRows<3>(x, weights, layout, begin, end, add, y, y_stride);
+  MultiplyRows<4>(x, weights, layout, begin, end, add, y, y_stride);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -91,8 +98,8 @@ namespace kvlink {
 HWY_EXPORT(MultiplyFewRowsImpl);
 
 void MultiplyFewRows(const float* x, int64_t rows, const bf16_t* weights, PairedLayout layout,
-                     int64_t begin, int64_t end, float* y, int64_t y_stride) {
-  HWY_DYNAMIC_DISPATCH(MultiplyFewRowsImpl)(x, rows, weights, layout, begin, end, y, y_stride);
+                     int64_t begin, int64_t end, bool add, float* y, int64_t y_stride) {
+  HWY_DYNAMIC_DISPATCH(MultiplyFewRowsImpl)(x, rows, weights, layout, begin, end, add, y, y_stride);
 }
 
 }  // namespace kvlink

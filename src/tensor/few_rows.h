@@ -18,9 +18,9 @@ struct PairedLayout {
   int64_t columns = 0;  // of N in a block: a multiple of 16, or 0 if a matrix lies otherwise
 };
 
-// y [rows, y_stride] at columns [begin, end) = x [rows, 2 * pairs] * W, accumulated in f32.
-// REQUIRES: 1 <= rows <= kMostFewRows, begin is a multiple of 16, x is zero behind K.
+// y [rows, y_stride] at columns [begin, end) = x [rows, 2 * pairs] * W (or += it), accumulated in
+// f32. REQUIRES: 1 <= rows <= kMostFewRows, begin is a multiple of 16, x is zero behind K.
 void MultiplyFewRows(const float* x, int64_t rows, const bf16_t* weights, PairedLayout layout,
-                     int64_t begin, int64_t end, float* y, int64_t y_stride);
+                     int64_t begin, int64_t end, bool add, float* y, int64_t y_stride);
 
 }  // namespace kvlink

@@ -19,10 +19,17 @@ using dnnl::matmul;
 using dnnl::memory;
 
 matmul::primitive_desc MakeMatmul(int64_t m, int64_t k, int64_t n, DType dtype,
-                                  const memory::desc& weights) {
+                                  const memory::desc& weights, bool add = false,
+                                  bool allow_empty = false) {
   const memory::desc x({m, k}, ToDnnl(dtype), memory::format_tag::ab);
   const memory::desc y({m, n}, memory::data_type::f32, memory::format_tag::ab);
-  return matmul::primitive_desc(matmul::desc(x, weights, y), CpuEngine());
+  dnnl::primitive_attr attributes;
+  if (add) {
+    dnnl::post_ops sum;
+    sum.append_sum();
+    attributes.set_post_ops(sum);
+  }
+  return matmul::primitive_desc(matmul::desc(x, weights, y), attributes, CpuEngine(), allow_empty);
 }
 
 memory::desc AnyLayout(int64_t k, int64_t n, DType dtype) {
@@ -59,6 +66,7 @@ PairedLayout PairedLayoutOf(const memory::desc& d, DType dtype) {
 
 }  // namespace
 
+constexpr int64_t kSmall = 32768;    // numbers of a matrix
 constexpr size_t kMostKernels = 32;  // row counts a Linear is ready for
 
 struct Linear::State {
@@ -72,45 +80,46 @@ struct Linear::State {
     memory::desc x, y;
     memory weights;
   };
-  std::map<int64_t, Kernel> kernels;  // by padded rows
-  PairedLayout paired;                // of `weights`: then few rows have a kernel of their own
-  std::vector<float> few;             // [rows, 2 * pairs] their x
+  std::map<std::pair<int64_t, bool>, Kernel> kernels;  // by padded rows, and whether they add
+  PairedLayout paired;     // of `weights`: then few rows have a kernel of their own
+  std::vector<float> few;  // [rows, 2 * pairs] their x
   dnnl::stream stream{CpuEngine()};
 
-  const Kernel& KernelFor(int64_t m);
-  void RunFewRows(const bf16_t* x, int64_t rows, float* y);
+  const Kernel& KernelFor(int64_t m, bool add);
+  void RunFewRows(const bf16_t* x, int64_t rows, bool add, float* y);
 };
 
-void Linear::State::RunFewRows(const bf16_t* x, int64_t rows, float* y) {
+void Linear::State::RunFewRows(const bf16_t* x, int64_t rows, bool add, float* y) {
   few.assign(static_cast<size_t>(rows * 2 * paired.pairs), 0.0f);
   for (int64_t r = 0; r < rows; ++r) {
     Load(x + r * k, k, DType::kBF16, few.data() + r * 2 * paired.pairs);
   }
   const bf16_t* w = static_cast<const bf16_t*>(weights.get_data_handle());
-#pragma omp parallel
+  // Waking the other threads takes as long as 64 KiB of weights.
+#pragma omp parallel if (k * n > kSmall)
   {
     // Shares of 32 columns, two cache lines of each pair: an odd count of blocks would leave one
     // thread a ninth more than the other.
     const int64_t shares = (n + 31) / 32, thread = omp_get_thread_num();
     const int64_t begin = shares * thread / omp_get_num_threads() * 32;
     const int64_t end = std::min(n, shares * (thread + 1) / omp_get_num_threads() * 32);
-    MultiplyFewRows(few.data(), rows, w, paired, begin, end, y, n);
+    MultiplyFewRows(few.data(), rows, w, paired, begin, end, add, y, n);
   }
 }
 
 // The layout is chosen once, at Create. A row count whose kernel cannot read it gets a copy.
-const Linear::State::Kernel& Linear::State::KernelFor(int64_t m) {
-  const auto found = kernels.find(m);
+const Linear::State::Kernel& Linear::State::KernelFor(int64_t m, bool add) {
+  const auto found = kernels.find({m, add});
   if (found != kernels.end()) return found->second;
   // Prompts of every length would fill memory; oneDNN keeps compiled code in a cache of its own.
   if (kernels.size() >= kMostKernels) kernels.clear();
   const memory::desc x({m, k}, ToDnnl(dtype), memory::format_tag::ab);
   const memory::desc y({m, n}, memory::data_type::f32, memory::format_tag::ab);
-  matmul::primitive_desc made(matmul::desc(x, weights.get_desc(), y), CpuEngine(),
-                              /*allow_empty=*/true);
+  matmul::primitive_desc made =
+      MakeMatmul(m, k, n, dtype, weights.get_desc(), add, /*allow_empty=*/true);
   memory use = weights;
   if (!made) {
-    made = MakeMatmul(m, k, n, dtype, AnyLayout(k, n, dtype));
+    made = MakeMatmul(m, k, n, dtype, AnyLayout(k, n, dtype), add);
     for (const auto& [rows, other] : others) {
       if (other.get_desc() == made.weights_desc()) use = other;
     }
@@ -122,7 +131,7 @@ const Linear::State::Kernel& Linear::State::KernelFor(int64_t m) {
       others.emplace(m, use);
     }
   }
-  return kernels.emplace(m, Kernel{matmul(made), x, y, use}).first->second;
+  return kernels.emplace(std::pair(m, add), Kernel{matmul(made), x, y, use}).first->second;
 }
 
 DType MatmulDType(DType wanted) {
@@ -201,13 +210,21 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
 }
 
 Status Linear::Run(const void* x, int64_t rows, float* y) {
+  return Multiply(x, rows, /*add=*/false, y);
+}
+
+Status Linear::RunAdding(const void* x, int64_t rows, float* y) {
+  return Multiply(x, rows, /*add=*/true, y);
+}
+
+Status Linear::Multiply(const void* x, int64_t rows, bool add, float* y) {
   if (rows == 0) return {};
   try {
     if (state_->paired.columns > 0 && rows <= kMostFewRows) {
-      state_->RunFewRows(static_cast<const bf16_t*>(x), rows, y);
+      state_->RunFewRows(static_cast<const bf16_t*>(x), rows, add, y);
       return {};
     }
-    const State::Kernel& kernel = state_->KernelFor(PaddedRows(rows, state_->dtype));
+    const State::Kernel& kernel = state_->KernelFor(PaddedRows(rows, state_->dtype), add);
     memory xm(kernel.x, CpuEngine(), const_cast<void*>(x));
     memory ym(kernel.y, CpuEngine(), y);
     kernel.primitive.execute(

@@ -32,6 +32,8 @@ class Linear {
   // y [T, N] f32 = x [T, K] (matmul_dtype) * W^T. x and y have room for PaddedRows(T) rows; what
   // stands in x behind T is read but does not matter.
   Status Run(const void* x, int64_t rows, float* y);
+  // The same, y += x W^T; of the padded rows too.
+  Status RunAdding(const void* x, int64_t rows, float* y);
 
   // Rows are rounded up where every new count would compile a new kernel.
   static int64_t PaddedRows(int64_t rows, DType matmul_dtype);
@@ -43,6 +45,7 @@ class Linear {
  private:
   struct State;
   explicit Linear(std::unique_ptr<State> state);
+  Status Multiply(const void* x, int64_t rows, bool add, float* y);
   std::unique_ptr<State> state_;
 };
 

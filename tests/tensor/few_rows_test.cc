@@ -35,11 +35,13 @@ TEST(FewRows, EqualPlainSums) {
             for (int64_t i = 0; i < k; ++i) x[r * 2 * pairs + i] = normal(random);
           }
           const int64_t half = n / 32 * 16;
-          MultiplyFewRows(x.data(), rows, packed.data(), {pairs, columns}, half, n, y.data(), n);
+          MultiplyFewRows(x.data(), rows, packed.data(), {pairs, columns}, half, n, false, y.data(),
+                          n);
           for (int64_t r = 0; r < rows; ++r) {
             for (int64_t j = 0; j < half; ++j) EXPECT_EQ(y[r * n + j], 9.0f);
           }
-          MultiplyFewRows(x.data(), rows, packed.data(), {pairs, columns}, 0, half, y.data(), n);
+          MultiplyFewRows(x.data(), rows, packed.data(), {pairs, columns}, 0, half, false, y.data(),
+                          n);
           for (int64_t r = 0; r < rows; ++r) {
             for (int64_t j = 0; j < n; ++j) {
               double expected = 0;
@@ -49,6 +51,9 @@ TEST(FewRows, EqualPlainSums) {
               ASSERT_NEAR(y[r * n + j], expected, 1e-4) << k << "x" << n << " row " << r;
             }
           }
+          const std::vector<float> once = y;
+          MultiplyFewRows(x.data(), rows, packed.data(), {pairs, columns}, 0, n, true, y.data(), n);
+          for (int64_t i = 0; i < rows * n; ++i) ASSERT_NEAR(y[i], 2 * once[i], 1e-4);
         }
       }
     }

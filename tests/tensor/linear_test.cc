@@ -1,0 +1,55 @@
+// Linear layers: what Run writes, RunAdding adds, for few rows and many, in both formats.
+#include "tensor/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "tensor/kernels.h"
+
+namespace kvlink {
+namespace {
+
+TEST(Linear, MultipliesAndAdds) {
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  for (const DType dtype : {MatmulDType(DType::kBF16), DType::kF32}) {
+    for (const auto& [k, n] : {std::pair{48, 960}, {576, 48}, {64, 7}, {30, 33}}) {
+      std::vector<float> w(k * n);
+      for (float& value : w) value = FromBf16(ToBf16(normal(random)));
+      Result<Linear> linear =
+          Linear::Create(k, n, dtype, [&](int64_t begin, int64_t end, float* o) {
+            std::copy(w.begin() + begin * k, w.begin() + end * k, o);
+          });
+      ASSERT_TRUE(linear.ok()) << linear.status().message();
+      for (const int64_t rows : {1, 3, 4, 5, 16, 17, 70}) {
+        const int64_t padded = Linear::PaddedRows(rows, dtype);
+        std::vector<float> x(padded * k), y(padded * n, 5.0f), sum(padded * n);
+        for (float& value : x) value = FromBf16(ToBf16(normal(random)));
+        for (float& value : sum) value = normal(random);
+        const std::vector<float> before = sum;
+        std::vector<std::byte> input(padded * k * SizeOf(dtype));
+        Store(x.data(), padded * k, dtype, input.data());
+        ASSERT_TRUE(linear->Run(input.data(), rows, y.data()).ok());
+        ASSERT_TRUE(linear->RunAdding(input.data(), rows, sum.data()).ok());
+        for (int64_t r = 0; r < rows; ++r) {
+          for (int64_t j = 0; j < n; ++j) {
+            double expected = 0;
+            for (int64_t i = 0; i < k; ++i) {
+              expected += static_cast<double>(x[r * k + i]) * w[j * k + i];
+            }
+            const double near = 1e-5 * k + 1e-4;
+            ASSERT_NEAR(y[r * n + j], expected, near) << rows << " rows of " << k << "x" << n;
+            ASSERT_NEAR(sum[r * n + j], before[r * n + j] + expected, near)
+                << rows << " rows of " << k << "x" << n;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kvlink
