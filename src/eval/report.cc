@@ -112,17 +112,20 @@ std::vector<Row> MeansOf(const std::vector<Row>& rows, const std::string& name) 
 
 const std::vector<Measure>& Measures() {
   static const std::vector<Measure> measures = {
-      {"subspan EM %", "answers that hold a right one", &Row::subspan_em, 100, 1, false, true},
-      {"EM %", "answers that are a right one", &Row::em, 100, 1, false, true},
-      {"F1 %", "words shared with a right answer", &Row::f1, 100, 1, false, true},
-      {"ROUGE-L %", "ROUGE-L against the reference summary", &Row::rouge_l, 100, 1, false, true},
-      {"gold loss", "nats a token of the right answer", &Row::gold_loss, 1, 3, true, true},
-      {"recovered %", "of what documents are worth to full attention", &Row::recovered, 100, 1,
+      {"subspan_em", "subspan EM %", "answers that hold a right one", &Row::subspan_em, 100, 1,
        false, true},
-      {"answer tok", "tokens generated", &Row::answer_tokens, 1, 1, true, false},
-      {"computed tok", "prompt tokens computed at question time", &Row::computed_tokens, 1, 0, true,
-       false},
-      {"TTFT ms", "time to first token", &Row::ttft_ms, 1, 1, true, true},
+      {"em", "EM %", "answers that are a right one", &Row::em, 100, 1, false, true},
+      {"f1", "F1 %", "words shared with a right answer", &Row::f1, 100, 1, false, true},
+      {"rouge_l", "ROUGE-L %", "ROUGE-L against the reference summary", &Row::rouge_l, 100, 1,
+       false, true},
+      {"gold_loss", "gold loss", "nats a token of the right answer", &Row::gold_loss, 1, 3, true,
+       true},
+      {"recovered", "recovered %", "of what documents are worth to full attention", &Row::recovered,
+       100, 1, false, true},
+      {"answer_tokens", "answer tok", "tokens generated", &Row::answer_tokens, 1, 1, true, false},
+      {"computed_tokens", "computed tok", "prompt tokens computed at question time",
+       &Row::computed_tokens, 1, 0, true, false},
+      {"ttft_ms", "TTFT ms", "time to first token", &Row::ttft_ms, 1, 1, true, true},
   };
   return measures;
 }
@@ -204,6 +207,15 @@ Table RowsTable(const std::vector<Row>& rows) {
   return table;
 }
 
+std::vector<Difference> MainDifferences(const std::vector<Difference>& differences) {
+  std::vector<Difference> chosen;
+  for (const Difference& d : differences) {
+    const bool main = d.metric == "gold_loss" || d.metric == "f1" || d.metric == "rouge_l";
+    if (d.baseline == "link" && main) chosen.push_back(d);
+  }
+  return chosen;
+}
+
 Table DifferencesTable(const std::vector<Difference>& differences) {
   Table table;
   table.heads = {"dataset", "difference", "n", "metric", "value"};
@@ -214,10 +226,8 @@ Table DifferencesTable(const std::vector<Difference>& differences) {
     int decimals = 3;
     std::string head = Printable(d.metric);
     for (const Measure& measure : Measures()) {
-      // By the head, with or without its unit.
-      const std::string known = measure.head;
-      if (head != known && head != known.substr(0, known.rfind(' '))) continue;
-      head = known;
+      if (d.metric != measure.name) continue;
+      head = measure.head;
       scale = measure.scale;
       decimals = std::max(measure.decimals, 1);
     }
@@ -235,9 +245,10 @@ std::string ReportText(const Report& report) {
   for (const std::string& note : report.notes) out += "  " + Printable(note) + "\n";
   if (!out.empty()) out += "\n";
   AppendTable(RowsTable(RowsWithMeans(report)), &out);
-  if (!report.differences.empty()) {
+  const std::vector<Difference> differences = MainDifferences(report.differences);
+  if (!differences.empty()) {
     out += "\nPaired differences, the same examples\n";
-    AppendTable(DifferencesTable(report.differences), &out);
+    AppendTable(DifferencesTable(differences), &out);
   }
   out += "\n[low, high]: 95 % intervals by the bootstrap over examples\n";
   return out;

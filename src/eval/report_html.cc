@@ -167,7 +167,11 @@ std::string ReportHtml(const Report& report) {
   AppendTable(RowsTable(rows), &out);
   if (!report.differences.empty()) {
     out += "<h2>Paired differences, the same examples</h2>\n";
+    const std::vector<Difference> main = MainDifferences(report.differences);
+    if (!main.empty()) AppendTable(DifferencesTable(main), &out);
+    out += "<details><summary>All differences</summary>\n";
     AppendTable(DifferencesTable(report.differences), &out);
+    out += "</details>\n";
   }
   out += "<p>[low, high]: 95 % intervals by the bootstrap over examples.</p>\n<ul>\n";
   for (const Measure& measure : Measures()) {

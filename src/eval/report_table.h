@@ -17,6 +17,7 @@ struct Table {
 
 // A measure that rows hold.
 struct Measure {
+  const char* name;  // in JSON and in Difference::metric
   const char* head;
   const char* what;  // in a sentence
   Estimate Row::*value;
@@ -34,6 +35,9 @@ std::string EstimateText(const Estimate& estimate, double scale, int decimals, b
 std::vector<Row> RowsWithMeans(const Report& report);
 
 Table RowsTable(const std::vector<Row>& rows);
+
+// Those that most readers look for: gold loss and F1 (of summaries ROUGE-L) against "link".
+std::vector<Difference> MainDifferences(const std::vector<Difference>& differences);
 Table DifferencesTable(const std::vector<Difference>& differences);
 
 }  // namespace kvlink

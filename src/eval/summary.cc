@@ -76,6 +76,8 @@ std::vector<double> Losses(const DataSet& set, const std::string& method) {
 }
 
 // A ratio of differences of means has no interval of its own form: the questions are drawn again.
+// Where documents are worth nothing there is no share of it. A draw of questions on which they are
+// worth nothing says nothing; where such draws are too many to leave out, there is no interval.
 Estimate Recovered(const std::vector<double>& none, const std::vector<double>& full,
                    const std::vector<double>& method, uint64_t seed) {
   const size_t n = none.size();
@@ -90,13 +92,15 @@ Estimate Recovered(const std::vector<double>& none, const std::vector<double>& f
       worth += none[q] - full[q];
     }
     if (r == 0) {
+      if (!(worth > 0)) return {};
       share = kept / worth;
-    } else {
+    } else if (worth > 0) {
       shares.push_back(kept / worth);
     }
   }
+  const size_t cut = kResamples * 25 / 1000;
+  if (shares.size() < kResamples - cut) return Estimate(share);
   std::sort(shares.begin(), shares.end());
-  const size_t cut = shares.size() * 25 / 1000;
   return {share, shares[cut], shares[shares.size() - 1 - cut]};
 }
 
@@ -161,7 +165,6 @@ Report Summarise(const std::vector<Prediction>& predictions,
       }
     }
   }
-  for (Row& mean : MeanRows(report.rows)) report.rows.push_back(std::move(mean));
   return report;
 }
 

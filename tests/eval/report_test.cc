@@ -29,7 +29,10 @@ Report Example() {
   report.rows = {MakeRow("nq", "full attention", 0.41, 1000), MakeRow("nq", "linked", 0.38, 100),
                  MakeRow("squad", "full attention", 0.61, 2000)};
   report.rows.push_back(MakeRow("squad", "linked", 0.58, 120));
-  report.differences = {{"nq", "F1", "linked", "full attention", 100, {-0.03, -0.05, 0.0}}};
+  report.differences = {{"nq", "f1", "reuse", "link", 100, {-0.03, -0.05, 0.0}},
+                        {"nq", "gold_loss", "reuse", "link", 100, {0.25, 0.125, 0.375}},
+                        {"nq", "em", "reuse", "link", 100, {0.5, 0.5, 0.5}},
+                        {"nq", "f1", "reuse", "full", 100, {0.75, 0.75, 0.75}}};
   return report;
 }
 
@@ -55,9 +58,10 @@ mean     full attention  200  51.0 [48.9, 53.8]          3000  1500.0 [1388.2, 1
 mean     linked          200  48.0 [45.9, 50.8]           220     110.0 [102.2, 117.8]
 
 Paired differences, the same examples
-dataset  difference                 n  metric              value
-----------------------------------------------------------------
-nq       linked − full attention  100  F1 %    -3.0 [-5.0, +0.0]
+dataset  difference      n  metric                       value
+--------------------------------------------------------------
+nq       reuse − link  100  F1 %             -3.0 [-5.0, +0.0]
+nq       reuse − link  100  gold loss  +0.250 [+0.125, +0.375]
 
 [low, high]: 95 % intervals by the bootstrap over examples
 )");
@@ -150,7 +154,8 @@ TEST(Report, HtmlStandsAlone) {
   EXPECT_EQ(Count(html, ">full &amp; &quot;exact&quot;<"), 6 + 3);
   EXPECT_EQ(Count(html, "41.0 <small>[38.0, 45.0]</small>"), 1);
   EXPECT_GT(html.find("nq: F1 %"), html.find("mean: F1 %"));  // the mean comes first
-  EXPECT_EQ(Count(html, "<table>"), 2);
+  EXPECT_EQ(Count(html, "<table>"), 3);  // rows, the main differences, all of them
+  EXPECT_EQ(Count(html, "+50.0 <small>"), 1);
 }
 
 TEST(Report, NothingMeasured) {
