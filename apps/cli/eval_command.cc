@@ -67,6 +67,7 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
   } else {
     PrintText(ReportText(report));
     if (!options.out.empty() && session.chatty()) {
+      KVLINK_RETURN_IF_ERROR(FlushOutput());
       session.console().Line("written: " + options.out +
                              "/report.html, report.json, predictions.jsonl");
     }

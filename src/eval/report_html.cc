@@ -164,7 +164,7 @@ std::string ReportHtml(const Report& report) {
     }
   }
   out += "</div>\n<h2>Numbers</h2>\n";
-  AppendTable(RowsTable(rows), &out);
+  AppendTable(RowsTable(rows, true), &out);
   if (!report.differences.empty()) {
     out += "<h2>Paired differences, the same examples</h2>\n";
     const std::vector<Difference> main = MainDifferences(report.differences);

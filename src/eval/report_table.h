@@ -24,7 +24,7 @@ struct Measure {
   double scale;  // shares are shown in percent
   int decimals;
   bool lower_is_better;
-  bool interval;  // shown in the table
+  bool interval;  // shown in every table
 };
 const std::vector<Measure>& Measures();
 
@@ -34,7 +34,8 @@ std::string EstimateText(const Estimate& estimate, double scale, int decimals, b
 // The rows, then those of MeanRows.
 std::vector<Row> RowsWithMeans(const Report& report);
 
-Table RowsTable(const std::vector<Row>& rows);
+// all_intervals: also those of measures that a line of a terminal has no room for.
+Table RowsTable(const std::vector<Row>& rows, bool all_intervals);
 
 // Those that most readers look for: gold loss and F1 (of summaries ROUGE-L) against "link".
 std::vector<Difference> MainDifferences(const std::vector<Difference>& differences);
