@@ -186,8 +186,8 @@ Status Evaluate(const EvaluationOptions& options, const std::vector<Example>& ex
       }
       ++done;
       if (progress && !progress(done, total, example.dataset)) {
-        return Cancelled("eval: stopped after " + std::to_string(done) + " of " +
-                         std::to_string(total) + " questions");
+        return Cancelled("evaluation: stopped after " + std::to_string(done) + " of " +
+                         std::to_string(total) + " answers");
       }
     }
   }
