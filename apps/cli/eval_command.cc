@@ -47,7 +47,9 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(PredictionLog log, OpenEvaluationLog(options.out, description));
 
   CatchInterrupt();
-  KVLINK_RETURN_IF_ERROR(EvaluateWithProgress(evaluation, examples, session, &log));
+  std::vector<std::string> left_out;
+  KVLINK_RETURN_IF_ERROR(EvaluateWithProgress(evaluation, examples, session, &log, &left_out));
+  for (const std::string& why : left_out) session.Warn("left out: " + why);
   Report report = Summarise(log.all(), evaluation.methods, evaluation.seed);
   report.title = "Answers and their cost, by method";
   report.notes = {
@@ -55,7 +57,13 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
       "links " +
           (evaluation.engine.links_path.empty() ? "none" : FileName(evaluation.engine.links_path)),
       "seed " + std::to_string(evaluation.seed) + " of the documents' order"};
-  const Json json = ReportToJson(evaluation, report);
+  if (!left_out.empty()) {
+    report.notes.push_back(std::to_string(left_out.size()) + " of " +
+                           std::to_string(examples.size()) +
+                           " examples left out by every method; the first: " + left_out[0]);
+  }
+  Json json = ReportToJson(evaluation, report);
+  json["left_out"] = left_out;
   if (!options.out.empty()) {
     FileSystem& files = FileSystem::Posix();
     KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, options.out + "/report.html", ReportHtml(report)));

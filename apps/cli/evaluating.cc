@@ -70,7 +70,8 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
 }
 
 Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<Example>& examples,
-                            Session& session, PredictionLog* log) {
+                            Session& session, PredictionLog* log,
+                            std::vector<std::string>* left_out) {
   ProgressBar bar(session.console(), "evaluating",
                   session.chatty() && session.console().err_is_terminal());
   Clock& clock = Clock::System();
@@ -87,7 +88,7 @@ Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<
                  each < 0 ? -1 : each * static_cast<double>(total - done));
         return !Interrupted();
       },
-      log);
+      log, left_out);
 }
 
 Json ReportToJson(const EvaluationOptions& options, const Report& report) {

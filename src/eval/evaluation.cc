@@ -161,9 +161,10 @@ std::vector<Example> ArrangeExamples(std::vector<Example> examples,
 }
 
 Status Evaluate(const EvaluationOptions& options, const std::vector<Example>& examples,
-                const EvaluationProgress& progress, PredictionLog* log) {
+                const EvaluationProgress& progress, PredictionLog* log,
+                std::vector<std::string>* left_out) {
   if (examples.empty()) {
-    return InvalidArgument("there is no example to evaluate: the files hold none, or --limit is 0");
+    return InvalidArgument("there is no example to evaluate: the files hold none");
   }
   if (options.methods.empty()) return InvalidArgument("no method is named: give --methods");
   KVLINK_RETURN_IF_ERROR(CheckExamples(examples));
@@ -173,16 +174,23 @@ Status Evaluate(const EvaluationOptions& options, const std::vector<Example>& ex
   }
   const int64_t total = static_cast<int64_t>(examples.size() * options.methods.size());
   int64_t done = 0;
+  size_t too_long = 0;
   for (const Example& example : examples) {
+    bool fits = true;
     for (const std::string& method : options.methods) {
-      if (!log->Has(example.dataset, example.id, method)) {
+      if (fits && !log->Has(example.dataset, example.id, method)) {
         KVLINK_ASSIGN_OR_RETURN(Engine* const engine, engines.For(method));
         Result<Prediction> p = AskOnce(*engine, example, method, options.max_tokens);
-        if (!p.ok()) {
-          return Status(p.code(), "example " + example.id + " by method " + method + ": " +
-                                      p.status().message());
+        if (p.ok()) {
+          KVLINK_RETURN_IF_ERROR(log->Add(*std::move(p)));
+        } else {
+          const Status status(p.code(), "example " + example.id + " of " + example.dataset +
+                                            " by method " + method + ": " + p.status().message());
+          if (p.code() != StatusCode::kResourceExhausted || left_out == nullptr) return status;
+          if (++too_long == examples.size()) return status;
+          left_out->push_back(status.message());
+          fits = false;
         }
-        KVLINK_RETURN_IF_ERROR(log->Add(*std::move(p)));
       }
       ++done;
       if (progress && !progress(done, total, example.dataset)) {

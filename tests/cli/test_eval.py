@@ -62,7 +62,8 @@ class EvalTest(harness.CliTest):
         return [json.loads(line) for line in path.read_text().splitlines()]
 
     def check_shape(self, report, methods):
-        self.assertEqual(list(report), ["rows", "paired", "model", "links", "seed"])
+        self.assertEqual(list(report), ["rows", "paired", "model", "links", "seed", "left_out"])
+        self.assertEqual(report["left_out"], [])
         self.assertEqual([row["method"] for row in report["rows"]], methods)
         for row in report["rows"]:
             self.assertEqual(list(row), ROW_KEYS)
@@ -191,6 +192,22 @@ class Eval(EvalTest):
         self.bad("eval", self.file, self.file, says=["example q0 of facts", "two examples"])
         self.bad("eval", self.write("notes.txt", "plain text without a question\n"),
                  says=["notes", "no question"])
+
+    def test_an_example_beyond_the_context_is_left_out(self):
+        long = {**question(3), "documents": [{"title": "Bees", "text": "bees and lime " * 900}],
+                "gold": [0]}
+        path = self.write("long.jsonl", jsonl([question(0), long, question(1)]))
+        words = ["eval", path, "--methods", "none,link,full", "--max-tokens", "2"]
+        report = self.good(*words, "--json").json()
+        self.assertEqual([row["n"] for row in report["rows"]], [2, 2, 2])
+        self.assertEqual(len(report["left_out"]), 1)
+        self.assertIn("example q3 of facts by method link: ", report["left_out"][0])
+        self.assertIn("context has 4096", report["left_out"][0])
+        run = self.good(*words)
+        self.assertIn("1 of 3 examples left out", run.out)
+        self.assertRegex(run.err, "(?m)^kvlink: warning: left out: example q3")
+        path = self.write("only.jsonl", jsonl([long]))
+        self.bad("eval", path, "--methods", "link", says=["example q3", "context has 4096"])
 
     def test_no_examples(self):
         for name, contents in (("empty.jsonl", ""), ("blank.jsonl", "\n\n"), ("none.json", "[]")):
