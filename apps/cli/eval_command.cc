@@ -50,7 +50,8 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
   std::vector<std::string> left_out;
   KVLINK_RETURN_IF_ERROR(EvaluateWithProgress(evaluation, examples, session, &log, &left_out));
   for (const std::string& why : left_out) session.Warn("left out: " + why);
-  Report report = Summarise(log.all(), evaluation.methods, evaluation.seed);
+  Report report = Summarise(log.all(), evaluation.methods, evaluation.seed,
+                            evaluation.gold_position == GoldPosition::kEvery);
   report.title = "Answers and their cost, by method";
   report.notes = {
       "model " + FileName(evaluation.engine.model_path),

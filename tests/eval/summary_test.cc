@@ -175,6 +175,18 @@ TEST(Summary, DataSetsOfTheSameIdsStayApart) {
   EXPECT_NE(text.find("mean"), std::string::npos);
 }
 
+TEST(Summary, PlacesOfAQuestionAreOneQuestion) {
+  std::vector<Prediction> predictions;
+  const std::pair<const char*, double> losses[] = {{"a@0", 1}, {"a@1", 3},    {"b@0", 5},
+                                                   {"b@1", 5}, {"mail@x", 9}, {"mail@y", 9}};
+  for (const auto& [id, loss] : losses) predictions.push_back(Make(id, "link", loss));
+  const Row row = Summarise(predictions, {"link"}, 1, /*by_place=*/true).rows.at(0);
+  EXPECT_EQ(row.n, 4);
+  EXPECT_DOUBLE_EQ(row.gold_loss.value, (2 + 5 + 9 + 9) / 4.0);
+  EXPECT_GE(row.gold_loss.low, 2);  // 1 is no question's mean
+  EXPECT_EQ(Summarise(predictions, {"link"}, 1).rows.at(0).n, 6);
+}
+
 // A score that one answer lacks (only the loss was asked for) is not a score of 0.
 TEST(Summary, ScoresThatAnAnswerLacksAreNotMeasured) {
   std::vector<Prediction> predictions;
