@@ -10,6 +10,7 @@
 #include "data/readers.h"
 #include "eval/report.h"
 #include "eval/summary.h"
+#include "link/method.h"
 
 namespace kvlink::cli {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 struct EvalCommandOptions {
   std::vector<std::string> files;
   EvaluationOptions evaluation;
+  std::string methods = "none,full,reuse,link";
   std::string gold_position = "shuffle";
   std::string out;
 };
@@ -30,11 +32,14 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
   EvaluationOptions& evaluation = options.evaluation;
   KVLINK_ASSIGN_OR_RETURN(evaluation.engine, session.MakeEngineOptions(/*read_only=*/false));
   evaluation.gold_position = kGoldPositions.at(options.gold_position);
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<Method> methods, ParseMethods(options.methods));
+  for (const Method& method : methods) evaluation.methods.push_back(method.name);
+  ReadExamplesOptions reading;
+  reading.squad_seed = evaluation.seed;
   std::vector<Example> examples;
   for (const std::string& file : options.files) {
-    KVLINK_ASSIGN_OR_RETURN(
-        std::vector<Example> read,
-        ReadExamples(FileSystem::Posix(), file, {.squad_seed = evaluation.seed}));
+    KVLINK_ASSIGN_OR_RETURN(std::vector<Example> read,
+                            ReadExamples(FileSystem::Posix(), file, reading));
     std::move(read.begin(), read.end(), std::back_inserter(examples));
   }
   examples = ArrangeExamples(std::move(examples), evaluation);
@@ -42,15 +47,24 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(PredictionLog log, OpenEvaluationLog(options.out, description));
 
   CatchInterrupt();
-  KVLINK_RETURN_IF_ERROR(EvaluateWithProgress(evaluation, examples, session, &log));
-  Report report = Summarise(log.all(), evaluation.methods, evaluation.seed);
+  std::vector<std::string> left_out;
+  KVLINK_RETURN_IF_ERROR(EvaluateWithProgress(evaluation, examples, session, &log, &left_out));
+  for (const std::string& why : left_out) session.Warn("left out: " + why);
+  Report report = Summarise(log.all(), evaluation.methods, evaluation.seed,
+                            evaluation.gold_position == GoldPosition::kEvery);
   report.title = "Answers and their cost, by method";
   report.notes = {
       "model " + FileName(evaluation.engine.model_path),
       "links " +
           (evaluation.engine.links_path.empty() ? "none" : FileName(evaluation.engine.links_path)),
       "seed " + std::to_string(evaluation.seed) + " of the documents' order"};
-  const Json json = ReportToJson(evaluation, report);
+  if (!left_out.empty()) {
+    report.notes.push_back(std::to_string(left_out.size()) + " of " +
+                           std::to_string(examples.size()) +
+                           " examples left out by every method; the first: " + left_out[0]);
+  }
+  Json json = ReportToJson(evaluation, report);
+  json["left_out"] = left_out;
   if (!options.out.empty()) {
     FileSystem& files = FileSystem::Posix();
     KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, options.out + "/report.html", ReportHtml(report)));
@@ -62,6 +76,7 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
   } else {
     PrintText(ReportText(report));
     if (!options.out.empty() && session.chatty()) {
+      KVLINK_RETURN_IF_ERROR(FlushOutput());
       session.console().Line("written: " + options.out +
                              "/report.html, report.json, predictions.jsonl");
     }
@@ -74,16 +89,14 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
 void AddEvalCommand(CLI::App& app, Command* command) {
   auto options = std::make_shared<EvalCommandOptions>();
   EvaluationOptions& evaluation = options->evaluation;
-  evaluation.methods = {"none", "full", "reuse", "link"};
   CLI::App* sub = app.add_subcommand(
       "eval", "Measure answers and their cost, by method, over questions with known answers");
   sub->add_option("FILE", options->files,
                   "Questions: JSON lines {question, answers, documents, gold}, or the layouts of "
                   "NaturalQuestions, HotpotQA, 2WikiMultiHopQA, MuSiQue, SQuAD; may be gzip'd")
       ->required();
-  sub->add_option("--methods", evaluation.methods, "Methods to compare (docs/methods.md)")
-      ->delimiter(',')
-      ->allow_extra_args(false)
+  sub->add_option("--methods", options->methods, "Methods to compare (docs/methods.md)")
+      ->check([](const std::string& list) { return ParseMethods(list).status().message(); })
       ->type_name("METHOD,...")
       ->capture_default_str();
   sub->add_option("--block-links", evaluation.block_links_path,

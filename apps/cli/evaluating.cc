@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "cli/interrupt.h"
 #include "cli/places.h"
+#include "eval/report_table.h"
 
 namespace kvlink::cli {
 namespace {
@@ -17,11 +18,6 @@ Result<std::string> FileHash(const std::string& path) {
 }
 
 Json NumberOrNull(const Estimate& e) { return e.measured() ? Json(e.value) : Json(); }
-
-void AddMeasure(const char* name, const Estimate& e, Json* row, Json* ci) {
-  (*row)[name] = NumberOrNull(e);
-  if (e.has_interval()) (*ci)[name] = {e.low, e.high};
-}
 
 }  // namespace
 
@@ -74,7 +70,8 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
 }
 
 Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<Example>& examples,
-                            Session& session, PredictionLog* log) {
+                            Session& session, PredictionLog* log,
+                            std::vector<std::string>* left_out) {
   ProgressBar bar(session.console(), "evaluating",
                   session.chatty() && session.console().err_is_terminal());
   Clock& clock = Clock::System();
@@ -91,23 +88,19 @@ Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<
                  each < 0 ? -1 : each * static_cast<double>(total - done));
         return !Interrupted();
       },
-      log);
+      log, left_out);
 }
 
 Json ReportToJson(const EvaluationOptions& options, const Report& report) {
   Json rows = Json::array(), paired = Json::array();
-  for (const Row& row : report.rows) {
+  for (const Row& row : RowsWithMeans(report)) {
     Json json = {{"dataset", row.dataset}, {"method", row.method}, {"n", row.n}};
     Json ci = Json::object();
-    AddMeasure("subspan_em", row.subspan_em, &json, &ci);
-    AddMeasure("em", row.em, &json, &ci);
-    AddMeasure("f1", row.f1, &json, &ci);
-    AddMeasure("rouge_l", row.rouge_l, &json, &ci);
-    AddMeasure("gold_loss", row.gold_loss, &json, &ci);
-    AddMeasure("recovered", row.recovered, &json, &ci);
-    AddMeasure("answer_tokens", row.answer_tokens, &json, &ci);
-    AddMeasure("computed_tokens", row.computed_tokens, &json, &ci);
-    AddMeasure("ttft_ms", row.ttft_ms, &json, &ci);
+    for (const Measure& measure : Measures()) {
+      const Estimate& e = row.*measure.value;
+      json[measure.name] = NumberOrNull(e);
+      if (e.has_interval()) ci[measure.name] = {e.low, e.high};
+    }
     json["ci"] = std::move(ci);
     rows.push_back(std::move(json));
   }

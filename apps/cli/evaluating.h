@@ -20,7 +20,8 @@ Result<Json> DescribeEvaluation(const EvaluationOptions& options,
 Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& description);
 
 Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<Example>& examples,
-                            Session& session, PredictionLog* log);
+                            Session& session, PredictionLog* log,
+                            std::vector<std::string>* left_out = nullptr);
 
 Json ReportToJson(const EvaluationOptions& options, const Report& report);
 

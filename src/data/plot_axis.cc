@@ -98,6 +98,7 @@ PlotAxis::PlotAxis(const std::vector<double>& values, bool log, double pixel_low
     return;
   }
   const bool none_below = low_ >= 0;
+  if (low_ == 0 && high_ == 0) high_ = 1;  // nothing but zeros: readable ticks all the same
   const double spread = std::max(high_ - low_, std::max(std::fabs(high_) * 0.02, 1e-9));
   // Halved before it is added, so that numbers near the largest stay finite.
   low_ -= 0.06 * spread;

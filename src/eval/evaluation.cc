@@ -1,8 +1,10 @@
 #include "eval/evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "data/arrange.h"
 #include "eval/metrics.h"
@@ -47,6 +49,25 @@ Scores ScoresOf(const Example& example, std::string_view answer) {
   return scores;
 }
 
+// What cannot be asked, or could not be told apart in the log, is refused before the first
+// question.
+Status CheckExamples(const std::vector<Example>& examples) {
+  std::set<std::pair<std::string, std::string>> seen;  // data set, id
+  for (const Example& example : examples) {
+    const std::string where = "example " + example.id + " of " + example.dataset + ": ";
+    if (example.question.empty() || example.answers.empty()) {
+      return InvalidArgument(where +
+                             "it has no question with an answer, as plain text has none; give "
+                             "questions, summaries or chats");
+    }
+    if (!seen.emplace(example.dataset, example.id).second) {
+      return InvalidArgument(where +
+                             "two examples have this id; give each its own, and each file once");
+    }
+  }
+  return {};
+}
+
 // The engines that the methods need: "block" has a link file of its own.
 class Engines {
  public:
@@ -86,6 +107,10 @@ Result<Prediction> AskOnce(Engine& engine, const Example& example, const std::st
   p.method = method;
   p.text = answer.text;
   p.gold_loss = MeanLoss(answer.gold_logprobs);
+  if (!std::isfinite(p.gold_loss)) {
+    return DataLoss(
+        "the gold answer's loss is not a number: the model or the link file is damaged");
+  }
   if (max_tokens > 0) p.scores = ScoresOf(example, answer.text);
   p.answer_tokens = answer.usage.completion_tokens;
   if (answer.timings.encode_ms > 0) {
@@ -136,32 +161,41 @@ std::vector<Example> ArrangeExamples(std::vector<Example> examples,
 }
 
 Status Evaluate(const EvaluationOptions& options, const std::vector<Example>& examples,
-                const EvaluationProgress& progress, PredictionLog* log) {
+                const EvaluationProgress& progress, PredictionLog* log,
+                std::vector<std::string>* left_out) {
   if (examples.empty()) {
-    return InvalidArgument("there is no example to evaluate: the files hold none, or --limit is 0");
+    return InvalidArgument("there is no example to evaluate: the files hold none");
   }
   if (options.methods.empty()) return InvalidArgument("no method is named: give --methods");
+  KVLINK_RETURN_IF_ERROR(CheckExamples(examples));
   Engines engines(options);
   for (const std::string& method : options.methods) {
     KVLINK_RETURN_IF_ERROR(engines.For(method).status());
   }
   const int64_t total = static_cast<int64_t>(examples.size() * options.methods.size());
   int64_t done = 0;
+  size_t too_long = 0;
   for (const Example& example : examples) {
+    bool fits = true;
     for (const std::string& method : options.methods) {
-      if (!log->Has(example.id, method)) {
+      if (fits && !log->Has(example.dataset, example.id, method)) {
         KVLINK_ASSIGN_OR_RETURN(Engine* const engine, engines.For(method));
         Result<Prediction> p = AskOnce(*engine, example, method, options.max_tokens);
-        if (!p.ok()) {
-          return Status(p.code(), "example " + example.id + " by method " + method + ": " +
-                                      p.status().message());
+        if (p.ok()) {
+          KVLINK_RETURN_IF_ERROR(log->Add(*std::move(p)));
+        } else {
+          const Status status(p.code(), "example " + example.id + " of " + example.dataset +
+                                            " by method " + method + ": " + p.status().message());
+          if (p.code() != StatusCode::kResourceExhausted || left_out == nullptr) return status;
+          if (++too_long == examples.size()) return status;
+          left_out->push_back(status.message());
+          fits = false;
         }
-        KVLINK_RETURN_IF_ERROR(log->Add(*std::move(p)));
       }
       ++done;
       if (progress && !progress(done, total, example.dataset)) {
-        return Cancelled("eval: stopped after " + std::to_string(done) + " of " +
-                         std::to_string(total) + " questions");
+        return Cancelled("evaluation: stopped after " + std::to_string(done) + " of " +
+                         std::to_string(total) + " answers");
       }
     }
   }

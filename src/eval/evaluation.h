@@ -46,8 +46,11 @@ using EvaluationProgress =
 // Asks every question by every method that the log does not have yet, question by question, so that
 // times of methods compare under the same conditions. Documents' blocks are made beforehand and
 // are warm; making them is not part of a time to first token.
+// An example for which the model's context or the memory is too small by some method is left out,
+// and why goes to `left_out`, a line each; where that is null, or nothing is left, it is an error.
 // kInvalidArgument: no example, no method, a method that is not known.
 Status Evaluate(const EvaluationOptions& options, const std::vector<Example>& examples,
-                const EvaluationProgress& progress, PredictionLog* log);
+                const EvaluationProgress& progress, PredictionLog* log,
+                std::vector<std::string>* left_out = nullptr);
 
 }  // namespace kvlink

@@ -98,7 +98,7 @@ Result<PredictionLog> PredictionLog::Open(const std::string& path) {
       return DataLoss(path + ":" + std::to_string(number) + ": not a prediction: " +
                       p.status().message() + "; remove the line, or choose another --out");
     }
-    log.places_.emplace(std::pair(p->id, p->method), log.all_.size());
+    log.there_.insert({p->dataset, p->id, p->method});
     log.all_.push_back(*std::move(p));
     begin = end + 1;
   }
@@ -112,8 +112,9 @@ Result<PredictionLog> PredictionLog::Open(const std::string& path) {
   return log;
 }
 
-bool PredictionLog::Has(std::string_view id, std::string_view method) const {
-  return places_.contains(std::pair(std::string(id), std::string(method)));
+bool PredictionLog::Has(std::string_view dataset, std::string_view id,
+                        std::string_view method) const {
+  return there_.contains({std::string(dataset), std::string(id), std::string(method)});
 }
 
 Status PredictionLog::Add(Prediction prediction) {
@@ -125,7 +126,7 @@ Status PredictionLog::Add(Prediction prediction) {
                                "space and run the same command again: it goes on from here");
     }
   }
-  places_.emplace(std::pair(prediction.id, prediction.method), all_.size());
+  there_.insert({prediction.dataset, prediction.id, prediction.method});
   all_.push_back(std::move(prediction));
   return {};
 }

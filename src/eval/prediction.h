@@ -2,13 +2,13 @@
 // The file is written line by line, so that an evaluation that was killed goes on where it stopped.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <fstream>
-#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "kvlink/status.h"
@@ -42,7 +42,7 @@ class PredictionLog {
   // Reads what is there; a last line without its end (the writer was killed) is cut off.
   // kDataLoss: a whole line that is no prediction; kUnavailable: the file cannot be written.
   static Result<PredictionLog> Open(const std::string& path);
-  bool Has(std::string_view id, std::string_view method) const;
+  bool Has(std::string_view dataset, std::string_view id, std::string_view method) const;
   Status Add(Prediction prediction);
   const std::vector<Prediction>& all() const { return all_; }
 
@@ -50,7 +50,7 @@ class PredictionLog {
   std::string path_;
   std::ofstream out_;
   std::vector<Prediction> all_;
-  std::map<std::pair<std::string, std::string>, size_t, std::less<>> places_;  // (id, method)
+  std::set<std::array<std::string, 3>> there_;  // data set, id, method
 };
 
 }  // namespace kvlink

@@ -64,7 +64,7 @@ Result<GateResult> MeasureGate(const EngineOptions& options, std::vector<Example
   result.passed = true;
   ordered_json sets = ordered_json::array();
   for (const Row& link : result.evaluation.rows) {
-    if (link.method != "link" || link.dataset.starts_with("mean")) continue;
+    if (link.method != "link") continue;
     const Row* full = FindRow(result.evaluation, link.dataset, "full");
     const Row* adapted = FindRow(result.evaluation, link.dataset, "full+adapter");
     const Row* none = FindRow(result.evaluation, link.dataset, "none");

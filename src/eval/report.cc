@@ -112,17 +112,20 @@ std::vector<Row> MeansOf(const std::vector<Row>& rows, const std::string& name) 
 
 const std::vector<Measure>& Measures() {
   static const std::vector<Measure> measures = {
-      {"subspan EM %", "answers that hold a right one", &Row::subspan_em, 100, 1, false, true},
-      {"EM %", "answers that are a right one", &Row::em, 100, 1, false, true},
-      {"F1 %", "words shared with a right answer", &Row::f1, 100, 1, false, true},
-      {"ROUGE-L %", "ROUGE-L against the reference summary", &Row::rouge_l, 100, 1, false, true},
-      {"gold loss", "nats a token of the right answer", &Row::gold_loss, 1, 3, true, true},
-      {"recovered %", "of what documents are worth to full attention", &Row::recovered, 100, 1,
+      {"subspan_em", "subspan EM %", "answers that hold a right one", &Row::subspan_em, 100, 1,
+       false, false},
+      {"em", "EM %", "answers that are a right one", &Row::em, 100, 1, false, false},
+      {"f1", "F1 %", "words shared with a right answer", &Row::f1, 100, 1, false, true},
+      {"rouge_l", "ROUGE-L %", "ROUGE-L against the reference summary", &Row::rouge_l, 100, 1,
        false, true},
-      {"answer tok", "tokens generated", &Row::answer_tokens, 1, 1, true, false},
-      {"computed tok", "prompt tokens computed at question time", &Row::computed_tokens, 1, 0, true,
-       false},
-      {"TTFT ms", "time to first token", &Row::ttft_ms, 1, 1, true, true},
+      {"gold_loss", "gold loss", "nats a token of the right answer", &Row::gold_loss, 1, 3, true,
+       true},
+      {"recovered", "recovered %", "of what documents are worth to full attention", &Row::recovered,
+       100, 1, false, true},
+      {"answer_tokens", "answer tok", "tokens generated", &Row::answer_tokens, 1, 1, true, false},
+      {"computed_tokens", "computed tok", "prompt tokens computed at question time",
+       &Row::computed_tokens, 1, 0, true, false},
+      {"ttft_ms", "TTFT ms", "time to first token", &Row::ttft_ms, 1, 1, true, false},
   };
   return measures;
 }
@@ -176,7 +179,7 @@ std::vector<size_t> ParetoFrontier(const std::vector<double>& x, const std::vect
   return frontier;
 }
 
-Table RowsTable(const std::vector<Row>& rows) {
+Table RowsTable(const std::vector<Row>& rows, bool all_intervals) {
   Table table;
   table.heads = {"dataset", "method", "n"};
   table.is_text = {true, true, false};
@@ -195,8 +198,9 @@ Table RowsTable(const std::vector<Row>& rows) {
                                       std::to_string(row.n)};
     for (const Measure* measure : shown) {
       const Estimate& estimate = row.*measure->value;
-      cells.push_back(EstimateText(measure->interval ? estimate : Estimate(estimate.value),
-                                   measure->scale, measure->decimals));
+      cells.push_back(
+          EstimateText(measure->interval || all_intervals ? estimate : Estimate(estimate.value),
+                       measure->scale, measure->decimals));
     }
     table.cells.push_back(std::move(cells));
     table.rule_before.push_back(i == 0 || rows[i - 1].dataset != row.dataset);
@@ -204,27 +208,46 @@ Table RowsTable(const std::vector<Row>& rows) {
   return table;
 }
 
+std::vector<Difference> MainDifferences(const std::vector<Difference>& differences) {
+  std::vector<Difference> chosen;
+  for (const Difference& d : differences) {
+    const bool main = d.metric == "gold_loss" || d.metric == "f1" || d.metric == "rouge_l";
+    if (d.baseline == "link" && main) chosen.push_back(d);
+  }
+  return chosen;
+}
+
+// A row for each pair of methods on a data set, a column for each metric.
 Table DifferencesTable(const std::vector<Difference>& differences) {
   Table table;
-  table.heads = {"dataset", "difference", "n", "metric", "value"};
-  table.is_text = {true, true, false, true, false};
+  table.heads = {"dataset", "difference", "n"};
+  table.is_text = {true, true, false};
+  std::vector<const Measure*> shown;
+  for (const Measure& measure : Measures()) {
+    if (std::any_of(differences.begin(), differences.end(),
+                    [&](const Difference& d) { return d.metric == measure.name; })) {
+      shown.push_back(&measure);
+      table.heads.push_back(measure.head);
+      table.is_text.push_back(false);
+    }
+  }
+  const auto same_row = [](const Difference& a, const Difference& b) {
+    return a.dataset == b.dataset && a.method == b.method && a.baseline == b.baseline;
+  };
   for (size_t i = 0; i < differences.size(); ++i) {
     const Difference& d = differences[i];
-    double scale = 1;
-    int decimals = 3;
-    std::string head = Printable(d.metric);
-    for (const Measure& measure : Measures()) {
-      // By the head, with or without its unit.
-      const std::string known = measure.head;
-      if (head != known && head != known.substr(0, known.rfind(' '))) continue;
-      head = known;
-      scale = measure.scale;
-      decimals = std::max(measure.decimals, 1);
+    if (i == 0 || !same_row(differences[i - 1], d)) {
+      table.cells.push_back({Printable(d.dataset),
+                             Printable(d.method) + " \u2212 " + Printable(d.baseline),
+                             std::to_string(d.n)});
+      table.cells.back().resize(table.heads.size(), kDash);
+      table.rule_before.push_back(i == 0 || differences[i - 1].dataset != d.dataset);
     }
-    table.cells.push_back(
-        {Printable(d.dataset), Printable(d.method) + " \u2212 " + Printable(d.baseline),
-         std::to_string(d.n), head, EstimateText(d.value, scale, decimals, true)});
-    table.rule_before.push_back(i == 0 || differences[i - 1].dataset != d.dataset);
+    for (size_t column = 0; column < shown.size(); ++column) {
+      if (d.metric != shown[column]->name) continue;
+      table.cells.back()[3 + column] =
+          EstimateText(d.value, shown[column]->scale, std::max(shown[column]->decimals, 1), true);
+    }
   }
   return table;
 }
@@ -234,10 +257,11 @@ std::string ReportText(const Report& report) {
   if (!report.title.empty()) out += Printable(report.title) + "\n";
   for (const std::string& note : report.notes) out += "  " + Printable(note) + "\n";
   if (!out.empty()) out += "\n";
-  AppendTable(RowsTable(RowsWithMeans(report)), &out);
-  if (!report.differences.empty()) {
+  AppendTable(RowsTable(RowsWithMeans(report), false), &out);
+  const std::vector<Difference> differences = MainDifferences(report.differences);
+  if (!differences.empty()) {
     out += "\nPaired differences, the same examples\n";
-    AppendTable(DifferencesTable(report.differences), &out);
+    AppendTable(DifferencesTable(differences), &out);
   }
   out += "\n[low, high]: 95 % intervals by the bootstrap over examples\n";
   return out;

@@ -31,7 +31,7 @@ struct Row {
 // method - baseline on the same examples.
 struct Difference {
   std::string dataset;
-  std::string metric;
+  std::string metric;  // a field of Row: "f1"
   std::string method;
   std::string baseline;
   int64_t n = 0;
@@ -57,7 +57,8 @@ std::vector<Row> MeanRows(const std::vector<Row>& rows);
 std::vector<size_t> ParetoFrontier(const std::vector<double>& x, const std::vector<double>& y,
                                    bool lower_is_better);
 
-// Aligned columns; only those that some row measured. Ends with a newline.
+// Aligned columns; only those that some row measured. Of the differences, gold loss and F1 (of
+// summaries ROUGE-L) against "link". Ends with a newline.
 std::string ReportText(const Report& report);
 
 // One self-contained file: no scripts, nothing fetched.

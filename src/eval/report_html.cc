@@ -164,10 +164,14 @@ std::string ReportHtml(const Report& report) {
     }
   }
   out += "</div>\n<h2>Numbers</h2>\n";
-  AppendTable(RowsTable(rows), &out);
+  AppendTable(RowsTable(rows, true), &out);
   if (!report.differences.empty()) {
     out += "<h2>Paired differences, the same examples</h2>\n";
+    const std::vector<Difference> main = MainDifferences(report.differences);
+    if (!main.empty()) AppendTable(DifferencesTable(main), &out);
+    out += "<details><summary>All differences</summary>\n";
     AppendTable(DifferencesTable(report.differences), &out);
+    out += "</details>\n";
   }
   out += "<p>[low, high]: 95 % intervals by the bootstrap over examples.</p>\n<ul>\n";
   for (const Measure& measure : Measures()) {

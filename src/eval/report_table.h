@@ -17,13 +17,14 @@ struct Table {
 
 // A measure that rows hold.
 struct Measure {
+  const char* name;  // in JSON and in Difference::metric
   const char* head;
   const char* what;  // in a sentence
   Estimate Row::*value;
   double scale;  // shares are shown in percent
   int decimals;
   bool lower_is_better;
-  bool interval;  // shown in the table
+  bool interval;  // shown in every table
 };
 const std::vector<Measure>& Measures();
 
@@ -33,7 +34,11 @@ std::string EstimateText(const Estimate& estimate, double scale, int decimals, b
 // The rows, then those of MeanRows.
 std::vector<Row> RowsWithMeans(const Report& report);
 
-Table RowsTable(const std::vector<Row>& rows);
+// all_intervals: also those of measures that a line of a terminal has no room for.
+Table RowsTable(const std::vector<Row>& rows, bool all_intervals);
+
+// Those that most readers look for: gold loss and F1 (of summaries ROUGE-L) against "link".
+std::vector<Difference> MainDifferences(const std::vector<Difference>& differences);
 Table DifferencesTable(const std::vector<Difference>& differences);
 
 }  // namespace kvlink

@@ -11,16 +11,25 @@ namespace {
 
 constexpr int kResamples = 1000;
 
-// One method's answers on one data set, question by question in the same order for all methods.
-using Answers = std::vector<const Prediction*>;
+// One method's answers on one data set, question by question in the same order for all methods; of
+// each question one, or one for each place of its gold document.
+using Answers = std::vector<std::vector<const Prediction*>>;
 
 struct DataSet {
   std::string name;
   std::map<std::string, Answers> by_method;
 };
 
+// "q@3" -> "q"; a question that has no one gold document has no place.
+std::string WithoutPlace(const std::string& id) {
+  const size_t at = id.rfind('@');
+  const bool place =
+      at != id.npos && at + 1 < id.size() && id.find_first_not_of("0123456789", at + 1) == id.npos;
+  return place ? id.substr(0, at) : id;
+}
+
 std::vector<DataSet> Group(const std::vector<Prediction>& predictions,
-                           const std::vector<std::string>& methods) {
+                           const std::vector<std::string>& methods, bool by_place) {
   using Question = std::pair<std::string, std::string>;  // data set, id
   std::vector<std::string> names;
   std::map<std::string, std::vector<Question>> questions;  // of a data set, as they came
@@ -36,11 +45,17 @@ std::vector<DataSet> Group(const std::vector<Prediction>& predictions,
   std::vector<DataSet> sets;
   for (const std::string& name : names) {
     DataSet set{name, {}};
+    std::map<std::string, size_t> numbers;  // of questions, by id without the place
     for (const Question& question : questions[name]) {
       const auto& of_question = answers[question];
       if (of_question.size() < methods.size()) continue;
+      const std::string& id = question.second;
+      const size_t number =
+          numbers.emplace(by_place ? WithoutPlace(id) : id, numbers.size()).first->second;
       for (const std::string& method : methods) {
-        set.by_method[method].push_back(of_question.at(method));
+        Answers& of_method = set.by_method[method];
+        of_method.resize(std::max(of_method.size(), number + 1));
+        of_method[number].push_back(of_question.at(method));
       }
     }
     if (!set.by_method.empty()) sets.push_back(std::move(set));
@@ -60,22 +75,30 @@ constexpr Metric kMetrics[] = {
     {"f1", [](const Prediction& p) { return p.scores.f1; }, &Row::f1},
     {"rouge_l", [](const Prediction& p) { return p.scores.rouge_l; }, &Row::rouge_l}};
 
-// Empty unless every question has it.
-std::vector<double> ValuesOf(const Answers& answers, const Metric& metric) {
+// A question's value is the mean over its places: they are no questions of their own, and intervals
+// must not count them as such. Empty unless every answer has it.
+std::vector<double> ValuesOf(const Answers& answers,
+                             std::optional<double> (*of)(const Prediction&)) {
   std::vector<double> values;
-  for (const Prediction* p : answers) {
-    const std::optional<double> value = metric.of(*p);
-    if (!value) return {};
-    values.push_back(*value);
+  for (const auto& question : answers) {
+    double sum = 0;
+    for (const Prediction* p : question) {
+      const std::optional<double> value = of(*p);
+      if (!value) return {};
+      sum += *value;
+    }
+    values.push_back(sum / static_cast<double>(question.size()));
   }
   return values;
 }
 
 std::vector<double> Losses(const DataSet& set, const std::string& method) {
-  return ValuesOf(set.by_method.at(method), kMetrics[0]);
+  return ValuesOf(set.by_method.at(method), kMetrics[0].of);
 }
 
 // A ratio of differences of means has no interval of its own form: the questions are drawn again.
+// Where documents are worth nothing there is no share of it. A draw of questions on which they are
+// worth nothing says nothing; where such draws are too many to leave out, there is no interval.
 Estimate Recovered(const std::vector<double>& none, const std::vector<double>& full,
                    const std::vector<double>& method, uint64_t seed) {
   const size_t n = none.size();
@@ -90,13 +113,15 @@ Estimate Recovered(const std::vector<double>& none, const std::vector<double>& f
       worth += none[q] - full[q];
     }
     if (r == 0) {
+      if (!(worth > 0)) return {};
       share = kept / worth;
-    } else {
+    } else if (worth > 0) {
       shares.push_back(kept / worth);
     }
   }
+  const size_t cut = kResamples * 25 / 1000;
+  if (shares.size() < kResamples - cut) return Estimate(share);
   std::sort(shares.begin(), shares.end());
-  const size_t cut = shares.size() * 25 / 1000;
   return {share, shares[cut], shares[shares.size() - 1 - cut]};
 }
 
@@ -113,17 +138,20 @@ Row RowOf(const DataSet& set, const std::string& method, uint64_t seed) {
   row.method = method;
   row.n = static_cast<int64_t>(answers.size());
   for (const Metric& metric : kMetrics) {
-    const std::vector<double> values = ValuesOf(answers, metric);
+    const std::vector<double> values = ValuesOf(answers, metric.of);
     if (!values.empty()) row.*metric.place = MeanWithInterval(values, {.seed = seed});
   }
-  std::vector<double> answer_tokens, computed_tokens, ttft;
-  for (const Prediction* p : answers) {
-    answer_tokens.push_back(static_cast<double>(p->answer_tokens));
-    computed_tokens.push_back(static_cast<double>(p->computed_tokens));
-    ttft.push_back(p->ttft_ms);
+  const auto mean = [&](std::optional<double> (*of)(const Prediction&)) {
+    return MeanWithInterval(ValuesOf(answers, of), {.seed = seed});
+  };
+  row.answer_tokens =
+      mean([](const Prediction& p) { return std::optional(static_cast<double>(p.answer_tokens)); });
+  row.computed_tokens = mean(
+      [](const Prediction& p) { return std::optional(static_cast<double>(p.computed_tokens)); });
+  std::vector<double> ttft;
+  for (const auto& question : answers) {
+    for (const Prediction* p : question) ttft.push_back(p->ttft_ms);
   }
-  row.answer_tokens = MeanWithInterval(answer_tokens, {.seed = seed});
-  row.computed_tokens = MeanWithInterval(computed_tokens, {.seed = seed});
   row.ttft_ms.value = Median(std::move(ttft));
   return row;
 }
@@ -131,13 +159,13 @@ Row RowOf(const DataSet& set, const std::string& method, uint64_t seed) {
 }  // namespace
 
 Report Summarise(const std::vector<Prediction>& predictions,
-                 const std::vector<std::string>& methods, uint64_t seed) {
+                 const std::vector<std::string>& methods, uint64_t seed, bool by_place) {
   const auto asked = [&](const std::string& method) {
     return std::find(methods.begin(), methods.end(), method) != methods.end();
   };
   const std::string best = asked("full+adapter") ? "full+adapter" : "full";
   Report report;
-  for (const DataSet& set : Group(predictions, methods)) {
+  for (const DataSet& set : Group(predictions, methods, by_place)) {
     for (const std::string& method : methods) {
       Row row = RowOf(set, method, seed);
       if (asked("none") && asked(best)) {
@@ -151,8 +179,8 @@ Report Summarise(const std::vector<Prediction>& predictions,
       for (const std::string& method : methods) {
         if (method == baseline) continue;
         for (const Metric& metric : kMetrics) {
-          const std::vector<double> a = ValuesOf(set.by_method.at(baseline), metric),
-                                    b = ValuesOf(set.by_method.at(method), metric);
+          const std::vector<double> a = ValuesOf(set.by_method.at(baseline), metric.of),
+                                    b = ValuesOf(set.by_method.at(method), metric.of);
           if (a.empty() || b.empty()) continue;
           report.differences.push_back({set.name, metric.name, method, baseline,
                                         static_cast<int64_t>(a.size()),
@@ -161,7 +189,6 @@ Report Summarise(const std::vector<Prediction>& predictions,
       }
     }
   }
-  for (Row& mean : MeanRows(report.rows)) report.rows.push_back(std::move(mean));
   return report;
 }
 

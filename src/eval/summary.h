@@ -12,12 +12,14 @@
 
 namespace kvlink {
 
-// Rows by data set in the order of appearance, then by method as asked, then the means over data
-// sets; each method against full, full+adapter and link. Only questions that every method has
+// Rows by data set in the order of appearance, then by method as asked; each method against full,
+// full+adapter and link. Only questions that every method has
 // answered count, so that all rows speak of the same ones. A time to first token is a median.
 // recovered = (loss of none - loss) / (loss of none - loss of full+adapter, or of full where
-// full+adapter was not asked): 1 is as good as full attention, 0 as bad as no documents.
+// full+adapter was not asked): 1 is as good as full attention, 0 as bad as no documents. Not
+// measured where documents don't lower the loss; without an interval where they may not.
+// by_place: ids end in "@PLACE" (GoldPosition::kEvery), and a question is the mean over its places.
 Report Summarise(const std::vector<Prediction>& predictions,
-                 const std::vector<std::string>& methods, uint64_t seed);
+                 const std::vector<std::string>& methods, uint64_t seed, bool by_place = false);
 
 }  // namespace kvlink

@@ -1,5 +1,6 @@
 #include "link/method.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -103,6 +104,24 @@ Result<Method> ParseMethod(std::string_view text) {
     KVLINK_RETURN_IF_ERROR(ReadRecompute(text, kind, numbers, &method));
   }
   return method;
+}
+
+Result<std::vector<Method>> ParseMethods(std::string_view list) {
+  std::vector<Method> methods;
+  for (size_t begin = 0; begin <= list.size();) {
+    size_t end = list.find(',', begin);
+    if (list.substr(begin).starts_with("ape:") && end != list.npos) end = list.find(',', end + 1);
+    end = std::min(end, list.size());
+    KVLINK_ASSIGN_OR_RETURN(Method method, ParseMethod(list.substr(begin, end - begin)));
+    for (const Method& other : methods) {
+      if (other.name == method.name) {
+        return InvalidArgument("method " + Quoted(method.name) + " is named twice");
+      }
+    }
+    methods.push_back(std::move(method));
+    begin = end + 1;
+  }
+  return methods;
 }
 
 }  // namespace kvlink

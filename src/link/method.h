@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kvlink/status.h"
 #include "link/plan.h"
@@ -41,5 +42,9 @@ struct Method {
 
 // kInvalidArgument names the methods there are, or what a number may be.
 Result<Method> ParseMethod(std::string_view text);
+
+// A list with commas between methods: "full,ape:0.9,0.9,link" is three, since ape's numbers hold a
+// comma of their own. kInvalidArgument also for a method that is named twice.
+Result<std::vector<Method>> ParseMethods(std::string_view list);
 
 }  // namespace kvlink

@@ -89,6 +89,12 @@ TEST(PlotAxis, TakesInAllValuesWithRoom) {
   EXPECT_FALSE(log.CanDraw(0));
 }
 
+TEST(PlotAxis, NothingButZerosHasReadableTicks) {
+  const PlotAxis axis({0, 0, 0}, false, 400, 0);
+  EXPECT_EQ(Texts(axis.Ticks(6)), "0.0 0.2 0.4 0.6 0.8 1.0");
+  EXPECT_EQ(axis.PixelOf(0), 400);
+}
+
 RC_GTEST_PROP(PlotAxis, AnyValuesGiveAFiniteAxis, (std::vector<double> values, bool log)) {
   const PlotAxis axis(values, log, 300, 20);
   const std::vector<AxisTick> ticks = axis.Ticks(7);

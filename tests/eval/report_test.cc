@@ -29,7 +29,10 @@ Report Example() {
   report.rows = {MakeRow("nq", "full attention", 0.41, 1000), MakeRow("nq", "linked", 0.38, 100),
                  MakeRow("squad", "full attention", 0.61, 2000)};
   report.rows.push_back(MakeRow("squad", "linked", 0.58, 120));
-  report.differences = {{"nq", "F1", "linked", "full attention", 100, {-0.03, -0.05, 0.0}}};
+  report.differences = {{"nq", "f1", "reuse", "link", 100, {-0.03, -0.05, 0.0}},
+                        {"nq", "gold_loss", "reuse", "link", 100, {0.25, 0.125, 0.375}},
+                        {"nq", "em", "reuse", "link", 100, {0.5, 0.5, 0.5}},
+                        {"nq", "f1", "reuse", "full", 100, {0.75, 0.75, 0.75}}};
   return report;
 }
 
@@ -43,21 +46,21 @@ TEST(Report, TextToTheLetter) {
   EXPECT_EQ(ReportText(Example()), R"(Two data sets
   seed 1
 
-dataset  method            n               F1 %  computed tok                  TTFT ms
---------------------------------------------------------------------------------------
-nq       full attention  100  41.0 [38.0, 45.0]          2000   1000.0 [900.0, 1100.0]
-nq       linked          100  38.0 [35.0, 42.0]           200      100.0 [90.0, 110.0]
---------------------------------------------------------------------------------------
-squad    full attention  100  61.0 [58.0, 65.0]          4000  2000.0 [1800.0, 2200.0]
-squad    linked          100  58.0 [55.0, 62.0]           240     120.0 [108.0, 132.0]
---------------------------------------------------------------------------------------
-mean     full attention  200  51.0 [48.9, 53.8]          3000  1500.0 [1388.2, 1611.8]
-mean     linked          200  48.0 [45.9, 50.8]           220     110.0 [102.2, 117.8]
+dataset  method            n               F1 %  computed tok  TTFT ms
+----------------------------------------------------------------------
+nq       full attention  100  41.0 [38.0, 45.0]          2000   1000.0
+nq       linked          100  38.0 [35.0, 42.0]           200    100.0
+----------------------------------------------------------------------
+squad    full attention  100  61.0 [58.0, 65.0]          4000   2000.0
+squad    linked          100  58.0 [55.0, 62.0]           240    120.0
+----------------------------------------------------------------------
+mean     full attention  200  51.0 [48.9, 53.8]          3000   1500.0
+mean     linked          200  48.0 [45.9, 50.8]           220    110.0
 
 Paired differences, the same examples
-dataset  difference                 n  metric              value
-----------------------------------------------------------------
-nq       linked − full attention  100  F1 %    -3.0 [-5.0, +0.0]
+dataset  difference      n               F1 %                gold loss
+----------------------------------------------------------------------
+nq       reuse − link  100  -3.0 [-5.0, +0.0]  +0.250 [+0.125, +0.375]
 
 [low, high]: 95 % intervals by the bootstrap over examples
 )");
@@ -150,7 +153,8 @@ TEST(Report, HtmlStandsAlone) {
   EXPECT_EQ(Count(html, ">full &amp; &quot;exact&quot;<"), 6 + 3);
   EXPECT_EQ(Count(html, "41.0 <small>[38.0, 45.0]</small>"), 1);
   EXPECT_GT(html.find("nq: F1 %"), html.find("mean: F1 %"));  // the mean comes first
-  EXPECT_EQ(Count(html, "<table>"), 2);
+  EXPECT_EQ(Count(html, "<table>"), 3);  // rows, the main differences, all of them
+  EXPECT_EQ(Count(html, "+50.0 <small>"), 1);
 }
 
 TEST(Report, NothingMeasured) {

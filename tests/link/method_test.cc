@@ -99,5 +99,45 @@ TEST(MethodTest, RefusesOthersAndSaysWhatThereIs) {
   }
 }
 
+std::vector<std::string> NamesIn(std::string_view list) {
+  const auto methods = ParseMethods(list);
+  EXPECT_TRUE(methods.ok()) << methods.status().message();
+  std::vector<std::string> names;
+  if (methods.ok()) {
+    for (const Method& method : *methods) names.push_back(method.name);
+  }
+  return names;
+}
+
+TEST(MethodTest, AListHasCommasBetweenMethodsAndInsideOfOne) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(NamesIn("link"), Names{"link"});
+  EXPECT_EQ(NamesIn("none,full+adapter,link"), (Names{"none", "full+adapter", "link"}));
+  EXPECT_EQ(NamesIn("ape:0.9,0.8"), Names{"ape:0.9,0.8"});
+  EXPECT_EQ(NamesIn("full,ape:0.9,0.9,ape:1,1,epic:8,link+epic:2"),
+            (Names{"full", "ape:0.9,0.9", "ape:1,1", "epic:8", "link+epic:2"}));
+}
+
+TEST(MethodTest, AListIsRefusedForWhatIsWrongInIt) {
+  const std::pair<const char*, const char*> lists[] = {
+      {"", "unknown method \"\""},
+      {"link,", "unknown method \"\""},
+      {",link", "unknown method \"\""},
+      {"link,,full", "unknown method \"\""},
+      {"link, full", "unknown method \" full\""},
+      {"link,sideways", "\"sideways\""},
+      {"ape:0.9", "as in ape:0.9,0.9"},
+      {"ape:0.9,link", "as in ape:0.9,0.9"},
+      {"ape:1,1,1", "unknown method \"1\""},
+      {"link,full,link", "\"link\" is named twice"}};
+  for (const auto& [list, says] : lists) {
+    const auto methods = ParseMethods(list);
+    ASSERT_FALSE(methods.ok()) << list;
+    EXPECT_EQ(methods.code(), StatusCode::kInvalidArgument);
+    EXPECT_NE(methods.status().message().find(says), std::string::npos)
+        << methods.status().message();
+  }
+}
+
 }  // namespace
 }  // namespace kvlink
