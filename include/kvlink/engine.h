@@ -139,7 +139,10 @@ struct ModelSummary {
   int64_t weight_bytes = 0;  // memory held by packed weights
   int32_t link_tokens = 0;   // K
   std::string links_path;
-  std::string gate;  // the link file's recorded quality gate, or why there is none
+  std::string links_content;  // hex: SHA-256 over the link file but its gate; empty: no link file
+  bool has_adapter = false;   // the link file's
+  std::string gate;           // the link file's recorded quality gate, or why there is none
+  std::string why_not_gated;  // empty: its gate was passed
 };
 
 // Called with each piece of text (whole UTF-8 characters). Returning false stops the answer.

@@ -222,18 +222,11 @@ void EngineImpl::AddWarnings(const Prompt& prompt, Answer* answer) const {
   const Links* links = model_->links();
   if (!method.is_main()) {
     // What a link file's gate measured was not this method.
-  } else if (links == nullptr) {
-    warnings.push_back(
-        "not gated: no link file; how well this model answers over linked documents has not been "
-        "measured");
   } else {
-    warnings.insert(warnings.end(), links->warnings.begin(), links->warnings.end());
-    if (!links->gate.measured) {
-      warnings.push_back("not gated: the link file " + summary_.links_path +
-                         " records no measured quality");
-    } else if (!links->gate.passed) {
-      warnings.push_back("the link file's quality gate fell short: " + links->gate.summary);
+    if (links != nullptr) {
+      warnings.insert(warnings.end(), links->warnings.begin(), links->warnings.end());
     }
+    if (!summary_.why_not_gated.empty()) warnings.push_back(summary_.why_not_gated);
   }
   if (model_->prompt_template().uses_rank()) {
     warnings.push_back(

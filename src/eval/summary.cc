@@ -1,6 +1,7 @@
 #include "eval/summary.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -76,6 +77,7 @@ std::vector<double> Losses(const DataSet& set, const std::string& method) {
 }
 
 // A ratio of differences of means has no interval of its own form: the questions are drawn again.
+// Draws in which documents are worth nothing at all have no ratio and do not count.
 Estimate Recovered(const std::vector<double>& none, const std::vector<double>& full,
                    const std::vector<double>& method, uint64_t seed) {
   const size_t n = none.size();
@@ -89,12 +91,14 @@ Estimate Recovered(const std::vector<double>& none, const std::vector<double>& f
       kept += none[q] - method[q];
       worth += none[q] - full[q];
     }
+    const double ratio = kept / worth;
     if (r == 0) {
-      share = kept / worth;
-    } else {
-      shares.push_back(kept / worth);
+      share = ratio;
+    } else if (std::isfinite(ratio)) {
+      shares.push_back(ratio);
     }
   }
+  if (!std::isfinite(share) || shares.empty()) return {};
   std::sort(shares.begin(), shares.end());
   const size_t cut = shares.size() * 25 / 1000;
   return {share, shares[cut], shares[shares.size() - 1 - cut]};

@@ -1,0 +1,104 @@
+"""`check --quality`: measures, says what fell short, and records it where `ask` looks."""
+
+import json
+import struct
+
+import harness
+
+OWN = {"id": "q1", "question": "Who repairs clocks?", "answers": ["Ida Quell"], "gold": [0],
+       "documents": [{"title": "Ida Quell", "text": "Ida Quell repairs clocks in Tarsim."},
+                     {"title": "Bo Marn", "text": "Bo Marn keeps bees on the roof."}]}
+
+
+def gate_of(path):
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+    gate = header["__metadata__"].get("gate")
+    return None if gate is None else json.loads(gate)
+
+
+class Quality(harness.CliTest):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Ten documents of a vocabulary of bytes are long.
+        cls.model = harness.write_model(cls.class_dir, "long", context=32768)
+
+    def setUp(self):
+        super().setUp()
+        self.links = harness.write_links(self.model, self.dir / "tiny.links", k=2)
+
+    def check(self, *words, code=1):
+        """An untrained tiny model falls short: exit status 1, and one line that says so."""
+        words = ["check", "--quality", "--json", "--limit", "1", *words]
+        return self.bad(*words, says="check: quality fell short: gate: ", code=code).json()
+
+    def test_records_in_the_link_file(self):
+        report = self.check("--links", self.links, "--record")
+        self.assertFalse(report["passed"])
+        self.assertTrue(report["recorded"])
+        self.assertEqual([row["method"] for row in report["rows"]], ["none", "full", "link"])
+        for row in report["rows"]:
+            self.assertEqual(row["n"], 1)
+            self.assertIn("gold_loss", row["ci"])
+        gate = gate_of(self.links)
+        self.assertEqual([gate["passed"], gate["summary"], gate["data"]],
+                         [False, report["summary"], report["data"]])
+        self.assertEqual(gate["figures"]["limits"], report["limits"])
+        self.index(self.write_notes())
+        warnings = self.ask("Velmora harbour", "--links", self.links)["warnings"]
+        self.assertEqual(warnings, [f"the quality gate of {self.links} fell short: "
+                                    f"{report['summary']}"])
+        # A record that was copied to other links is not believed there.
+        other = harness.write_links(self.model, self.dir / "other.links", k=2, seed=2)
+        self.copy_gate(self.links, other)
+        warnings = self.ask("Velmora harbour", "--links", other)["warnings"]
+        self.assertEqual(len(warnings), 1, warnings)
+        self.assertIn("it speaks of other links", warnings[0])
+
+    def copy_gate(self, source, target):
+        with open(target, "rb") as file:
+            header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+            rest = file.read()
+        header["__metadata__"]["gate"] = json.dumps(gate_of(source))
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        with open(target, "wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text + rest)
+
+    def test_says_why_it_is_not_recorded(self):
+        for words, why in ((["--links", self.links], "--limit left questions out"),
+                           (["--links", self.links, "--no-record"], "--no-record was given"),
+                           (["--links", "none"], "there is no link file to record it in")):
+            report = self.check(*words)
+            self.assertFalse(report["recorded"])
+            self.assertIn(why, report["why_not_recorded"])
+        self.assertIsNone(gate_of(self.links))
+        text = self.kvlink("check", "--quality", "--limit", "1", "--links", "none").out
+        self.assertIn("no link file is in use", text)
+        self.assertIn("\nfell short: gate: ", text)
+        self.assertIn("\nnot recorded: there is no link file to record it in\n", text)
+
+    def test_own_questions_stand_beside_the_built_in_ones(self):
+        first = self.write("notes.jsonl", json.dumps(OWN) + "\n")
+        # Neither a name that the program uses nor the id of another file's question loses one.
+        second = self.write("gate.jsonl", json.dumps(OWN) + "\n")
+        report = self.check("--links", self.links, "--data", first, second)
+        self.assertEqual([(row["dataset"], row["n"]) for row in report["rows"]
+                          if row["method"] == "link" and not row["dataset"].startswith("mean")],
+                         [("gate", 1), ("own notes", 1), ("own gate", 1)])
+        self.assertNotEqual(report["data"], self.check("--links", self.links)["data"])
+
+    def test_refusals(self):
+        words = ["check", "--quality"]
+        self.bad(*words, "--links", "none", "--record", says=["--record", "--links FILE"])
+        self.bad(*words, "--data", self.dir / "nowhere", says="nowhere")
+        bad = self.write("bad.jsonl", json.dumps({**OWN, "documents": []}) + "\n")
+        self.bad(*words, "--data", bad, says="documents")
+        self.bad("check", "--limit", "1", says="--quality", code=2)
+        self.bad("check", "--quality", "--limit", "-1", says="--limit", code=2)
+
+
+if __name__ == "__main__":
+    harness.main()
