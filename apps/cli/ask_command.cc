@@ -105,6 +105,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
                           ChooseDocuments(options, request.question, session, read_only));
   for (const IndexedDocument& document : documents) request.documents.push_back(ToEngine(document));
   request.method = MethodOf(options.mode);
+  request.require_gate = request.strict;
   request.want_prompt = options.explain || session.json();
 
   KVLINK_ASSIGN_OR_RETURN(const auto engine, session.OpenEngine(read_only));
@@ -177,7 +178,8 @@ void AddAskCommand(CLI::App& app, Command* command) {
       ->excludes(explain);
   sub->add_option("--system", request.system, "System text [the template's own]");
   sub->add_flag("--strict", request.strict,
-                "Refuse instead of dropping documents beyond the model's context");
+                "Refuse instead of dropping documents beyond the model's context, and to answer "
+                "over linked documents without a passed quality gate (kvlink check --quality)");
   sub->add_option("--max-tokens", request.max_tokens, "Most tokens of the answer")
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N")

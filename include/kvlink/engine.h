@@ -47,6 +47,9 @@ struct Request {
   Sampling sampling;
   int32_t top_logprobs = 0;  // per generated token, how many alternatives to report
   bool strict = false;       // refuse instead of dropping documents beyond the context
+  // Refuse to answer over linked documents unless the link file's quality gate was passed with
+  // these links on this model (ModelSummary::why_not_gated is empty). Full attention is not gated.
+  bool require_gate = false;
   bool want_prompt = false;  // fill Answer::prompt
   // Not empty: an answer known to be right. Its tokens' log-probabilities behind the prompt are
   // reported (Answer::gold_logprobs), apart from what is generated and not part of the timings.
@@ -158,7 +161,8 @@ class Engine {
   virtual Result<Encoded> Encode(const Document& document) = 0;
   // Answers. Documents without a block are encoded first (and kept).
   // kInvalidArgument: the question is empty or longer than the context; kUnsupported: the model
-  // cannot be linked; kResourceExhausted: strict, and the documents do not fit.
+  // cannot be linked; kResourceExhausted: strict, and the documents do not fit;
+  // kFailedPrecondition: require_gate, and the gate was not passed (or measured another method).
   virtual Result<Answer> Ask(const Request& request, const TextSink& sink = {}) = 0;
 
   virtual int64_t CountTokens(std::string_view text) const = 0;

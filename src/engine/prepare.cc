@@ -127,6 +127,24 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
   return {};
 }
 
+// Answers that depend on linking are known to be good only where the gate was passed.
+Status EngineImpl::CheckGate(const Prompt& prompt) const {
+  const Method& method = prompt.method;
+  if (method.layout == Layout::kFull || prompt.documents.empty()) return {};
+  if (!method.is_main()) {
+    return FailedPrecondition(
+        "refused, as a passed quality gate is required: a gate measures "
+        "method link, not " +
+        method.name);
+  }
+  if (summary_.why_not_gated.empty()) return {};
+  const bool says_how = summary_.why_not_gated.ends_with("kvlink check --quality");
+  return FailedPrecondition(
+      "refused, as a passed quality gate is required: " + summary_.why_not_gated +
+      (says_how ? "" : "; measure links with: kvlink check --quality") +
+      ", or ask with full attention");
+}
+
 // Finds or computes every block of the plan.
 Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* answer) {
   const Method& method = prompt->method;

@@ -57,6 +57,18 @@ class Quality(harness.CliTest):
         self.assertEqual(len(warnings), 1, warnings)
         self.assertIn("it speaks of other links", warnings[0])
 
+    def test_strict_refuses_what_was_not_gated(self):
+        self.index(self.write_notes())
+        words = ["ask", "Velmora harbour", "--strict", "--quiet", "--max-tokens", "2"]
+        for links in ("none", self.links):
+            run = self.bad(*words, "--links", links,
+                           says=["a passed quality gate is required", "kvlink check --quality"])
+            self.assertEqual(run.out, "")
+        self.check("--links", self.links, "--record")
+        self.bad(*words, "--links", self.links, says="fell short")
+        self.good(*words, "--links", "none", "--mode", "full")
+        self.good(*words, "--links", "none", "--top-k", "0")
+
     def copy_gate(self, source, target):
         with open(target, "rb") as file:
             header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
