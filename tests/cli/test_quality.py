@@ -92,6 +92,25 @@ class Quality(harness.CliTest):
         self.assertIn("\nfell short: gate: ", text)
         self.assertIn("\nnot recorded: there is no link file to record it in\n", text)
 
+    def test_links_with_an_adapter_are_measured_by_it(self):
+        links = harness.write_links(self.model, self.dir / "adapted.links", k=1, adapter=1)
+        rows = self.check("--links", links)["rows"]
+        self.assertEqual([row["method"] for row in rows], ["none", "full", "full+adapter", "link"])
+        self.assertNotEqual(rows[1]["gold_loss"], rows[2]["gold_loss"])
+        self.assertEqual(rows[2]["recovered"], 1)
+
+    def test_record_is_refused_where_the_file_cannot_be_written(self):
+        if harness.os.geteuid() == 0:
+            self.skipTest("root may write everywhere")
+        folder = self.dir / "shut"
+        folder.mkdir()
+        links = harness.write_links(self.model, folder / "tiny.links", k=2)
+        folder.chmod(0o500)
+        try:
+            self.bad("check", "--quality", "--record", "--links", links, says="cannot be written")
+        finally:
+            folder.chmod(0o700)
+
     def test_own_questions_stand_beside_the_built_in_ones(self):
         first = self.write("notes.jsonl", json.dumps(OWN) + "\n")
         # Neither a name that the program uses nor the id of another file's question loses one.
