@@ -58,6 +58,7 @@ Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
         "--doc ID (see: kvlink docs list), index more, or ask without any: --top-k 0");
   }
   std::vector<IndexedDocument> documents;
+  documents.reserve(hits.size());
   for (const SearchHit& hit : hits) documents.push_back(hit.document);
   return documents;
 }
