@@ -30,7 +30,7 @@ class EngineGateTest : public ::testing::Test {
     links.k = 1;
     links.base = ModelFingerprint(**file, *config);
     links.embeddings.assign(static_cast<size_t>(config->width), 0.25f);
-    const std::string path = folder_ / "links.safetensors";
+    std::string path = folder_ / "links.safetensors";
     EXPECT_TRUE(SaveLinks(files, path, links, *config, "").ok());
     if (gate == Gate::kNone) return path;
     const auto loaded = LoadLinks(files, path, *config, links.base);
