@@ -103,7 +103,9 @@ Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<
 
 Json ReportToJson(const EvaluationOptions& options, const Report& report) {
   Json rows = Json::array(), paired = Json::array();
-  for (const Row& row : report.rows) {
+  std::vector<Row> all = report.rows;
+  for (Row& mean : MeanRows(report.rows)) all.push_back(std::move(mean));
+  for (const Row& row : all) {
     Json json = {{"dataset", row.dataset}, {"method", row.method}, {"n", row.n}};
     Json ci = Json::object();
     AddMeasure("subspan_em", row.subspan_em, &json, &ci);

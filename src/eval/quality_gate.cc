@@ -106,7 +106,7 @@ ordered_json JudgeSet(const Row& none, const Row& full, const Row* adapted, cons
   }
   if (measures && !recovers) {
     Append(&verdict->shortfall,
-           link.dataset + Line(": recovers %.3f of what documents are worth, %.2f is asked",
+           link.dataset + Line(": recovers %.4f of what documents are worth, %.2f is asked",
                                link.recovered.value, kGateRecovered));
   }
   if (!answers) {

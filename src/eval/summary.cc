@@ -165,7 +165,6 @@ Report Summarise(const std::vector<Prediction>& predictions,
       }
     }
   }
-  for (Row& mean : MeanRows(report.rows)) report.rows.push_back(std::move(mean));
   return report;
 }
 

@@ -119,6 +119,12 @@ class Quality(harness.CliTest):
         self.assertEqual([(row["dataset"], row["n"]) for row in report["rows"]
                           if row["method"] == "link" and not row["dataset"].startswith("mean")],
                          [("gate", 1), ("own notes", 1), ("own gate", 1)])
+        means = [row for row in report["rows"] if row["dataset"] == "mean"]
+        self.assertEqual([(row["method"], row["n"]) for row in means],
+                         [("none", 3), ("full", 3), ("link", 3)])
+        text = self.kvlink("check", "--quality", "--limit", "1", "--links", "none", "--data",
+                           first, second).out
+        self.assertEqual(text.count("\nmean "), 3, text)
         self.assertNotEqual(report["data"], self.check("--links", self.links)["data"])
 
     def test_refusals(self):

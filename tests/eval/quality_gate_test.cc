@@ -40,7 +40,7 @@ TEST(QualityGate, AsksForTheShareOfLossAndOfF1) {
   EXPECT_TRUE(Judge(0.96, 0.476).shortfall.empty());
   const GateVerdict loss = Judge(0.94, 0.5);
   EXPECT_FALSE(loss.passed);
-  EXPECT_EQ(loss.shortfall, "gate: recovers 0.940 of what documents are worth, 0.95 is asked");
+  EXPECT_EQ(loss.shortfall, "gate: recovers 0.9400 of what documents are worth, 0.95 is asked");
   // The better of full attention's scores counts, which here is the one without the adapter.
   const GateVerdict f1 = Judge(0.96, 0.474);
   EXPECT_FALSE(f1.passed);
