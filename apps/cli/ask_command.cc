@@ -3,11 +3,13 @@
 
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "cli/answer_output.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
+#include "cli/keep_answer.h"
 #include "cli/label.h"
 #include "cli/model_file.h"
 #include "cli/places.h"
@@ -23,6 +25,8 @@ struct AskOptions {
   std::string mode = "linked";
   bool explain = false;
   bool compare = false;
+  bool keep_answer = false;
+  std::string answer_title;
   Request request;  // what goes to the engine as it is
 };
 
@@ -54,6 +58,7 @@ Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
         "--doc ID (see: kvlink docs list), index more, or ask without any: --top-k 0");
   }
   std::vector<IndexedDocument> documents;
+  documents.reserve(hits.size());
   for (const SearchHit& hit : hits) documents.push_back(hit.document);
   return documents;
 }
@@ -94,6 +99,18 @@ Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDo
   return 0;
 }
 
+// The index that a kept answer goes into; nullptr: none is to be kept. Opened before anything is
+// answered, so that an answer is not lost to a store that cannot take it.
+Result<std::unique_ptr<DocumentIndex>> OpenForKeeping(const AskOptions& options, bool read_only,
+                                                      Session& session) {
+  if (!options.keep_answer) return std::unique_ptr<DocumentIndex>();
+  if (read_only) {
+    KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
+    return FailedPrecondition("--keep-answer: the store " + store + " is read-only");
+  }
+  return session.OpenDocuments(/*create=*/true, /*read_only=*/false);
+}
+
 Result<int> RunAsk(const AskOptions& options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
   Request request = options.request;
@@ -105,10 +122,18 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
                           ChooseDocuments(options, request.question, session, read_only));
   for (const IndexedDocument& document : documents) request.documents.push_back(ToEngine(document));
   request.method = MethodOf(options.mode);
+  request.require_gate = request.strict;
   request.want_prompt = options.explain || session.json();
+  KVLINK_ASSIGN_OR_RETURN(const auto keeping, OpenForKeeping(options, read_only, session));
 
   KVLINK_ASSIGN_OR_RETURN(const auto engine, session.OpenEngine(read_only));
   CatchInterrupt();
+  if (options.keep_answer && !engine->model().why_not_linkable.empty()) {
+    return Unsupported(
+        "--keep-answer: this model cannot be linked, so that a block would be of no "
+        "use: " +
+        engine->model().why_not_linkable);
+  }
   if (options.compare) return Compare(*engine, request, documents, session);
   // People see the answer grow; a program gets it whole. With --explain the plan comes first.
   const bool stream = session.console().out_is_terminal() && !session.json() && !options.explain;
@@ -122,8 +147,16 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   if (!answer.ok()) return answer.status();
   for (const std::string& warning : answer->warnings) session.Warn(warning);
 
+  std::optional<Result<KeptAnswer>> kept;  // none: not asked for, or the answer was stopped
+  const auto keep = [&] {
+    if (keeping == nullptr || Interrupted()) return;
+    kept = KeepAnswer(answer->text, options.answer_title, *engine, *keeping);
+  };
   if (session.json()) {
-    PrintJson(AnswerToJson(*answer, engine->model(), session.warnings()));
+    keep();
+    Json json = AnswerToJson(*answer, engine->model(), session.warnings());
+    if (keeping != nullptr) json["kept"] = kept && kept->ok() ? KeptAnswerToJson(**kept) : Json();
+    PrintJson(json);
   } else {
     if (options.explain) {
       KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, ReadTokenizer(engine->model().path));
@@ -136,6 +169,16 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
     if (terminal && session.chatty()) {
       session.console().Write(DescribeAnswer(*answer, documents, session.console()));
     }
+    keep();  // people have read the answer by then
+    if (kept && kept->ok() && session.chatty()) {
+      session.console().Line("kept as document " + (*kept)->document.id + " (" +
+                             FormatCount((*kept)->tokens) + " tokens, " +
+                             FormatMs((*kept)->encode_ms) + ")");
+    }
+  }
+  if (kept && !kept->ok()) {
+    KVLINK_RETURN_IF_ERROR(FlushOutput());
+    return Status(kept->code(), "--keep-answer: " + kept->status().message());
   }
   if (Interrupted()) return Cancelled("ask: stopped");
   return 0;
@@ -175,9 +218,16 @@ void AddAskCommand(CLI::App& app, Command* command) {
                 "Answer with full attention too, and show both answers and what each cost")
       ->excludes(mode)
       ->excludes(explain);
+  CLI::Option* keep = sub->add_flag("--keep-answer", options->keep_answer,
+                                    "Keep the answer as a document, encoded once, now, for other "
+                                    "prompts to link (docs/methods.md)");
+  sub->add_option("--answer-title", options->answer_title, "Title of the kept answer [none]")
+      ->needs(keep);
+  keep->excludes("--compare");
   sub->add_option("--system", request.system, "System text [the template's own]");
   sub->add_flag("--strict", request.strict,
-                "Refuse instead of dropping documents beyond the model's context");
+                "Refuse instead of dropping documents beyond the model's context, and to answer "
+                "over linked documents without a passed quality gate (kvlink check --quality)");
   sub->add_option("--max-tokens", request.max_tokens, "Most tokens of the answer")
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N")

@@ -1,10 +1,11 @@
-// kvlink check: does linking hold on this model and this machine?
+// kvlink check: does linking hold on this model and this machine? With --quality: check_quality.cc.
 #include "engine/check.h"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 
+#include "cli/check_quality.h"
 #include "cli/commands.h"
 #include "cli/json_output.h"
 
@@ -60,8 +61,37 @@ Result<int> RunCheckCommand(Session& session) {
 }  // namespace
 
 void AddCheckCommand(CLI::App& app, Command* command) {
-  app.add_subcommand("check", "Check on this model and machine that linking is exact")
-      ->callback([command] { *command = RunCheckCommand; });
+  struct Given {
+    bool quality = false, record = false;
+    QualityOptions options;
+  };
+  auto given = std::make_shared<Given>();
+  CLI::App* sub = app.add_subcommand(
+      "check", "Check that linking is exact here; --quality: what it costs in answers");
+  CLI::Option* quality =
+      sub->add_flag("--quality", given->quality,
+                    "Instead, measure the links in use against full attention, and record the "
+                    "result in the link file, where every answer looks for it");
+  sub->add_option("--data", given->options.data,
+                  "Your own questions, beside the built-in ones; files as of eval")
+      ->type_name("FILE")
+      ->needs(quality);
+  sub->add_option("--limit", given->options.limit, "Questions of each data set; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->needs(quality);
+  CLI::Option* record =
+      sub->add_flag("--record,!--no-record", given->record,
+                    "Whether to record the result [if all questions were asked and the link file "
+                    "can be written]")
+          ->needs(quality);
+  sub->callback([command, given, record] {
+    if (record->count() > 0) given->options.record = given->record;
+    *command = given->quality ? Command([given](Session& session) {
+      return RunQualityCheck(given->options, session);
+    })
+                              : Command(RunCheckCommand);
+  });
 }
 
 }  // namespace kvlink::cli

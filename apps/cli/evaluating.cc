@@ -69,24 +69,31 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
   return PredictionLog::Open(folder + "/predictions.jsonl");
 }
 
+EvaluationBar::EvaluationBar(Session& session)
+    : bar_(session.console(), "evaluating",
+           session.chatty() && session.console().err_is_terminal()),
+      start_ms_(Clock::System().MonotonicMs()) {}
+
+bool EvaluationBar::Draw(int64_t done, int64_t total, int64_t fresh, std::string_view dataset) {
+  const double passed_ms = Clock::System().MonotonicMs() - start_ms_;
+  const double each = fresh > 0 ? passed_ms / static_cast<double>(fresh) : -1;
+  bar_.Draw(static_cast<double>(done) / static_cast<double>(total),
+            FormatCount(done) + "/" + FormatCount(total) + " " + std::string(dataset),
+            each < 0 ? -1 : each * static_cast<double>(total - done));
+  return !Interrupted();
+}
+
 Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<Example>& examples,
                             Session& session, PredictionLog* log,
                             std::vector<std::string>* left_out) {
-  ProgressBar bar(session.console(), "evaluating",
-                  session.chatty() && session.console().err_is_terminal());
-  Clock& clock = Clock::System();
-  const double start = clock.MonotonicMs();
+  EvaluationBar bar(session);
   const int64_t already = static_cast<int64_t>(log->all().size());
   return Evaluate(
       options, examples,
       [&](int64_t done, int64_t total, std::string_view dataset) {
         // What the log had is passed at no cost and tells nothing of the rate.
-        const auto fresh = static_cast<double>(static_cast<int64_t>(log->all().size()) - already);
-        const double each = fresh > 0 ? (clock.MonotonicMs() - start) / fresh : -1;
-        bar.Draw(static_cast<double>(done) / static_cast<double>(total),
-                 FormatCount(done) + "/" + FormatCount(total) + " " + std::string(dataset),
-                 each < 0 ? -1 : each * static_cast<double>(total - done));
-        return !Interrupted();
+        const int64_t fresh = static_cast<int64_t>(log->all().size()) - already;
+        return bar.Draw(done, total, fresh, dataset);
       },
       log, left_out);
 }

@@ -19,6 +19,19 @@ Result<Json> DescribeEvaluation(const EvaluationOptions& options,
 // keeps predictions in memory. kFailedPrecondition: the folder holds another evaluation.
 Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& description);
 
+// The progress bar of an evaluation, and its end at Ctrl-C. One evaluation, one
+// thread.
+class EvaluationBar {
+ public:
+  explicit EvaluationBar(Session& session);
+  // Of `done` pairs of question and method, `fresh` took time in this run. False: stop.
+  bool Draw(int64_t done, int64_t total, int64_t fresh, std::string_view dataset);
+
+ private:
+  ProgressBar bar_;
+  double start_ms_;
+};
+
 Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<Example>& examples,
                             Session& session, PredictionLog* log,
                             std::vector<std::string>* left_out = nullptr);

@@ -47,6 +47,9 @@ struct Request {
   Sampling sampling;
   int32_t top_logprobs = 0;  // per generated token, how many alternatives to report
   bool strict = false;       // refuse instead of dropping documents beyond the context
+  // Refuse to answer over linked documents unless the link file's quality gate was passed with
+  // these links on this model (ModelSummary::why_not_gated is empty). Full attention is not gated.
+  bool require_gate = false;
   bool want_prompt = false;  // fill Answer::prompt
   // Not empty: an answer known to be right. Its tokens' log-probabilities behind the prompt are
   // reported (Answer::gold_logprobs), apart from what is generated and not part of the timings.
@@ -139,7 +142,10 @@ struct ModelSummary {
   int64_t weight_bytes = 0;  // memory held by packed weights
   int32_t link_tokens = 0;   // K
   std::string links_path;
-  std::string gate;  // the link file's recorded quality gate, or why there is none
+  std::string links_content;  // hex: SHA-256 over the link file but its gate; empty: no link file
+  bool has_adapter = false;   // the link file's
+  std::string gate;           // the link file's recorded quality gate, or why there is none
+  std::string why_not_gated;  // empty: its gate was passed
 };
 
 // Called with each piece of text (whole UTF-8 characters). Returning false stops the answer.
@@ -155,7 +161,8 @@ class Engine {
   virtual Result<Encoded> Encode(const Document& document) = 0;
   // Answers. Documents without a block are encoded first (and kept).
   // kInvalidArgument: the question is empty or longer than the context; kUnsupported: the model
-  // cannot be linked; kResourceExhausted: strict, and the documents do not fit.
+  // cannot be linked; kResourceExhausted: strict, and the documents do not fit;
+  // kFailedPrecondition: require_gate, and the gate was not passed (or measured another method).
   virtual Result<Answer> Ask(const Request& request, const TextSink& sink = {}) = 0;
 
   virtual int64_t CountTokens(std::string_view text) const = 0;

@@ -135,6 +135,7 @@ Result<Answer> EngineImpl::AskAlone(const Request& request, const TextSink& sink
   Answer answer;
   Prompt prompt;
   KVLINK_RETURN_IF_ERROR(Prepare(request, &prompt, &answer));
+  if (request.require_gate) KVLINK_RETURN_IF_ERROR(CheckGate(prompt));
   KVLINK_RETURN_IF_ERROR(FetchBlocks(request, &prompt, &answer));
   answer.timings.load_ms = clock_.MonotonicMs() - start - answer.timings.encode_ms;
   KVLINK_RETURN_IF_ERROR(ComputeAgain(&prompt, &answer));

@@ -8,6 +8,7 @@
 #include "engine/scratch_folder.h"
 #include "kv/disk_store.h"
 #include "link/comparison.h"
+#include "link/gate.h"
 #include "link/indexer.h"
 #include "link/linkable_model.h"
 #include "link/linker.h"
@@ -201,10 +202,8 @@ Result<CheckReport> RunCheck(const EngineOptions& options,
   KVLINK_RETURN_IF_ERROR(add(check.StoredEqualsComputed(store_options)));
   step("full attention against linked");
   KVLINK_RETURN_IF_ERROR(add(check.FullAgainstLinked()));
-  report.gate_note = model->links() == nullptr ? "not gated: no link file"
-                     : model->links()->gate.measured
-                         ? model->links()->gate.summary
-                         : "not gated: the link file records no measurement";
+  const std::string concern = WhyNotGated(model->links());
+  report.gate_note = concern.empty() ? model->links()->gate.summary : concern;
   return report;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/engine_impl.h"
 #include "kv/disk_store.h"
 #include "kv/warm_store.h"
+#include "link/gate.h"
 
 namespace kvlink {
 
@@ -72,9 +73,10 @@ void EngineImpl::FillSummary(const EngineOptions& options) {
   s.link_tokens = model_->k();
   s.links_path = options.links_path;
   const Links* links = model_->links();
-  s.gate = links == nullptr       ? "not gated: no link file"
-           : links->gate.measured ? links->gate.summary
-                                  : "not gated: the link file records no measurement";
+  s.has_adapter = model_->adapter() != nullptr;
+  if (links != nullptr) s.links_content = ToHex(links->content);
+  s.why_not_gated = WhyNotGated(links);
+  s.gate = links != nullptr && links->gate.measured ? links->gate.summary : s.why_not_gated;
 }
 
 std::vector<int32_t> EngineImpl::DocumentTokens(const Document& document) const {

@@ -43,6 +43,7 @@ class EngineImpl : public Engine {
   Result<Answer> AskAlone(const Request& request, const TextSink& sink);
   Status Prepare(const Request& request, Prompt* prompt, Answer* answer);
   Result<Method> MethodOf(const Request& request) const;
+  Status CheckGate(const Prompt& prompt) const;
   PreparedAdapter* AdapterOf(const Method& method) const;  // nullptr: none
   Status FetchBlocks(const Request& request, Prompt* prompt, Answer* answer);
   Status ComputeAgain(Prompt* prompt, Answer* answer);

@@ -127,6 +127,24 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
   return {};
 }
 
+// Answers that depend on linking are known to be good only where the gate was passed.
+Status EngineImpl::CheckGate(const Prompt& prompt) const {
+  const Method& method = prompt.method;
+  if (method.layout == Layout::kFull || prompt.documents.empty()) return {};
+  if (!method.is_main()) {
+    return FailedPrecondition(
+        "refused, as a passed quality gate is required: a gate measures "
+        "method link, not " +
+        method.name);
+  }
+  if (summary_.why_not_gated.empty()) return {};
+  const bool says_how = summary_.why_not_gated.ends_with("kvlink check --quality");
+  return FailedPrecondition(
+      "refused, as a passed quality gate is required: " + summary_.why_not_gated +
+      (says_how ? "" : "; measure links with: kvlink check --quality") +
+      ", or ask with full attention");
+}
+
 // Finds or computes every block of the plan.
 Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* answer) {
   const Method& method = prompt->method;
@@ -222,18 +240,11 @@ void EngineImpl::AddWarnings(const Prompt& prompt, Answer* answer) const {
   const Links* links = model_->links();
   if (!method.is_main()) {
     // What a link file's gate measured was not this method.
-  } else if (links == nullptr) {
-    warnings.push_back(
-        "not gated: no link file; how well this model answers over linked documents has not been "
-        "measured");
   } else {
-    warnings.insert(warnings.end(), links->warnings.begin(), links->warnings.end());
-    if (!links->gate.measured) {
-      warnings.push_back("not gated: the link file " + summary_.links_path +
-                         " records no measured quality");
-    } else if (!links->gate.passed) {
-      warnings.push_back("the link file's quality gate fell short: " + links->gate.summary);
+    if (links != nullptr) {
+      warnings.insert(warnings.end(), links->warnings.begin(), links->warnings.end());
     }
+    if (!summary_.why_not_gated.empty()) warnings.push_back(summary_.why_not_gated);
   }
   if (model_->prompt_template().uses_rank()) {
     warnings.push_back(

@@ -1,6 +1,6 @@
 // The quality gate: a fixed, small evaluation that says how much of full attention's answers these
 // links keep, and whether that is enough. Its result goes into the link file (link/gate.h), where
-// every answer looks for it.
+// every answer looks for it. Not here: recording it (apps/cli/check_quality.cc).
 #pragma once
 
 #include <string>
@@ -19,17 +19,37 @@ inline constexpr double kGateRecovered = 0.95;
 inline constexpr double kGateF1 = 0.95;
 inline constexpr int32_t kGateMaxTokens = 32;
 
-struct GateResult {
-  bool passed = false;
-  std::string summary;  // one line for people
-  std::string figures;  // JSON object for the record
-  std::string data;     // hex: SHA-256 of the questions asked
-  Report evaluation;
+struct GateOptions {
+  EngineOptions engine;  // without a link file, K = 0 and nothing trained is measured
+  int64_t limit = 0;     // questions of each data set; 0: all
 };
 
+// Of a report, what the gate says about method link.
+struct GateVerdict {
+  bool passed = false;
+  std::string summary;    // one line: what was measured
+  std::string shortfall;  // one line: where it fell short of what; empty: it passed
+  std::string figures;    // a JSON object: the same in numbers, with intervals and limits
+};
+
+struct GateResult {
+  GateVerdict verdict;
+  std::string model;  // hex: fingerprint of the base
+  std::string links;  // hex: ModelSummary::links_content; empty: no link file
+  std::string data;   // hex: SHA-256 of the questions asked
+  EvaluationOptions evaluation;
+  Report report;
+};
+
+// Pure. The report must hold none, full and link on each data set, and may hold full+adapter. A set
+// on which documents do not help even full attention measures nothing, and falls short.
+GateVerdict JudgeGate(const Report& report);
+
 // Asks the built-in questions, and `own` (the user's, may be empty) beside them, by the methods
-// none, full, full+adapter and link. options.links_path must be given.
-Result<GateResult> MeasureGate(const EngineOptions& options, std::vector<Example> own,
+// none, full, full+adapter (if the links have an adapter) and link. Data sets of `own` are called
+// "own NAME", so that none is taken for a built-in one.
+// kInvalidArgument: an own example without a question, documents or an answer, named.
+Result<GateResult> MeasureGate(const GateOptions& options, std::vector<Example> own,
                                const EvaluationProgress& progress);
 
 }  // namespace kvlink

@@ -12,9 +12,9 @@
 
 namespace kvlink {
 
-// Rows by data set in the order of appearance, then by method as asked; each method against full,
-// full+adapter and link. Only questions that every method has
-// answered count, so that all rows speak of the same ones. A time to first token is a median.
+// Rows by data set in the order of appearance, then by method as asked (means over data sets:
+// RowsWithMeans); each method against full, full+adapter and link. Only questions that every method
+// has answered count, so that all rows speak of the same ones. A time to first token is a median.
 // recovered = (loss of none - loss) / (loss of none - loss of full+adapter, or of full where
 // full+adapter was not asked): 1 is as good as full attention, 0 as bad as no documents. Not
 // measured where documents don't lower the loss; without an interval where they may not.

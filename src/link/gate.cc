@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "link/link_file.h"
 #include "link/link_metadata.h"
 
 namespace kvlink {
@@ -81,6 +82,23 @@ Status VerifyGate(std::string_view gate, const Sha256Digest& model, const Sha256
     return FailedPrecondition("its figures were changed after it was signed");
   }
   return {};
+}
+
+std::string WhyNotGated(const Links* links) {
+  if (links == nullptr) {
+    return "not gated: no link file; how well this model answers over linked documents has not "
+           "been measured";
+  }
+  const QualityGate& gate = links->gate;
+  if (!gate.distrust.empty()) {
+    return "not gated: the quality record of " + links->path +
+           " is not believed: " + gate.distrust + "; measure again with: kvlink check --quality";
+  }
+  if (!gate.measured) {
+    return "not gated: the link file " + links->path +
+           " records no measured quality; measure it with: kvlink check --quality";
+  }
+  return gate.passed ? "" : "the quality gate of " + links->path + " fell short: " + gate.summary;
 }
 
 Status RecordGate(FileSystem& files, const std::string& path, const std::string& gate) {

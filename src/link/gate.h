@@ -14,6 +14,8 @@
 
 namespace kvlink {
 
+struct Links;
+
 struct GateRecord {
   bool passed = false;
   std::string summary;   // one printable line
@@ -32,6 +34,10 @@ Result<std::string> SignedGate(const GateRecord& record);
 // OK if `gate` (JSON) is whole and speaks of this model and these links; else kFailedPrecondition
 // says what does not fit.
 Status VerifyGate(std::string_view gate, const Sha256Digest& model, const Sha256Digest& links);
+
+// Why answers over documents linked with `links` (nullptr: no link file) are not known to be good,
+// and what to do, in one line. Empty: the gate was passed.
+std::string WhyNotGated(const Links* links);
 
 // Replaces the gate in the file at `path`; everything else keeps its bytes. Published by rename.
 Status RecordGate(FileSystem& files, const std::string& path, const std::string& gate);

@@ -218,8 +218,7 @@ class LinkReader {
     const Status fits = VerifyGate(links->gate.json, model_, links->content);
     if (fits.ok()) return;
     links->gate.measured = links->gate.passed = false;
-    links->warnings.push_back(path_ + ": its quality record is not believed: " + fits.message() +
-                              "; measure again with: kvlink check --quality");
+    links->gate.distrust = fits.message();
   }
 
   const SafetensorsFile& file_;

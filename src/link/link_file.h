@@ -22,8 +22,9 @@ namespace kvlink {
 struct QualityGate {
   bool measured = false;
   bool passed = false;
-  std::string summary;  // one line for people
-  std::string json;     // the record as it stands in the file
+  std::string summary;   // one line for people
+  std::string json;      // the record as it stands in the file
+  std::string distrust;  // why a record that stands in the file counts as none; empty: it does not
 };
 
 // Immutable after loading.

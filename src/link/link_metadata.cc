@@ -53,7 +53,8 @@ Result<QualityGate> ReadGate(std::string_view text) {
   QualityGate gate{.measured = measured.get<bool>(),
                    .passed = passed.get<bool>(),
                    .summary = summary.get<std::string>(),
-                   .json = std::string(text)};
+                   .json = std::string(text),
+                   .distrust = ""};
   if (gate.passed && !gate.measured) {
     return InvalidArgument(
         Mismatch(FieldName("gate"), "a gate that passed to be measured", Quoted(text)));

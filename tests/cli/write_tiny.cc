@@ -1,14 +1,16 @@
 // Writes what the command line's tests need and Python cannot make: a tiny seeded model, and link
 // files for it.
-//   write_tiny model DIRECTORY NAME [key=value ...]   seed, context, architecture, pre,
-//   rope_scaling write_tiny links MODEL FILE [key=value ...]       k, seed
+//   write_tiny model DIRECTORY NAME [key=value ...]   with seed, context, architecture, pre, ...
+//   write_tiny links MODEL FILE [key=value ...]       with k, seed, adapter
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <random>
 #include <string>
 
 #include "link/link_file.h"
 #include "model/config.h"
+#include "support/random_links.h"
 #include "support/tiny_model.h"
 
 namespace {
@@ -45,6 +47,13 @@ kvlink::Status WriteLinks(const std::string& model, const std::string& path,
   kvlink::Links links;
   links.k = static_cast<int32_t>(Number(settings, "k", 1));
   links.base = kvlink::ModelFingerprint(*file, config);
+  if (Number(settings, "adapter", 0) != 0) {
+    std::mt19937 random(5);
+    links.adapter =
+        kvlink::testing::RandomAdapter(&random, config, kvlink::AdapterScope::kOutsideDocuments);
+    // A file has the same targets in every layer.
+    for (auto& layer : links.adapter->layers) layer[static_cast<int>(kvlink::Site::kO)] = {};
+  }
   uint32_t state = static_cast<uint32_t>(Number(settings, "seed", 1));
   for (int64_t i = 0; i < static_cast<int64_t>(links.k) * config.width; ++i) {
     state = state * 1664525u + 1013904223u;  // any fixed numbers will do

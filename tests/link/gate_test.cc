@@ -47,8 +47,8 @@ TEST_F(GateTest, IsBelievedForTheseLinksOnly) {
   const auto foreign = Load();
   ASSERT_NE(foreign, nullptr);
   EXPECT_FALSE(foreign->gate.measured);
-  ASSERT_EQ(foreign->warnings.size(), 1u);
-  EXPECT_NE(foreign->warnings[0].find("other links"), std::string::npos);
+  EXPECT_TRUE(foreign->warnings.empty());  // one concern is said once
+  EXPECT_NE(WhyNotGated(foreign.get()).find("other links"), std::string::npos);
 }
 
 TEST_F(GateTest, AnEditedOrUnsignedRecordIsNotBelieved) {
@@ -87,6 +87,22 @@ TEST_F(GateTest, RecordingTwiceReplaces) {
   Record(RecordFor(*saved));
   const auto again = ReadWholeFile(Files(), path_, 1 << 20);
   EXPECT_EQ(*once, *again);
+}
+
+TEST_F(GateTest, SaysWhyLinksAreNotKnownToBeGood) {
+  EXPECT_NE(WhyNotGated(nullptr).find("no link file"), std::string::npos);
+  const auto saved = SaveAndLoad(SmallLinks());
+  ASSERT_NE(saved, nullptr);
+  ExpectHasAll(WhyNotGated(saved.get()), {"not gated", path_, "kvlink check --quality"});
+  GateRecord record = RecordFor(*saved);
+  Record(record);
+  EXPECT_EQ(WhyNotGated(Load().get()), "");
+  record.passed = false;
+  Record(record);
+  ExpectHasAll(WhyNotGated(Load().get()), {path_, "fell short", record.summary});
+  record.model[0] ^= 1;
+  Record(record);
+  ExpectHasAll(WhyNotGated(Load().get()), {"not gated", path_, "another base model"});
 }
 
 TEST_F(GateTest, RefusesWhatIsNoLinkFileOrNoGate) {

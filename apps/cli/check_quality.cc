@@ -1,0 +1,150 @@
+#include "cli/check_quality.h"
+
+#include <filesystem>
+#include <iterator>
+
+#include "cli/evaluating.h"
+#include "cli/interrupt.h"
+#include "cli/json_output.h"
+#include "cli/places.h"
+#include "data/readers.h"
+#include "eval/quality_gate.h"
+#include "eval/report.h"
+#include "link/gate.h"
+
+namespace kvlink::cli {
+namespace {
+
+// Whether the result goes into the link file, and why or why not.
+struct Recording {
+  bool wanted = false;
+  std::string why_not;  // one line; empty: it is recorded
+};
+
+// A record is published by rename, so its folder has to be writable too.
+bool CanReplace(const std::string& path) {
+  const std::string folder = std::filesystem::path(AbsolutePath(path)).parent_path().string();
+  return IsWritable(path) && IsWritable(folder);
+}
+
+// Decided before minutes of measuring are spent.
+Result<Recording> ChooseRecording(const QualityOptions& options, const std::string& links_path) {
+  const bool asked = options.record.value_or(false);
+  if (links_path.empty()) {
+    if (asked) {
+      return FailedPrecondition(
+          "check: --record needs a link file to record in, and none is in use; give one with "
+          "--links FILE");
+    }
+    return Recording{false, "there is no link file to record it in"};
+  }
+  if (options.record && !*options.record) return Recording{false, "--no-record was given"};
+  if (!asked && options.limit > 0) {
+    return Recording{false, "--limit left questions out; --record would record it all the same"};
+  }
+  if (!CanReplace(links_path)) {
+    const std::string why = "the link file " + links_path + " cannot be written";
+    if (asked) return FailedPrecondition("check: --record: " + why);
+    return Recording{false, why};
+  }
+  return Recording{true, ""};
+}
+
+Result<std::vector<Example>> ReadOwn(const QualityOptions& options) {
+  ReadExamplesOptions reading;
+  reading.limit = options.limit;
+  std::vector<Example> own;
+  for (const std::string& file : options.data) {
+    KVLINK_ASSIGN_OR_RETURN(std::vector<Example> read,
+                            ReadExamples(FileSystem::Posix(), file, reading));
+    std::move(read.begin(), read.end(), std::back_inserter(own));
+  }
+  return own;
+}
+
+// kFailedPrecondition: the file is not the one that was measured.
+Status Record(const GateResult& result, const std::string& path) {
+  FileSystem& files = FileSystem::Posix();
+  GateRecord record{.passed = result.verdict.passed,
+                    .summary = result.verdict.summary,
+                    .figures = result.verdict.figures,
+                    .model = {},
+                    .links = {},
+                    .data = {}};
+  KVLINK_ASSIGN_OR_RETURN(record.model, DigestFromHex(result.model));
+  KVLINK_ASSIGN_OR_RETURN(record.links, DigestFromHex(result.links));
+  KVLINK_ASSIGN_OR_RETURN(record.data, DigestFromHex(result.data));
+  KVLINK_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(files, path));
+  if (LinksContentHash(*file) != record.links) {
+    return FailedPrecondition("the link file " + path +
+                              " was changed while it was measured; copy it, and measure the copy");
+  }
+  KVLINK_ASSIGN_OR_RETURN(const std::string gate, SignedGate(record));
+  return RecordGate(files, path, gate);
+}
+
+void Print(const GateResult& result, const Recording& recording, Session& session) {
+  const GateVerdict& verdict = result.verdict;
+  const std::string& links = result.evaluation.engine.links_path;
+  if (session.json()) {
+    Json json = {{"passed", verdict.passed},
+                 {"summary", verdict.summary},
+                 {"shortfall", verdict.shortfall},
+                 {"limits", {{"recovered", kGateRecovered}, {"f1", kGateF1}}},
+                 {"data", result.data},
+                 {"recorded", recording.why_not.empty()},
+                 {"why_not_recorded", recording.why_not}};
+    json.update(ReportToJson(result.evaluation, result.report));
+    json["warnings"] = session.warnings();
+    PrintJson(json);
+    return;
+  }
+  if (session.options().quiet) return;
+  Report report = result.report;
+  std::erase_if(report.differences, [](const Difference& d) { return d.method != "link"; });
+  std::string text = ReportText(report) + "\n";
+  if (links.empty()) text += "measured  K = 0 and nothing trained: no link file is in use\n";
+  text += "measured  " + verdict.summary + "\n";
+  text += verdict.passed ? "passed\n" : "fell short: " + verdict.shortfall + "\n";
+  text += recording.why_not.empty() ? "recorded in " + links + "\n"
+                                    : "not recorded: " + recording.why_not + "\n";
+  PrintText(text);
+}
+
+}  // namespace
+
+Result<int> RunQualityCheck(const QualityOptions& options, Session& session) {
+  if (session.json()) session.KeepWarningsSilently();
+  GateOptions gate;
+  KVLINK_ASSIGN_OR_RETURN(gate.engine, session.MakeEngineOptions(/*read_only=*/false));
+  gate.limit = options.limit;
+  const std::string& links = gate.engine.links_path;
+  KVLINK_ASSIGN_OR_RETURN(Recording recording, ChooseRecording(options, links));
+  KVLINK_ASSIGN_OR_RETURN(std::vector<Example> own, ReadOwn(options));
+
+  CatchInterrupt();
+  EvaluationBar bar(session);
+  Result<GateResult> result =
+      MeasureGate(gate, std::move(own), [&](int64_t done, int64_t total, std::string_view dataset) {
+        return bar.Draw(done, total, /*fresh=*/done, dataset);
+      });
+  session.console().WipeTransient();
+  if (!result.ok()) return result.status();
+  result->report.title = "Linked answers against full attention";
+  result->report.notes = {"model " + FileName(gate.engine.model_path),
+                          "links " + (links.empty() ? std::string("none") : FileName(links)),
+                          "questions over texts written for this, none of which a model can know" +
+                              (options.data.empty() ? std::string() : ", and your own")};
+  Status recorded;
+  if (recording.wanted) {
+    recorded = Record(*result, links);
+    recording.why_not = recorded.message();
+  }
+  Print(*result, recording, session);
+  KVLINK_RETURN_IF_ERROR(FlushOutput());
+  if (!recorded.ok()) return Status(recorded.code(), "check: not recorded: " + recorded.message());
+  if (result->verdict.passed) return 0;
+  return FailedPrecondition("check: quality fell short: " + result->verdict.shortfall);
+}
+
+}  // namespace kvlink::cli

@@ -1,0 +1,50 @@
+#include "cli/keep_answer.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "cli/label.h"
+#include "retrieval/boundaries.h"
+
+namespace kvlink::cli {
+
+Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& title, Engine& engine,
+                              DocumentIndex& index) {
+  const TextRange range = Trimmed(answer, {0, answer.size()});
+  const std::string text = answer.substr(range.begin, range.size());
+  if (text.empty()) return InvalidArgument("the answer has no text: nothing was kept");
+  KeptAnswer kept;
+  SourceDocument& document = kept.document;
+  document.id = DocumentId(title, text);
+  document.title = title;
+  document.text = text;
+  document.source = "answer:" + document.id;
+  document.end = static_cast<int64_t>(text.size());
+
+  const double before_ms = Clock::System().MonotonicMs();
+  Result<Encoded> encoded = engine.Encode(ToEngine(document));
+  if (!encoded.ok()) {
+    return Status(encoded.code(), "the answer was not kept: " + encoded.status().message());
+  }
+  kept.encode_ms = Clock::System().MonotonicMs() - before_ms;
+  if (!encoded->why.empty()) {
+    return ResourceExhausted("the answer's block could not be kept: " + encoded->why);
+  }
+  kept.tokens = encoded->tokens;
+  kept.status = encoded->status;
+  // The block first: a row without one would be encoded by the prompt that links it.
+  KVLINK_RETURN_IF_ERROR(index.Add(document, /*ordinal=*/0, kept.tokens));
+  SourceFile source;
+  source.path = document.source;
+  source.content_hash = ToHex(Sha256().Field(title).Field(text).Finish());
+  source.documents = {document};
+  KVLINK_RETURN_IF_ERROR(index.FinishSource(source).status());
+  return kept;
+}
+
+Json KeptAnswerToJson(const KeptAnswer& kept) {
+  return {{"id", kept.document.id},         {"title", kept.document.title},
+          {"source", kept.document.source}, {"tokens", kept.tokens},
+          {"status", kept.status},          {"encode_ms", kept.encode_ms}};
+}
+
+}  // namespace kvlink::cli

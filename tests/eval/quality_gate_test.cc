@@ -1,0 +1,102 @@
+// What passes the gate and what falls short, decided on hand-made reports.
+#include "eval/quality_gate.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace kvlink {
+namespace {
+
+Row MakeRow(const std::string& dataset, const std::string& method, double loss, double f1) {
+  Row row;
+  row.dataset = dataset;
+  row.method = method;
+  row.n = 50;
+  row.gold_loss = Estimate(loss);
+  row.f1 = Estimate(f1);
+  return row;
+}
+
+// Documents are worth two nats; links recover `recovered` of them and answer with `f1`.
+void AddSet(Report* report, const std::string& dataset, double recovered, double f1) {
+  report->rows.push_back(MakeRow(dataset, "none", 3, 0.1));
+  report->rows.push_back(MakeRow(dataset, "full", 1.2, 0.5));
+  report->rows.push_back(MakeRow(dataset, "full+adapter", 1, 0.4));
+  report->rows.push_back(MakeRow(dataset, "link", 3 - 2 * recovered, f1));
+  report->rows.back().recovered = {recovered, recovered - 0.02, recovered + 0.02};
+}
+
+GateVerdict Judge(double recovered, double f1) {
+  Report report;
+  AddSet(&report, "gate", recovered, f1);
+  return JudgeGate(report);
+}
+
+TEST(QualityGate, AsksForTheShareOfLossAndOfF1) {
+  EXPECT_TRUE(Judge(0.96, 0.5).passed);
+  EXPECT_TRUE(Judge(0.96, 0.476).passed);
+  EXPECT_TRUE(Judge(0.96, 0.476).shortfall.empty());
+  const GateVerdict loss = Judge(0.94, 0.5);
+  EXPECT_FALSE(loss.passed);
+  EXPECT_EQ(loss.shortfall, "gate: recovers 0.9400 of what documents are worth, 0.95 is asked");
+  // The better of full attention's scores counts, which here is the one without the adapter.
+  const GateVerdict f1 = Judge(0.96, 0.474);
+  EXPECT_FALSE(f1.passed);
+  EXPECT_EQ(f1.shortfall, "gate: F1 0.474, and 0.95 of full attention's 0.500 is asked");
+  EXPECT_NE(f1.summary.find("0.940 to 0.980"), std::string::npos) << f1.summary;
+}
+
+TEST(QualityGate, EverySetHasToPassAndAMeanDecidesNothing) {
+  Report report;
+  AddSet(&report, "gate", 1.0, 0.5);
+  AddSet(&report, "own notes", 0.9, 0.5);
+  AddSet(&report, "mean", 0.1, 0.1);
+  const GateVerdict verdict = JudgeGate(report);
+  EXPECT_FALSE(verdict.passed);
+  EXPECT_TRUE(verdict.shortfall.starts_with("own notes: ")) << verdict.shortfall;
+  EXPECT_EQ(verdict.shortfall.find("mean"), std::string::npos);
+  const auto figures = nlohmann::json::parse(verdict.figures);
+  ASSERT_EQ(figures["sets"].size(), 2u);
+  EXPECT_TRUE(figures["sets"][0]["passed"]);
+  EXPECT_FALSE(figures["sets"][1]["passed"]);
+}
+
+TEST(QualityGate, WithoutAnAdapterFullAttentionIsTheMeasure) {
+  Report report;
+  report.rows = {MakeRow("gate", "none", 3, 0.1), MakeRow("gate", "full", 1, 0.5),
+                 MakeRow("gate", "link", 1, 0.5)};
+  report.rows.back().recovered = {1, 1, 1};
+  const GateVerdict verdict = JudgeGate(report);
+  EXPECT_TRUE(verdict.passed) << verdict.shortfall;
+  EXPECT_TRUE(
+      nlohmann::json::parse(verdict.figures)["sets"][0]["gold_loss"]["full+adapter"].is_null());
+}
+
+TEST(QualityGate, WhereDocumentsDoNotHelpNothingIsPassed) {
+  Report report;
+  report.rows = {MakeRow("gate", "none", 1, 0), MakeRow("gate", "full", 2, 0),
+                 MakeRow("gate", "link", 3, 0)};
+  report.rows.back().recovered = {2, 2, 2};  // two negative differences
+  const GateVerdict verdict = JudgeGate(report);
+  EXPECT_FALSE(verdict.passed);
+  EXPECT_NE(verdict.shortfall.find("documents do not help"), std::string::npos);
+  EXPECT_FALSE(JudgeGate(Report()).passed);
+}
+
+TEST(QualityGate, OwnExamplesMustBeQuestionsOverDocuments) {
+  Example example;
+  example.id = "x";
+  example.dataset = "notes";
+  example.question = "who?";
+  example.answers = {"Ida"};
+  const auto measured = MeasureGate({}, {example}, {});
+  ASSERT_FALSE(measured.ok());
+  EXPECT_EQ(measured.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(measured.status().message().find("example x of notes: it has no documents"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace kvlink
