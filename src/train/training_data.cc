@@ -42,16 +42,17 @@ void AppendPieces(const Example& example, std::vector<Example>* out) {
   for (size_t i = 0; i < pieces.size(); ++i) {
     Example piece = example;
     piece.answers = {std::string(pieces[i])};
-    if (pieces.size() > 1) piece.id += "-" + std::to_string(i);
+    if (pieces.size() > 1) piece.id.append("-").append(std::to_string(i));
     out->push_back(std::move(piece));
   }
 }
 
-Status ReadFile(FileSystem& files, const std::string& path, int64_t limit, TrainingPart* part,
-                std::vector<DataFile>* read_files) {
+Status ReadFile(FileSystem& files, const std::string& path, int64_t limit, bool validation,
+                TrainingPart* part, std::vector<DataFile>* read_files) {
+  DataFile file{.path = path, .hash = {}, .examples = 0, .validation = validation};
   {
     KVLINK_ASSIGN_OR_RETURN(const auto mapped, files.Map(path));
-    read_files->push_back({path, Sha256().Update(mapped->bytes()).Finish()});
+    file.hash = Sha256().Update(mapped->bytes()).Finish();
   }
   ReadExamplesOptions read;
   read.limit = limit;
@@ -61,6 +62,8 @@ Status ReadFile(FileSystem& files, const std::string& path, int64_t limit, Train
     read.kind = ExampleKind::kQuestion;
   }
   KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples, ReadExamples(files, path, read));
+  file.examples = static_cast<int64_t>(examples.size());
+  read_files->push_back(std::move(file));
   for (Example& example : examples) {
     if (part->kind != PartKind::kByExample && Needed(part->kind) != example.kind) {
       return InvalidArgument(example.place + ": " + std::string(Words(Needed(part->kind))) +
@@ -91,19 +94,20 @@ Result<TrainingData> ReadTrainingData(FileSystem& files, const TrainOptions& opt
       TrainingPart part{mixed.kind, mixed.weight, mixed.piece_words, {}};
       const int64_t limit = mixed.limit > 0 ? mixed.limit : options.limit;
       for (const std::string& path : mixed.files) {
-        KVLINK_RETURN_IF_ERROR(ReadFile(files, path, limit, &part, &data.files));
+        KVLINK_RETURN_IF_ERROR(ReadFile(files, path, limit, false, &part, &data.files));
       }
       data.train.push_back(std::move(part));
     }
   } else {
     TrainingPart part;
     for (const std::string& path : options.train) {
-      KVLINK_RETURN_IF_ERROR(ReadFile(files, path, options.limit, &part, &data.files));
+      KVLINK_RETURN_IF_ERROR(ReadFile(files, path, options.limit, false, &part, &data.files));
     }
     data.train.push_back(std::move(part));
   }
   for (const std::string& path : options.valid) {
-    KVLINK_RETURN_IF_ERROR(ReadFile(files, path, options.valid_limit, &data.valid, &data.files));
+    KVLINK_RETURN_IF_ERROR(
+        ReadFile(files, path, options.valid_limit, true, &data.valid, &data.files));
   }
   for (const TrainingPart& part : data.train) {
     if (part.examples.empty()) return InvalidArgument("a part of the training data has no example");

@@ -25,6 +25,8 @@ struct TrainingPart {
 struct DataFile {
   std::string path;
   Sha256Digest hash{};  // of its bytes
+  int64_t examples = 0;
+  bool validation = false;
 };
 
 struct TrainingData {
