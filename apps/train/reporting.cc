@@ -46,10 +46,10 @@ void Reporting::Stepped(const LoggedStep& step) {
   if (step.examples > 0) loss_ = loss_ < 0 ? step.loss : loss_ + 0.1 * (step.loss - loss_);
   const double each = (Clock::System().MonotonicMs() - started_ms_) /
                       static_cast<double>(step.step - start_.first_step);
+  // Short enough for 80 columns with the bar and the remaining time.
   bar_.Draw(static_cast<double>(step.step) / static_cast<double>(start_.steps),
             cli::FormatCount(step.step) + "/" + cli::FormatCount(start_.steps) + " loss " +
-                Fixed(loss_, 4) + ", rate x " + Fixed(step.rate, 2) + ", " + Fixed(each / 1000, 2) +
-                " s a step",
+                Fixed(loss_, 3) + ", rate " + Fixed(step.rate, 2),
             each * static_cast<double>(start_.steps - step.step));
 }
 

@@ -153,7 +153,7 @@ void RunFolder::Draw(const std::string& title) {
   valid.name = "validation";
   valid.markers = true;
   // A mean over the last steps, so many that noise does not hide the curve.
-  const double weight = 1.0 / std::max<double>(1, static_cast<double>(steps_.size()) / 25.0);
+  const double weight = 1.0 / std::max<double>(1, static_cast<double>(steps_.size()) / 50.0);
   double mean = 0;
   for (const LoggedStep& step : steps_) {
     const double x = static_cast<double>(step.step);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "support/tiny_model.h"
 
 namespace kvlink {
@@ -79,6 +81,32 @@ TEST_F(MixtureFile, FaultsNameTheField) {
     EXPECT_NE(parts.status().message().find(message), std::string::npos)
         << parts.status().message();
     EXPECT_EQ(parts.status().message().find('\n'), std::string::npos);
+  }
+}
+
+// The mixtures that ship name data that users bring; with it in place they are read.
+TEST_F(MixtureFile, ExamplesAreWhole) {
+  for (const auto& [name, weights] :
+       {std::pair("default", std::vector<double>{0.5, 0.1, 0.2, 0.1, 0.1}),
+        std::pair("paper", std::vector<double>{20, 30, 25, 10, 10, 5})}) {
+    const std::string path =
+        testing::TreePath(std::string("examples/mixtures/").append(name).append(".json"));
+    const auto text = ReadWholeFile(FileSystem::Posix(), path, 1 << 20);
+    ASSERT_TRUE(text.ok()) << text.status().message();
+    const auto mixture = nlohmann::json::parse(*text);
+    for (const auto& part : mixture["parts"]) {
+      std::string file = part["data"].get<std::string>();
+      file.replace(file.find('*'), 1, "a");
+      Write(file, "x");
+    }
+    const auto parts = Read(*text);
+    ASSERT_TRUE(parts.ok()) << parts.status().message();
+    std::vector<double> found;
+    for (const MixturePart& part : *parts) {
+      found.push_back(part.weight);
+      EXPECT_NE(part.kind, PartKind::kByExample) << part.name;
+    }
+    EXPECT_EQ(found, weights);
   }
 }
 
