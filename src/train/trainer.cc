@@ -12,6 +12,7 @@
 #include "train/example_prompt.h"
 #include "train/frozen_model.h"
 #include "train/run_description.h"
+#include "train/run_state.h"
 #include "train/schedule.h"
 #include "train/training_data.h"
 
@@ -22,17 +23,6 @@ using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// REQUIRES: on the CPU, contiguous, f32; undefined: empty
-std::span<const float> Floats(const at::Tensor& t) {
-  if (!t.defined()) return {};
-  return {t.data_ptr<float>(), static_cast<size_t>(t.numel())};
-}
-
-// REQUIRES: as many
-void Restore(std::vector<float>& from, at::Tensor* to) {
-  to->copy_(torch::from_blob(from.data(), {static_cast<int64_t>(from.size())}, at::kFloat));
 }
 
 class Trainer {
@@ -54,70 +44,65 @@ class Trainer {
         std::max<int64_t>(1, std::llround(options_.epochs * static_cast<double>(per_epoch)));
     const int64_t warmup = std::llround(options_.warmup * static_cast<double>(steps));
     KVLINK_RETURN_IF_ERROR(OpenRun());
-    order.Skip(done_.step / per_epoch * count +
-               std::min(count, done_.step % per_epoch * options_.batch));
-    if (progress_.start) progress_.start({done_.step, steps, count, run_->path()});
-    while (done_.step < steps && !OutOfPatience()) {
+    CheckpointCounters& done = run_->done();
+    order.Skip(done.step / per_epoch * count +
+               std::min(count, done.step % per_epoch * options_.batch));
+    if (progress_.start) progress_.start({done.step, steps, count, run_->folder().path()});
+    while (done.step < steps && !run_->OutOfPatience()) {
       const Clock::time_point step_start = Clock::now();
-      const int64_t first = done_.step % per_epoch * options_.batch;
+      const int64_t first = done.step % per_epoch * options_.batch;
       std::vector<TrainingPrompt> prompts;
       for (int64_t i = first; i < std::min(count, first + options_.batch); ++i) {
         const Draw draw = order.Next();
         const TrainingPart& part = data_.train[draw.part];
         KVLINK_RETURN_IF_ERROR(
-            AddPrompt(part.examples[draw.index], part, draw.pass, &done_.skipped, &prompts));
+            AddPrompt(part.examples[draw.index], part, draw.pass, &done.skipped, &prompts));
       }
-      LoggedStep report{.step = done_.step + 1,
-                        .rate = RateAt(done_.step, steps, warmup),
+      LoggedStep report{.step = done.step + 1,
+                        .rate = RateAt(done.step, steps, warmup),
                         .examples = static_cast<int64_t>(prompts.size())};
       if (!prompts.empty()) KVLINK_RETURN_IF_ERROR(Step(prompts, &report));
       report.seconds = SecondsSince(step_start);
-      ++done_.step;
-      done_.examples += report.examples;
-      if (done_.examples == 0 && done_.step >= std::min(per_epoch, steps)) return NothingFits();
-      run_->Add(report);
+      ++done.step;
+      done.examples += report.examples;
+      if (done.examples == 0 && done.step >= std::min(per_epoch, steps))
+        return NothingFits(done.skipped);
+      run_->folder().Add(report);
       if (progress_.step) progress_.step(report);
       KVLINK_RETURN_IF_ERROR(AfterStep(steps));
     }
-    return Finish(start);
+    run_->TakeBest();
+    KVLINK_RETURN_IF_ERROR(Save());
+    TrainSummary summary = run_->Summary();
+    summary.seconds = SecondsSince(start);
+    return summary;
   }
 
  private:
-  bool OutOfPatience() const {
-    return options_.patience > 0 && done_.validations_ago >= options_.patience;
-  }
-
   static bool Due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
 
   // Validation and checkpoint, where they are due.
   Status AfterStep(int64_t steps) {
-    const bool last = done_.step == steps;
-    const bool valid =
-        !data_.valid.examples.empty() && (last || Due(done_.step, options_.valid_every));
+    const int64_t step = run_->done().step;
+    const bool last = step == steps;
+    const bool valid = !data_.valid.examples.empty() && (last || Due(step, options_.valid_every));
     if (valid) KVLINK_RETURN_IF_ERROR(ValidateNow());
     const bool stop = progress_.stop && progress_.stop();
-    if (valid || last || stop || Due(done_.step, options_.checkpoint_every)) SaveCheckpointNow();
-    if (valid || last || stop) DrawCurve();
+    if (valid || last || stop || Due(step, options_.checkpoint_every)) run_->SaveCheckpoint();
+    if (valid || last || stop) {
+      run_->folder().Draw(options_.out.substr(options_.out.find_last_of('/') + 1));
+    }
     if (!stop || last) return {};
-    return Cancelled("stopped after step " + std::to_string(done_.step) + "; --resume " +
-                     run_->path() + " goes on");
+    return Cancelled("stopped after step " + std::to_string(step) + "; --resume " +
+                     run_->folder().path() + " goes on");
   }
 
   Status ValidateNow() {
     const Clock::time_point start = Clock::now();
-    LoggedValidation report{.step = done_.step};
+    LoggedValidation report{.step = run_->done().step};
     KVLINK_RETURN_IF_ERROR(Validate(&report));
     report.seconds = SecondsSince(start);
-    report.best = done_.best_step == 0 || report.loss < done_.best_loss;
-    done_.valid_loss = report.loss;
-    ++done_.validations_ago;
-    if (report.best) {
-      done_.best_step = done_.step;
-      done_.best_loss = report.loss;
-      done_.validations_ago = 0;
-      best_ = parameters_->values().clone();
-    }
-    run_->Add(report);
+    run_->NoteValidation(&report);
     if (progress_.validation) progress_.validation(report);
     if (!report.best) return {};
     // The run's end writes the file again: what fails now may not fail then.
@@ -127,84 +112,18 @@ class Trainer {
     return {};
   }
 
-  void SaveCheckpointNow() {
-    const at::Tensor values = parameters_->values().cpu(), first = adam_->first_moment().cpu(),
-                     second = adam_->second_moment().cpu(),
-                     best = best_.defined() ? best_.cpu() : at::Tensor();
-    done_.adam_steps = adam_->steps();
-    run_->Save({done_, description_, Floats(values), Floats(first), Floats(second), Floats(best)});
-  }
-
-  void DrawCurve() {
-    const size_t slash = options_.out.find_last_of('/');
-    run_->Draw(slash == std::string::npos ? options_.out : options_.out.substr(slash + 1));
-  }
-
-  // A new run's folder, or the state of the one that is resumed.
   Status OpenRun() {
-    const std::string path = options_.run.empty() ? DefaultRunFolder(options_.out) : options_.run;
-    description_ = DescribeRun(options_, model_->model().fingerprint(),
-                               frozen_dtype_ == at::kBFloat16 ? "bf16" : "f32", data_);
-    if (!options_.resume) {
-      KVLINK_ASSIGN_OR_RETURN(RunFolder run, RunFolder::Create(files_, path, progress_.log));
-      run_ = std::make_unique<RunFolder>(std::move(run));
-      return {};
-    }
-    Checkpoint checkpoint;
-    KVLINK_RETURN_IF_ERROR(CheckResumed(path, &checkpoint));
-    KVLINK_ASSIGN_OR_RETURN(RunFolder run,
-                            RunFolder::Resume(files_, path, progress_.log, checkpoint.counters));
-    run_ = std::make_unique<RunFolder>(std::move(run));
-    done_ = checkpoint.counters;
-    const at::NoGradGuard no_gradient;
-    Restore(checkpoint.values, &parameters_->values());
-    Restore(checkpoint.first, &adam_->first_moment());
-    Restore(checkpoint.second, &adam_->second_moment());
-    adam_->steps() = done_.adam_steps;
-    if (!checkpoint.best.empty()) {
-      best_ = at::empty_like(parameters_->values());
-      Restore(checkpoint.best, &best_);
-    }
+    std::string description =
+        DescribeRun(options_, model_->model().fingerprint(),
+                    model_->model().matmul_dtype() == DType::kF32 ? "f32" : "bf16", data_);
+    KVLINK_ASSIGN_OR_RETURN(run_,
+                            RunState::Open(options_, files_, progress_.log, std::move(description),
+                                           &parameters_->values(), adam_.get()));
     return {};
   }
 
-  // Reads the checkpoint; nothing in the folder has changed if it is refused.
-  Status CheckResumed(const std::string& path, Checkpoint* checkpoint) {
-    KVLINK_ASSIGN_OR_RETURN(*checkpoint, LoadRunCheckpoint(files_, path));
-    KVLINK_RETURN_IF_ERROR(CheckSameRun(checkpoint->description, description_));
-    const auto expected = static_cast<size_t>(parameters_->values().numel());
-    if (checkpoint->values.size() == expected) return {};
-    return DataLoss(path + "/checkpoint: expected " + std::to_string(expected) +
-                    " parameters, found " + std::to_string(checkpoint->values.size()));
-  }
-
-  Result<TrainSummary> Finish(Clock::time_point start) {
-    TrainSummary summary;
-    if (best_.defined()) {
-      const at::NoGradGuard no_gradient;
-      parameters_->values().copy_(best_);
-      summary.valid_loss = done_.best_loss;
-    }
-    KVLINK_RETURN_IF_ERROR(Save());
-    summary.steps = done_.step;
-    summary.examples = done_.examples;
-    summary.skipped = done_.skipped;
-    summary.best_step = best_.defined() ? done_.best_step : done_.step;
-    summary.stopped_early = OutOfPatience();
-    const int64_t from = done_.step - std::max<int64_t>(1, done_.step / 10);
-    int64_t recent = 0;
-    for (const LoggedStep& step : run_->steps()) {
-      if (step.step <= from || step.examples == 0) continue;
-      summary.loss += step.loss;
-      ++recent;
-    }
-    if (recent > 0) summary.loss /= static_cast<double>(recent);
-    summary.seconds = SecondsSince(start);
-    return summary;
-  }
-
-  Status NothingFits() const {
-    return InvalidArgument("none of " + std::to_string(done_.skipped) +
+  Status NothingFits(int64_t skipped) const {
+    return InvalidArgument("none of " + std::to_string(skipped) +
                            " examples fits into a prompt of " + std::to_string(max_tokens_) +
                            " tokens: fewer --documents or a larger --max-tokens expected");
   }
@@ -227,12 +146,12 @@ class Trainer {
     model_options.threads = options_.threads;
     KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
                             Model::Load(FileSystem::Posix(), options_.model, model_options));
-    frozen_dtype_ = model->matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
+    const at::ScalarType dtype = model->matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
     KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(*model, options_, at::kCPU));
     parameters_ = std::make_unique<Parameters>(std::move(parameters));
     adam_ = std::make_unique<AdamW>(parameters_->values(),
                                     AdamWOptions{.weight_decay = options_.weight_decay});
-    KVLINK_ASSIGN_OR_RETURN(frozen_, FrozenModel::Create(*model, frozen_dtype_, at::kCPU));
+    KVLINK_ASSIGN_OR_RETURN(frozen_, FrozenModel::Create(*model, dtype, at::kCPU));
     max_tokens_ = options_.max_tokens > 0
                       ? std::min<int64_t>(options_.max_tokens, model->config().context_tokens)
                       : model->config().context_tokens;
@@ -324,12 +243,9 @@ class Trainer {
       where = "example \"" + prompts[i].id + "\" (" + prompts[i].place + ")";
       break;
     }
-    return InvalidArgument(
-        "step " + std::to_string(step) + ": the " + what + " is not a finite number, by " + where +
-        (run_->saved_step() < 0 ? "; no checkpoint was written yet"
-                                : "; the checkpoint of step " + std::to_string(run_->saved_step()) +
-                                      " in " + run_->path() + " is the last good one") +
-        "; lower --lr and --link-lr, or look at the example");
+    return InvalidArgument("step " + std::to_string(step) + ": the " + what +
+                           " is not a finite number, by " + where + "; " + run_->LastGood() +
+                           "; lower --lr and --link-lr, or look at the example");
   }
 
   Status Validate(LoggedValidation* report) {
@@ -367,12 +283,8 @@ class Trainer {
   std::unique_ptr<AdamW> adam_;
   std::unique_ptr<DocumentBlocks> blocks_;
   TrainingData data_;
-  at::ScalarType frozen_dtype_ = at::kFloat;
   int64_t max_tokens_ = 0;
-  std::string description_;
-  std::unique_ptr<RunFolder> run_;
-  CheckpointCounters done_;
-  at::Tensor best_;  // values of the best validation; undefined: none yet
+  std::unique_ptr<RunState> run_;
 };
 
 }  // namespace

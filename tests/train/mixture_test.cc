@@ -96,7 +96,7 @@ TEST_F(MixtureFile, ExamplesAreWhole) {
     const auto mixture = nlohmann::json::parse(*text);
     for (const auto& part : mixture["parts"]) {
       std::string file = part["data"].get<std::string>();
-      file.replace(file.find('*'), 1, "a");
+      file[file.find('*')] = 'a';
       Write(file, "x");
     }
     const auto parts = Read(*text);
