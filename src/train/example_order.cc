@@ -6,7 +6,7 @@
 
 namespace kvlink {
 
-ExampleOrder::ExampleOrder(std::vector<PartSize> parts, uint64_t seed) : random_(~seed) {
+ExampleOrder::ExampleOrder(const std::vector<PartSize>& parts, uint64_t seed) : random_(~seed) {
   for (const PartSize& size : parts) {
     parts_.push_back({size, seed + 0x9e3779b97f4a7c15u * parts_.size(), 0, {}});
     weights_ += size.weight;

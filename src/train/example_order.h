@@ -25,7 +25,7 @@ struct Draw {
 class ExampleOrder {
  public:
   // REQUIRES: at least one part; counts and weights above 0
-  ExampleOrder(std::vector<PartSize> parts, uint64_t seed);
+  ExampleOrder(const std::vector<PartSize>& parts, uint64_t seed);
 
   Draw Next();
   void Skip(int64_t draws);

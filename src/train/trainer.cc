@@ -37,7 +37,7 @@ class Trainer {
     for (const TrainingPart& part : data_.train) {
       sizes.push_back({static_cast<int64_t>(part.examples.size()), part.weight});
     }
-    ExampleOrder order(std::move(sizes), options_.seed);
+    ExampleOrder order(sizes, options_.seed);
     const int64_t count = order.epoch_draws();
     const int64_t per_epoch = StepsPerEpoch(count, options_.batch);
     const int64_t steps =
