@@ -14,7 +14,25 @@ Arguments ParseArguments(int argc, char** argv) {
       "Trains the link tokens and the adapter that make a model answer over linked documents");
   app.add_option("--model", o.model, "GGUF file of the base model")->required()->type_name("FILE");
   app.add_option("--out", o.out, "The link file to write")->required()->type_name("FILE");
-  app.add_option("--train", o.train, "Files of examples")->required()->type_name("FILE");
+  CLI::Option* data =
+      app.add_option("--data,--train", o.train, "Files of examples")->type_name("FILE");
+  app.add_option("--mix", o.mix, "A mixture of data sets, in place of --data (docs/training.md)")
+      ->excludes(data)
+      ->type_name("FILE");
+  CLI::Option* run =
+      app.add_option("--run", o.run,
+                     "Folder for log, curve and checkpoint; by default the link file's name and "
+                     ".run")
+          ->type_name("DIR");
+  std::string resume;
+  app.add_option("--resume", resume, "Go on with the run in this folder, under the same options")
+      ->excludes(run)
+      ->type_name("DIR");
+  app.add_option("--checkpoint-every", o.checkpoint_every,
+                 "Steps between checkpoints; 0: only at validations and the end")
+      ->capture_default_str();
+  app.add_option("--patience", o.patience,
+                 "Stop after so many validations without improvement; 0: never");
   app.add_option("--valid", o.valid, "Files of examples to measure on")->type_name("FILE");
   app.add_option("--limit", o.limit, "Examples of each training file; 0: all");
   app.add_option("--valid-limit", o.valid_limit, "Examples of each validation file; 0: all");
@@ -24,7 +42,7 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--attention", o.attention, "linked, or full: the control without blocks")
       ->transform(CLI::CheckedTransformer(std::map<std::string, TrainAttention>{
           {"linked", TrainAttention::kLinked}, {"full", TrainAttention::kFull}}));
-  app.add_option("-k,--links", o.k, "Link tokens after each document")->capture_default_str();
+  app.add_option("-k,--k,--links", o.k, "Link tokens after each document")->capture_default_str();
   app.add_option("--per-slot", o.slots, "Link tokens of their own for the first N documents")
       ->capture_default_str();
   app.add_option("--link-start", o.link_start, "mean, or a text whose tokens they start from")
@@ -56,6 +74,10 @@ Arguments ParseArguments(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     a.exit_status = app.exit(error) == 0 ? 0 : 2;
     return a;
+  }
+  if (!resume.empty()) {
+    o.run = resume;
+    o.resume = true;
   }
   a.run = true;
   return a;

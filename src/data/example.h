@@ -28,6 +28,7 @@ struct Example {
   std::vector<std::string> answers;  // any of them is right; the first is what is trained on
   std::vector<ExampleDocument> documents;
   std::vector<int32_t> gold;  // indices of documents that hold the answer; may be empty
+  std::string place{};        // "PATH:LINE" that it was read from
 };
 
 }  // namespace kvlink

@@ -418,6 +418,7 @@ Status ReadObject(const Node& record, const ReadExamplesOptions& options,
   const json& object = *record.value;
   Example example;
   example.dataset = record.place->dataset;
+  example.place = record.place->path + ":" + std::to_string(record.place->line);
   if (options.dataset.empty() && !record["dataset"].missing()) {
     KVLINK_ASSIGN_OR_RETURN(example.dataset, FullText(record["dataset"]));
   }

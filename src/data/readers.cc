@@ -158,6 +158,7 @@ Status ReadText(const std::string& path, std::string_view text, const std::strin
                   "the bytes " + Quoted(text.substr(end, 4)));
   }
   int64_t number = 0;
+  LineCounter lines(text);
   for (const std::string_view piece : CutText(text, options.text_words)) {
     if (options.limit > 0 && number >= options.limit) break;
     Example example;
@@ -165,6 +166,8 @@ Status ReadText(const std::string& path, std::string_view text, const std::strin
     example.dataset = dataset;
     example.kind = ExampleKind::kText;
     example.answers.emplace_back(piece);
+    const auto offset = static_cast<size_t>(piece.data() - text.data());
+    example.place = path + ":" + std::to_string(lines.LineAt(offset));
     examples->push_back(std::move(example));
   }
   return Status();

@@ -1,11 +1,13 @@
 // What a training run is told: everything that decides its result, and where it is written. No
-// Torch here, so that programs and tests can fill it in.
+// Torch here, so that programs and tests can fill it in. What decides the result also stands in
+// train/run_description.cc, so that a run is not resumed under other options.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "kvlink/status.h"
 #include "model/adapter.h"
 
 namespace kvlink {
@@ -19,6 +21,12 @@ struct TrainOptions {
   std::string model;  // GGUF
   std::string out;    // the link file
 
+  std::string run;                // folder of log, curve and checkpoint; empty: DefaultRunFolder
+  bool resume = false;            // go on from the checkpoint in `run`
+  int64_t checkpoint_every = 50;  // steps; 0: only at validations and at the end
+  int64_t patience = 0;           // validations without improvement that end a run; 0: any number
+
+  std::string mix;                 // file of a mixture (train/mixture.h), in place of `train`
   std::vector<std::string> train;  // files of examples (data/readers.h)
   std::vector<std::string> valid;
   int64_t limit = 0;        // examples of each training file; 0: all
@@ -54,5 +62,8 @@ struct TrainOptions {
 
   int64_t valid_every = 100;  // steps; 0: only at the end
 };
+
+// kInvalidArgument, naming the flag, for the first number out of its range.
+Status CheckOptions(const TrainOptions& options);
 
 }  // namespace kvlink

@@ -4,14 +4,17 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstdio>
+#include <utility>
 
-#include "data/arrange.h"
-#include "data/readers.h"
 #include "train/adamw.h"
 #include "train/document_blocks.h"
+#include "train/example_order.h"
+#include "train/example_prompt.h"
 #include "train/frozen_model.h"
+#include "train/run_description.h"
+#include "train/run_state.h"
 #include "train/schedule.h"
+#include "train/training_data.h"
 
 namespace kvlink {
 namespace {
@@ -24,65 +27,120 @@ double SecondsSince(Clock::time_point start) {
 
 class Trainer {
  public:
-  Trainer(const TrainOptions& options, const TrainProgress& progress)
-      : options_(options), progress_(progress) {}
+  Trainer(const TrainOptions& options, const TrainProgress& progress, FileSystem& files)
+      : options_(options), progress_(progress), files_(files) {}
 
   Result<TrainSummary> Run() {
     const Clock::time_point start = Clock::now();
     KVLINK_RETURN_IF_ERROR(Open());
-    TrainSummary summary;
-    const auto count = static_cast<int64_t>(examples_.size());
+    std::vector<PartSize> sizes;
+    for (const TrainingPart& part : data_.train) {
+      sizes.push_back({static_cast<int64_t>(part.examples.size()), part.weight});
+    }
+    ExampleOrder order(sizes, options_.seed);
+    const int64_t count = order.epoch_draws();
     const int64_t per_epoch = StepsPerEpoch(count, options_.batch);
     const int64_t steps =
         std::max<int64_t>(1, std::llround(options_.epochs * static_cast<double>(per_epoch)));
     const int64_t warmup = std::llround(options_.warmup * static_cast<double>(steps));
-    double recent = 0;
-    int64_t recent_steps = 0;
-    for (int64_t step = 0; step < steps; ++step) {
+    KVLINK_RETURN_IF_ERROR(OpenRun());
+    CheckpointCounters& done = run_->done();
+    order.Skip(done.step / per_epoch * count +
+               std::min(count, done.step % per_epoch * options_.batch));
+    if (progress_.start) progress_.start({done.step, steps, count, run_->folder().path()});
+    while (done.step < steps && !run_->OutOfPatience()) {
       const Clock::time_point step_start = Clock::now();
-      const int64_t epoch = step / per_epoch;
-      if (step % per_epoch == 0) order_ = EpochOrder(count, options_.seed, epoch);
-      const int64_t first = step % per_epoch * options_.batch;
+      const int64_t first = done.step % per_epoch * options_.batch;
       std::vector<TrainingPrompt> prompts;
       for (int64_t i = first; i < std::min(count, first + options_.batch); ++i) {
-        KVLINK_RETURN_IF_ERROR(AddPrompt(examples_[order_[i]], epoch, &prompts));
+        const Draw draw = order.Next();
+        const TrainingPart& part = data_.train[draw.part];
+        KVLINK_RETURN_IF_ERROR(
+            AddPrompt(part.examples[draw.index], part, draw.pass, &done.skipped, &prompts));
       }
-      StepReport report{.step = step + 1, .steps = steps, .rate = RateAt(step, steps, warmup)};
-      if (!prompts.empty()) {
-        KVLINK_RETURN_IF_ERROR(Step(prompts, &report));
-      }
+      LoggedStep report{.step = done.step + 1,
+                        .rate = RateAt(done.step, steps, warmup),
+                        .examples = static_cast<int64_t>(prompts.size())};
+      if (!prompts.empty()) KVLINK_RETURN_IF_ERROR(Step(prompts, &report));
       report.seconds = SecondsSince(step_start);
-      summary.examples += static_cast<int64_t>(prompts.size());
-      if (step >= steps - std::max<int64_t>(1, steps / 10)) {
-        recent += report.loss;
-        ++recent_steps;
-      }
+      ++done.step;
+      done.examples += report.examples;
+      if (done.examples == 0 && done.step >= std::min(per_epoch, steps))
+        return NothingFits(done.skipped);
+      run_->folder().Add(report);
       if (progress_.step) progress_.step(report);
-      const bool last = step + 1 == steps;
-      if (!valid_.empty() &&
-          (last || (options_.valid_every > 0 && (step + 1) % options_.valid_every == 0))) {
-        KVLINK_ASSIGN_OR_RETURN(summary.valid_loss, Validate());
-        progress_.log(Severity::kInfo, "step " + std::to_string(step + 1) + ": validation loss " +
-                                           std::to_string(summary.valid_loss));
-        KVLINK_RETURN_IF_ERROR(Save());
-      }
+      KVLINK_RETURN_IF_ERROR(AfterStep(steps));
     }
-    summary.steps = steps;
-    summary.skipped = skipped_;
-    summary.loss = recent / static_cast<double>(recent_steps);
+    run_->TakeBest();
     KVLINK_RETURN_IF_ERROR(Save());
+    TrainSummary summary = run_->Summary();
     summary.seconds = SecondsSince(start);
     return summary;
   }
 
  private:
+  static bool Due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
+
+  // Validation and checkpoint, where they are due.
+  Status AfterStep(int64_t steps) {
+    const int64_t step = run_->done().step;
+    const bool last = step == steps;
+    const bool valid = !data_.valid.examples.empty() && (last || Due(step, options_.valid_every));
+    if (valid) KVLINK_RETURN_IF_ERROR(ValidateNow());
+    const bool stop = progress_.stop && progress_.stop();
+    if (valid || last || stop || Due(step, options_.checkpoint_every)) run_->SaveCheckpoint();
+    if (valid || last || stop) {
+      run_->folder().Draw(options_.out.substr(options_.out.find_last_of('/') + 1));
+    }
+    if (!stop || last) return {};
+    return Cancelled("stopped after step " + std::to_string(step) + "; --resume " +
+                     run_->folder().path() + " goes on");
+  }
+
+  Status ValidateNow() {
+    const Clock::time_point start = Clock::now();
+    LoggedValidation report{.step = run_->done().step};
+    KVLINK_RETURN_IF_ERROR(Validate(&report));
+    report.seconds = SecondsSince(start);
+    run_->NoteValidation(&report);
+    if (progress_.validation) progress_.validation(report);
+    if (!report.best) return {};
+    // The run's end writes the file again: what fails now may not fail then.
+    if (const Status saved = Save(); !saved.ok()) {
+      progress_.log(Severity::kWarning, saved.message() + "; the run goes on");
+    }
+    return {};
+  }
+
+  Status OpenRun() {
+    std::string description =
+        DescribeRun(options_, model_->model().fingerprint(),
+                    model_->model().matmul_dtype() == DType::kF32 ? "f32" : "bf16", data_);
+    KVLINK_ASSIGN_OR_RETURN(run_,
+                            RunState::Open(options_, files_, progress_.log, std::move(description),
+                                           &parameters_->values(), adam_.get()));
+    return {};
+  }
+
+  Status NothingFits(int64_t skipped) const {
+    return InvalidArgument("none of " + std::to_string(skipped) +
+                           " examples fits into a prompt of " + std::to_string(max_tokens_) +
+                           " tokens: fewer --documents or a larger --max-tokens expected");
+  }
+
   Status Save() {
-    return SaveLinks(FileSystem::Posix(), options_.out, parameters_->ToLinks(*model_),
-                     model_->model().config(), "");
+    return SaveLinks(files_, options_.out, parameters_->ToLinks(*model_), model_->model().config(),
+                     "");
   }
 
   Status Open() {
+    KVLINK_RETURN_IF_ERROR(CheckOptions(options_));
     at::set_num_threads(options_.threads);
+    KVLINK_ASSIGN_OR_RETURN(data_, ReadTrainingData(files_, options_));
+    const size_t slash = options_.out.find_last_of('/');
+    if (slash != std::string::npos && slash > 0) {
+      KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(options_.out.substr(0, slash)));
+    }
     ModelOptions model_options;
     model_options.dtype = options_.dtype;
     model_options.threads = options_.threads;
@@ -104,31 +162,22 @@ class Trainer {
     KVLINK_ASSIGN_OR_RETURN(model_, LinkableModel::Create(std::move(model), std::move(links)));
     KVLINK_ASSIGN_OR_RETURN(blocks_, DocumentBlocks::Open(&model_->model(), options_.memory_budget,
                                                           options_.store, options_.store_budget));
-    KVLINK_RETURN_IF_ERROR(Read(options_.train, options_.limit, &examples_));
-    return Read(options_.valid, options_.valid_limit, &valid_);
+    for (const TrainingPart& part : data_.train) {
+      KVLINK_RETURN_IF_ERROR(CheckAnswers(*model_, part, max_tokens_));
+    }
+    return CheckAnswers(*model_, data_.valid, max_tokens_);
   }
 
-  Status Read(const std::vector<std::string>& paths, int64_t limit, std::vector<Example>* out) {
-    for (const std::string& path : paths) {
-      ReadExamplesOptions read;
-      read.limit = limit;
-      KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples,
-                              ReadExamples(FileSystem::Posix(), path, read));
-      for (Example& example : examples) out->push_back(std::move(example));
-    }
-    return {};
-  }
-
-  Status AddPrompt(Example example, int64_t epoch, std::vector<TrainingPrompt>* prompts) {
-    if (options_.documents > 0) KeepDocuments(&example, options_.documents);
-    if (options_.shuffle_documents) {
-      ShuffleDocuments(&example, options_.seed + static_cast<uint64_t>(epoch));
-    }
-    Result<TrainingPrompt> prompt = MakeTrainingPrompt(
-        *model_, example, options_.attention == TrainAttention::kFull, max_tokens_);
+  // The prompt of an example; one that does not fit is skipped and counted.
+  Status AddPrompt(const Example& example, const TrainingPart& part, int64_t pass, int64_t* skipped,
+                   std::vector<TrainingPrompt>* prompts) {
+    Result<TrainingPrompt> prompt =
+        MakeExamplePrompt(*model_, Arranged(example, part, options_, pass), part.kind,
+                          options_.attention == TrainAttention::kFull, max_tokens_);
     if (prompt.code() == StatusCode::kResourceExhausted) {
-      if (skipped_++ == 0) {
-        progress_.log(Severity::kWarning, "skipped: " + prompt.status().message());
+      if (++*skipped == 1) {
+        progress_.log(Severity::kWarning,
+                      example.place + ": skipped, as others like it: " + prompt.status().message());
       }
       return {};
     }
@@ -155,25 +204,25 @@ class Trainer {
     return loss.item<double>();
   }
 
-  Status Step(const std::vector<TrainingPrompt>& prompts, StepReport* report) {
+  Status Step(const std::vector<TrainingPrompt>& prompts, LoggedStep* report) {
     for (const TrainingPrompt& prompt : prompts) {
       report->tokens += static_cast<int64_t>(prompt.targets.size());
     }
     parameters_->gradients().zero_();
     double total = 0;
     for (size_t i = 0; i < prompts.size(); i += options_.micro_batch) {
-      const size_t n = std::min<size_t>(options_.micro_batch, prompts.size() - i);
-      KVLINK_ASSIGN_OR_RETURN(const double sum, Pass(std::span(prompts).subspan(i, n),
-                                                     report->tokens, /*gradient=*/true));
+      const auto part =
+          std::span(prompts).subspan(i, std::min<size_t>(options_.micro_batch, prompts.size() - i));
+      KVLINK_ASSIGN_OR_RETURN(const double sum, Pass(part, report->tokens, /*gradient=*/true));
+      if (!std::isfinite(sum)) return NotFinite("loss", report->step, part);
       total += sum;
     }
     report->loss = total / static_cast<double>(report->tokens);
     const at::NoGradGuard no_gradient;
     at::Tensor& gradients = parameters_->gradients();
-    if (options_.clip > 0) {
-      const double norm = gradients.norm().item<double>();
-      if (norm > options_.clip) gradients.mul_(options_.clip / norm);
-    }
+    const double norm = gradients.norm().item<double>();
+    if (!std::isfinite(norm)) return NotFinite("gradient", report->step, prompts);
+    if (options_.clip > 0 && norm > options_.clip) gradients.mul_(options_.clip / norm);
     const int64_t links = parameters_->link_count(), all = parameters_->values().numel();
     adam_->Step(&parameters_->values(), gradients,
                 {{0, links, options_.link_rate * report->rate},
@@ -181,43 +230,69 @@ class Trainer {
     return {};
   }
 
-  Result<double> Validate() {
+  // Which of the prompts gave a loss or a gradient that is no finite number, asked one by one.
+  Status NotFinite(const std::string& what, int64_t step, std::span<const TrainingPrompt> prompts) {
+    std::string where = "the examples of the step together";
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      parameters_->gradients().zero_();
+      KVLINK_ASSIGN_OR_RETURN(const double sum,
+                              Pass(prompts.subspan(i, 1), 1, /*gradient=*/what == "gradient"));
+      if (std::isfinite(sum) && std::isfinite(parameters_->gradients().norm().item<double>())) {
+        continue;
+      }
+      where = "example \"" + prompts[i].id + "\" (" + prompts[i].place + ")";
+      break;
+    }
+    return InvalidArgument("step " + std::to_string(step) + ": the " + what +
+                           " is not a finite number, by " + where + "; " + run_->LastGood() +
+                           "; lower --lr and --link-lr, or look at the example");
+  }
+
+  Status Validate(LoggedValidation* report) {
     double total = 0;
-    int64_t tokens = 0;
+    int64_t skipped = 0;
     std::vector<TrainingPrompt> prompts;
-    for (const Example& example : valid_) {
-      KVLINK_RETURN_IF_ERROR(AddPrompt(example, 0, &prompts));
+    for (const Example& example : data_.valid.examples) {
+      KVLINK_RETURN_IF_ERROR(AddPrompt(example, data_.valid, 0, &skipped, &prompts));
+    }
+    if (prompts.empty()) {
+      return InvalidArgument("none of " + std::to_string(skipped) +
+                             " validation examples fits into a prompt of " +
+                             std::to_string(max_tokens_) + " tokens");
     }
     for (size_t i = 0; i < prompts.size(); i += options_.micro_batch) {
       const auto part = std::span<const TrainingPrompt>(prompts).subspan(
           i, std::min<size_t>(options_.micro_batch, prompts.size() - i));
       KVLINK_ASSIGN_OR_RETURN(const double sum, Pass(part, 1, /*gradient=*/false));
+      if (!std::isfinite(sum)) return NotFinite("validation loss", report->step, part);
       total += sum;
       for (const TrainingPrompt& prompt : part) {
-        tokens += static_cast<int64_t>(prompt.targets.size());
+        report->tokens += static_cast<int64_t>(prompt.targets.size());
       }
     }
-    return tokens == 0 ? 0 : total / static_cast<double>(tokens);
+    report->loss = total / static_cast<double>(report->tokens);
+    return {};
   }
 
   const TrainOptions& options_;
   const TrainProgress& progress_;
+  FileSystem& files_;
   std::unique_ptr<LinkableModel> model_;
   std::unique_ptr<FrozenModel> frozen_;
   std::unique_ptr<Parameters> parameters_;
   std::unique_ptr<AdamW> adam_;
   std::unique_ptr<DocumentBlocks> blocks_;
-  std::vector<Example> examples_, valid_;
-  std::vector<int64_t> order_;
+  TrainingData data_;
   int64_t max_tokens_ = 0;
-  int64_t skipped_ = 0;
+  std::unique_ptr<RunState> run_;
 };
 
 }  // namespace
 
-Result<TrainSummary> Train(const TrainOptions& options, const TrainProgress& progress) {
+Result<TrainSummary> Train(const TrainOptions& options, const TrainProgress& progress,
+                           FileSystem& files) {
   try {
-    return Trainer(options, progress).Run();
+    return Trainer(options, progress, files).Run();
   } catch (const std::exception& error) {  // c10::Error: Torch's failures, memory above all
     return Internal(std::string("Torch failed: ") + error.what());
   }

@@ -26,6 +26,7 @@ Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Exam
 
   TrainingPrompt prompt;
   prompt.id = example.id;
+  prompt.place = example.place;
   for (const PlannedToken& token : plan.tokens) {
     const bool document = token.source == TokenSource::kDocument;
     if (full && (document || token.source == TokenSource::kSystem)) {

@@ -15,6 +15,7 @@ namespace kvlink {
 // up to itself and every document that ends at or before its position.
 struct TrainingPrompt {
   std::string id;                               // of the example
+  std::string place;                            // Example::place
   std::vector<int32_t> tokens;                  // [T]; < 0: ~index of a link embedding
   std::vector<int32_t> positions;               // [T]
   std::vector<std::vector<int32_t>> documents;  // those that are not empty

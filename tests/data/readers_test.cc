@@ -51,9 +51,11 @@ TEST(Readers, DocumentsInLines) {
   EXPECT_EQ(a.documents[0].title, "T");
   EXPECT_EQ(a.documents[1].text, "two");
   EXPECT_EQ(a.gold, std::vector<int32_t>{1});
+  EXPECT_EQ(a.place, "folder/trivia.jsonl:1");
   const Example& b = examples[1];
   EXPECT_EQ(b.id, "trivia-1");
   EXPECT_EQ(b.dataset, "trivia");
+  EXPECT_EQ(b.place, "folder/trivia.jsonl:3");
   EXPECT_TRUE(b.gold.empty());
 }
 

@@ -1,10 +1,12 @@
 // The tiny model's words and numbers. Not here: TempDir and the places of outside things.
 #include "support/tiny_model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 
 #include "support/gguf_writer.h"
 
@@ -122,7 +124,14 @@ GgufWriter TinyModelWriter(const TinyModelOptions& o) {
   const auto norm = [&](const std::string& name) {
     file.F32Tensor(name, {E}, random.Numbers(E, 0.2, 1));
   };
-  file.F32Tensor("token_embd.weight", {V, E}, random.Numbers(V * E, 0.3));
+  std::vector<float> embedding = random.Numbers(V * E, 0.3);
+  if (o.lost_character >= 0) {
+    const std::string character(1, static_cast<char>(o.lost_character));
+    const auto row = std::find(tokens.begin(), tokens.end(), character) - tokens.begin();
+    if (row < V)
+      std::fill_n(embedding.begin() + row * E, E, std::numeric_limits<float>::quiet_NaN());
+  }
+  file.F32Tensor("token_embd.weight", {V, E}, embedding);
   for (int layer = 0; layer < o.layers; ++layer) {
     const std::string block = "blk." + std::to_string(layer) + ".";
     norm(block + "attn_norm.weight");

@@ -23,6 +23,7 @@ struct TinyModelOptions {
   double rope_factor = 1;
   std::vector<float> rope_freqs;  // not empty: the tensor rope_freqs.weight (llama3 divisors)
   bool tied = true;
+  int lost_character = -1;  // a byte whose embedding is no number; needs tied = false to be alone
   std::string pre = "smollm";
   std::string architecture = "llama";
 };

@@ -1,0 +1,72 @@
+#include "train/reporting.h"
+
+#include <array>
+#include <cstdio>
+
+#include "base/clock.h"
+#include "cli/interrupt.h"
+
+namespace kvlink::train_app {
+namespace {
+
+std::string Fixed(double value, int digits) {
+  std::array<char, 64> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), "%.*f", digits, value);
+  return buffer.data();
+}
+
+}  // namespace
+
+Reporting::Reporting() : bar_(console_, "training", /*enabled=*/true) {}
+
+TrainProgress Reporting::MakeProgress() {
+  TrainProgress progress;
+  progress.start = [this](const TrainStart& start) { Started(start); };
+  progress.step = [this](const LoggedStep& step) { Stepped(step); };
+  progress.validation = [this](const LoggedValidation& v) { Validated(v); };
+  progress.stop = [] { return cli::Interrupted(); };
+  progress.log = Log([this](Severity severity, std::string_view text) {
+    Line((severity == Severity::kWarning ? "warning: " : "") + std::string(text));
+  });
+  return progress;
+}
+
+void Reporting::Line(std::string_view text) { console_.Line(cli::Printable(text, false)); }
+
+void Reporting::Started(const TrainStart& start) {
+  start_ = start;
+  started_ms_ = Clock::System().MonotonicMs();
+  Line((start.first_step > 0 ? "goes on after step " + cli::FormatCount(start.first_step) + " of "
+                             : "steps ") +
+       cli::FormatCount(start.steps) + ", examples of an epoch " +
+       cli::FormatCount(start.examples) + ", log and checkpoint in " + start.run);
+}
+
+void Reporting::Stepped(const LoggedStep& step) {
+  if (step.examples > 0) loss_ = loss_ < 0 ? step.loss : loss_ + 0.1 * (step.loss - loss_);
+  const double each = (Clock::System().MonotonicMs() - started_ms_) /
+                      static_cast<double>(step.step - start_.first_step);
+  // Short enough for 80 columns with the bar and the remaining time.
+  bar_.Draw(static_cast<double>(step.step) / static_cast<double>(start_.steps),
+            cli::FormatCount(step.step) + "/" + cli::FormatCount(start_.steps) + " loss " +
+                Fixed(loss_, 3) + ", rate " + Fixed(step.rate, 2),
+            each * static_cast<double>(start_.steps - step.step));
+}
+
+void Reporting::Validated(const LoggedValidation& v) {
+  Line("step " + cli::FormatCount(v.step) + "/" + cli::FormatCount(start_.steps) + ": loss " +
+       Fixed(loss_, 4) + ", validation " + Fixed(v.loss, 4) + (v.best ? ", the best so far" : ""));
+}
+
+void Reporting::Finished(const TrainSummary& s) {
+  std::string line = "loss " + Fixed(s.loss, 4);
+  if (s.valid_loss >= 0) {
+    line += ", validation " + Fixed(s.valid_loss, 4) + " at step " + cli::FormatCount(s.best_step);
+  }
+  if (s.stopped_early) line += ", stopped early after step " + cli::FormatCount(s.steps);
+  line += ", " + cli::FormatCount(s.examples) + " examples";
+  if (s.skipped > 0) line += " (" + cli::FormatCount(s.skipped) + " skipped)";
+  Line(line + ", " + Fixed(s.seconds / 60, 1) + " minutes");
+}
+
+}  // namespace kvlink::train_app

@@ -1,0 +1,105 @@
+#include "train/example_prompt.h"
+
+#include <numeric>
+#include <utility>
+
+#include "data/arrange.h"
+#include "data/pieces.h"
+
+namespace kvlink {
+namespace {
+
+// The paper cuts articles into pieces of 100 tokens, and of 220 those above 1,900 tokens (arXiv
+// 2502.16002's code); in words, at the 4/3 tokens a word of English.
+constexpr int64_t kPieceWords = 75, kLongPieceWords = 165, kLongWords = 1425;
+
+PartKind KindIn(const Example& example, const TrainingPart& part) {
+  return part.kind == PartKind::kByExample ? KindOf(example) : part.kind;
+}
+
+int64_t PieceWords(const Example& example, const TrainingPart& part) {
+  if (part.piece_words > 0) return part.piece_words;
+  int64_t words = 0;
+  for (const ExampleDocument& document : example.documents) words += CountWords(document.text);
+  return words > kLongWords ? kLongPieceWords : kPieceWords;
+}
+
+// As a user would paste them before the question.
+void MoveDocumentsIntoQuestion(Example* example) {
+  std::string text;
+  for (const ExampleDocument& document : example->documents) {
+    if (!document.title.empty()) text += document.title + "\n";
+    text += document.text + "\n\n";
+  }
+  example->question = text + example->question;
+  example->documents.clear();
+  example->gold.clear();
+}
+
+Result<TrainingPrompt> MakeTextPrompt(const LinkableModel& model, const Example& example,
+                                      int64_t max_tokens) {
+  const Tokenizer& tokenizer = model.model().tokenizer();
+  std::vector<int32_t> tokens;
+  if (tokenizer.bos() >= 0) tokens.push_back(tokenizer.bos());
+  const std::vector<int32_t> text = tokenizer.Encode(example.answers.front());
+  tokens.insert(tokens.end(), text.begin(), text.end());
+  if (static_cast<int64_t>(tokens.size()) > max_tokens) tokens.resize(max_tokens);
+  if (tokens.size() < 2) {
+    return InvalidArgument(example.place + ": field \"text\": a text of at least two tokens " +
+                           "expected, one found");
+  }
+  TrainingPrompt prompt;
+  prompt.id = example.id;
+  prompt.place = example.place;
+  prompt.targets.assign(tokens.begin() + 1, tokens.end());
+  tokens.pop_back();
+  prompt.tokens = std::move(tokens);
+  prompt.positions.resize(prompt.tokens.size());
+  std::iota(prompt.positions.begin(), prompt.positions.end(), 0);
+  prompt.target_rows = prompt.positions;
+  prompt.length = static_cast<int32_t>(prompt.tokens.size());
+  return prompt;
+}
+
+}  // namespace
+
+Example Arranged(Example example, const TrainingPart& part, const TrainOptions& options,
+                 int64_t pass) {
+  const PartKind kind = KindIn(example, part);
+  if (kind == PartKind::kQaSegments || kind == PartKind::kQaPlain) {
+    if (options.documents > 0) KeepDocuments(&example, options.documents);
+    if (options.shuffle_documents) {
+      ShuffleDocuments(&example, options.seed + static_cast<uint64_t>(pass));
+    }
+  }
+  if (kind == PartKind::kSummary) CutIntoPieces(&example, PieceWords(example, part));
+  if (kind == PartKind::kQaPlain || kind == PartKind::kChatPlain) {
+    MoveDocumentsIntoQuestion(&example);
+  }
+  return example;
+}
+
+Result<TrainingPrompt> MakeExamplePrompt(const LinkableModel& model, const Example& example,
+                                         PartKind kind, bool full, int64_t max_tokens) {
+  if (kind == PartKind::kByExample) kind = KindOf(example);
+  if (kind == PartKind::kText) return MakeTextPrompt(model, example, max_tokens);
+  return MakeTrainingPrompt(model, example, full, max_tokens);
+}
+
+Status CheckAnswers(const LinkableModel& model, const TrainingPart& part, int64_t max_tokens) {
+  for (const Example& example : part.examples) {
+    if (example.kind == ExampleKind::kText) continue;  // cut
+    const auto tokens = static_cast<int64_t>(
+        RenderAnswer(model.prompt_template(), model.model().tokenizer(), example.answers.front())
+            .size());
+    if (tokens < max_tokens) continue;
+    return InvalidArgument(
+        example.place + ": field \"" +
+        (example.kind == ExampleKind::kChat ? "messages\" (the last)" : "answers[0]\"") +
+        ": fewer than " + std::to_string(max_tokens) + " tokens expected, the context's length, " +
+        std::to_string(tokens) + " found in example \"" + example.id + "\"");
+  }
+  return {};
+}
+
+}  // namespace kvlink
