@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <chrono>
 #include <cmath>
@@ -9,8 +10,10 @@
 #include "data/arrange.h"
 #include "data/readers.h"
 #include "train/adamw.h"
-#include "train/document_blocks.h"
-#include "train/frozen_model.h"
+#include "train/full_learner.h"
+#include "train/link_learner.h"
+#include "train/process_group.h"
+#include "train/provenance.h"
 #include "train/schedule.h"
 
 namespace kvlink {
@@ -45,55 +48,61 @@ class Trainer {
       const int64_t first = step % per_epoch * options_.batch;
       std::vector<TrainingPrompt> prompts;
       for (int64_t i = first; i < std::min(count, first + options_.batch); ++i) {
+        if (!group_->Takes(i - first)) continue;
         KVLINK_RETURN_IF_ERROR(AddPrompt(examples_[order_[i]], epoch, &prompts));
       }
       StepReport report{.step = step + 1, .steps = steps, .rate = RateAt(step, steps, warmup)};
-      if (!prompts.empty()) {
-        KVLINK_RETURN_IF_ERROR(Step(prompts, &report));
-      }
+      int64_t taken = static_cast<int64_t>(prompts.size());
+      KVLINK_RETURN_IF_ERROR(Step(prompts, &taken, &report));
       report.seconds = SecondsSince(step_start);
-      summary.examples += static_cast<int64_t>(prompts.size());
+      summary.examples += taken;
       if (step >= steps - std::max<int64_t>(1, steps / 10)) {
         recent += report.loss;
         ++recent_steps;
       }
-      if (progress_.step) progress_.step(report);
+      if (progress_.step && group_->is_first()) progress_.step(report);
       const bool last = step + 1 == steps;
       if (!valid_.empty() &&
           (last || (options_.valid_every > 0 && (step + 1) % options_.valid_every == 0))) {
         KVLINK_ASSIGN_OR_RETURN(summary.valid_loss, Validate());
         progress_.log(Severity::kInfo, "step " + std::to_string(step + 1) + ": validation loss " +
                                            std::to_string(summary.valid_loss));
-        KVLINK_RETURN_IF_ERROR(Save());
+        summary.steps = step + 1;
+        summary.loss = report.loss;
+        summary.seconds = SecondsSince(start);
+        if (!last) KVLINK_RETURN_IF_ERROR(Save(summary));
       }
     }
     summary.steps = steps;
     summary.skipped = skipped_;
     summary.loss = recent / static_cast<double>(recent_steps);
-    KVLINK_RETURN_IF_ERROR(Save());
     summary.seconds = SecondsSince(start);
+    KVLINK_RETURN_IF_ERROR(Save(summary));
     return summary;
   }
 
  private:
-  Status Save() {
-    return SaveLinks(FileSystem::Posix(), options_.out, parameters_->ToLinks(*model_),
-                     model_->model().config(), "");
+  Status Save(const TrainSummary& summary) {
+    if (!group_->is_first()) return {};
+    const RunOutcome outcome = {.steps = summary.steps,
+                                .examples = summary.examples,
+                                .skipped = skipped_,
+                                .loss = summary.loss,
+                                .valid_loss = summary.valid_loss,
+                                .seconds = summary.seconds};
+    const bool f32 = model_->model().matmul_dtype() == DType::kF32;
+    return learner_->Save(FileSystem::Posix(),
+                          ProvenanceJson(options_, f32 ? "f32" : "bf16", data_, outcome));
   }
 
   Status Open() {
+    KVLINK_ASSIGN_OR_RETURN(group_, ProcessGroup::Join(options_));
     at::set_num_threads(options_.threads);
     ModelOptions model_options;
     model_options.dtype = options_.dtype;
     model_options.threads = options_.threads;
     KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
                             Model::Load(FileSystem::Posix(), options_.model, model_options));
-    const at::ScalarType dtype = model->matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
-    KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(*model, options_, at::kCPU));
-    parameters_ = std::make_unique<Parameters>(std::move(parameters));
-    adam_ = std::make_unique<AdamW>(parameters_->values(),
-                                    AdamWOptions{.weight_decay = options_.weight_decay});
-    KVLINK_ASSIGN_OR_RETURN(frozen_, FrozenModel::Create(*model, dtype, at::kCPU));
     max_tokens_ = options_.max_tokens > 0
                       ? std::min<int64_t>(options_.max_tokens, model->config().context_tokens)
                       : model->config().context_tokens;
@@ -102,18 +111,29 @@ class Trainer {
     links->slots = links->k == 0 ? 1 : options_.slots;
     links->embeddings.resize(static_cast<size_t>(links->k) * links->slots * model->config().width);
     KVLINK_ASSIGN_OR_RETURN(model_, LinkableModel::Create(std::move(model), std::move(links)));
-    KVLINK_ASSIGN_OR_RETURN(blocks_, DocumentBlocks::Open(&model_->model(), options_.memory_budget,
-                                                          options_.store, options_.store_budget));
-    KVLINK_RETURN_IF_ERROR(Read(options_.train, options_.limit, &examples_));
-    return Read(options_.valid, options_.valid_limit, &valid_);
+    if (options_.mode == TrainMode::kFull) {
+      KVLINK_ASSIGN_OR_RETURN(learner_, FullLearner::Create(model_.get(), options_));
+    } else {
+      KVLINK_ASSIGN_OR_RETURN(learner_, LinkLearner::Create(model_.get(), options_));
+    }
+    adam_ = std::make_unique<AdamW>(learner_->values(),
+                                    AdamWOptions{.weight_decay = options_.weight_decay});
+    KVLINK_RETURN_IF_ERROR(Read(options_.train, options_.limit, false, &examples_));
+    return Read(options_.valid, options_.valid_limit, true, &valid_);
   }
 
-  Status Read(const std::vector<std::string>& paths, int64_t limit, std::vector<Example>* out) {
+  Status Read(const std::vector<std::string>& paths, int64_t limit, bool validation,
+              std::vector<Example>* out) {
     for (const std::string& path : paths) {
       ReadExamplesOptions read;
       read.limit = limit;
       KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples,
                               ReadExamples(FileSystem::Posix(), path, read));
+      KVLINK_ASSIGN_OR_RETURN(const auto mapped, FileSystem::Posix().Map(path));
+      data_.push_back({.path = path,
+                       .hash = Sha256().Update(mapped->bytes()).Finish(),
+                       .examples = static_cast<int64_t>(examples.size()),
+                       .validation = validation});
       for (Example& example : examples) out->push_back(std::move(example));
     }
     return {};
@@ -133,49 +153,52 @@ class Trainer {
       return {};
     }
     if (!prompt.ok()) return prompt.status();
+    if (options_.distill > 0) {
+      KVLINK_RETURN_IF_ERROR(AddTeacher(*model_, example, max_tokens_, &*prompt));
+    }
     prompts->push_back(*std::move(prompt));
     return {};
   }
 
-  // The summed loss of some prompts, with gradients divided by `tokens` if asked for.
-  Result<double> Pass(std::span<const TrainingPrompt> prompts, int64_t tokens, bool gradient) {
-    PassInput input;
-    std::vector<int64_t> targets;
-    for (const TrainingPrompt& prompt : prompts) {
-      input.prompts.push_back(&prompt);
-      KVLINK_ASSIGN_OR_RETURN(auto blocks, blocks_->Fetch(prompt));
-      input.blocks.push_back(std::move(blocks));
-      targets.insert(targets.end(), prompt.targets.begin(), prompt.targets.end());
-    }
-    const at::AutoGradMode mode(gradient);
-    const at::Tensor logits = frozen_->AnswerLogits(input, *parameters_);
-    const at::Tensor loss = at::nll_loss(at::log_softmax(logits, 1),
-                                         torch::tensor(targets, at::kLong), {}, at::Reduction::Sum);
-    if (gradient) (loss / static_cast<double>(tokens)).backward();
-    return loss.item<double>();
+  // Sums over all processes.
+  void SumAll(std::initializer_list<double*> numbers) {
+    std::vector<double> mine;
+    for (const double* number : numbers) mine.push_back(*number);
+    at::Tensor all = torch::tensor(mine, at::kDouble);
+    group_->Sum(&all);
+    const double* sum = all.data_ptr<double>();
+    for (double* number : numbers) *number = *sum++;
   }
 
-  Status Step(const std::vector<TrainingPrompt>& prompts, StepReport* report) {
+  // `taken`: how many examples, this process's before and all processes' after.
+  Status Step(const std::vector<TrainingPrompt>& prompts, int64_t* taken, StepReport* report) {
+    double tokens = 0, examples = static_cast<double>(*taken);
     for (const TrainingPrompt& prompt : prompts) {
-      report->tokens += static_cast<int64_t>(prompt.targets.size());
+      tokens += static_cast<double>(prompt.targets.size());
     }
-    parameters_->gradients().zero_();
+    at::Tensor& gradients = learner_->gradients();
+    gradients.zero_();
     double total = 0;
     for (size_t i = 0; i < prompts.size(); i += options_.micro_batch) {
       const size_t n = std::min<size_t>(options_.micro_batch, prompts.size() - i);
-      KVLINK_ASSIGN_OR_RETURN(const double sum, Pass(std::span(prompts).subspan(i, n),
-                                                     report->tokens, /*gradient=*/true));
+      KVLINK_ASSIGN_OR_RETURN(const double sum,
+                              learner_->Pass(std::span(prompts).subspan(i, n), /*gradient=*/true));
       total += sum;
     }
-    report->loss = total / static_cast<double>(report->tokens);
+    SumAll({&total, &tokens, &examples});
+    *taken = static_cast<int64_t>(examples);
+    if (*taken == 0) return {};  // none fitted, in any process
+    report->tokens = static_cast<int64_t>(tokens);
+    report->loss = total / tokens;
     const at::NoGradGuard no_gradient;
-    at::Tensor& gradients = parameters_->gradients();
+    group_->Sum(&gradients);
+    gradients.div_(tokens);
     if (options_.clip > 0) {
       const double norm = gradients.norm().item<double>();
       if (norm > options_.clip) gradients.mul_(options_.clip / norm);
     }
-    const int64_t links = parameters_->link_count(), all = parameters_->values().numel();
-    adam_->Step(&parameters_->values(), gradients,
+    const int64_t links = learner_->link_count(), all = learner_->values().numel();
+    adam_->Step(&learner_->values(), gradients,
                 {{0, links, options_.link_rate * report->rate},
                  {links, all - links, options_.adapter_rate * report->rate}});
     return {};
@@ -183,31 +206,33 @@ class Trainer {
 
   Result<double> Validate() {
     double total = 0;
-    int64_t tokens = 0;
+    double tokens = 0;
     std::vector<TrainingPrompt> prompts;
-    for (const Example& example : valid_) {
-      KVLINK_RETURN_IF_ERROR(AddPrompt(example, 0, &prompts));
+    for (size_t i = 0; i < valid_.size(); ++i) {
+      if (!group_->Takes(static_cast<int64_t>(i))) continue;
+      KVLINK_RETURN_IF_ERROR(AddPrompt(valid_[i], 0, &prompts));
     }
     for (size_t i = 0; i < prompts.size(); i += options_.micro_batch) {
       const auto part = std::span<const TrainingPrompt>(prompts).subspan(
           i, std::min<size_t>(options_.micro_batch, prompts.size() - i));
-      KVLINK_ASSIGN_OR_RETURN(const double sum, Pass(part, 1, /*gradient=*/false));
+      KVLINK_ASSIGN_OR_RETURN(const double sum, learner_->Pass(part, /*gradient=*/false));
       total += sum;
       for (const TrainingPrompt& prompt : part) {
-        tokens += static_cast<int64_t>(prompt.targets.size());
+        tokens += static_cast<double>(prompt.targets.size());
       }
     }
-    return tokens == 0 ? 0 : total / static_cast<double>(tokens);
+    SumAll({&total, &tokens});
+    return tokens == 0 ? 0 : total / tokens;
   }
 
   const TrainOptions& options_;
   const TrainProgress& progress_;
   std::unique_ptr<LinkableModel> model_;
-  std::unique_ptr<FrozenModel> frozen_;
-  std::unique_ptr<Parameters> parameters_;
+  std::unique_ptr<ProcessGroup> group_;
+  std::unique_ptr<Learner> learner_;
   std::unique_ptr<AdamW> adam_;
-  std::unique_ptr<DocumentBlocks> blocks_;
   std::vector<Example> examples_, valid_;
+  std::vector<DataProvenance> data_;
   std::vector<int64_t> order_;
   int64_t max_tokens_ = 0;
   int64_t skipped_ = 0;

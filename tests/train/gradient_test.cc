@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <string>
 
+#include "train/loss.h"
 #include "train/tiny_training.h"
 
 namespace kvlink {
@@ -24,10 +26,10 @@ constexpr double kRelative = 1e-2;
 
 class Gradients {
  public:
-  Gradients(TinyTraining* training, std::vector<TrainingPrompt> prompts)
-      : training_(training), prompts_(std::move(prompts)) {
+  Gradients(TinyTraining* training, std::function<at::Tensor()> loss)
+      : training_(training), loss_(std::move(loss)) {
     training_->parameters().gradients().zero_();
-    training_->Loss(prompts_).backward();
+    loss_().backward();
     gradient_ = training_->parameters().gradients().clone();
   }
 
@@ -39,7 +41,7 @@ class Gradients {
     const at::Tensor before = values.clone();
     const auto loss_at = [&](double step) {
       values.copy_(before + step * direction);
-      return training_->Loss(prompts_).item<double>();
+      return loss_().item<double>();
     };
     const double measured =
         (8 * (loss_at(kStep) - loss_at(-kStep)) - (loss_at(2 * kStep) - loss_at(-2 * kStep))) /
@@ -57,7 +59,7 @@ class Gradients {
     at::Tensor direction = at::zeros_like(gradient_);
     direction.narrow(0, first, count).copy_(part);
     ExpectDerivative(direction, what + " along its gradient");
-    torch::manual_seed(static_cast<uint64_t>(first) + 1);
+    at::manual_seed(static_cast<uint64_t>(first) + 1);
     for (int i = 0; i < 3; ++i) {
       direction = at::zeros_like(gradient_);
       direction.narrow(0, first, count).copy_(at::randn({count}));
@@ -70,15 +72,16 @@ class Gradients {
 
  private:
   TinyTraining* training_;
-  std::vector<TrainingPrompt> prompts_;
+  std::function<at::Tensor()> loss_;
   at::Tensor gradient_;  // [P]
 };
 
 void ExpectAllRanges(const TrainOptions& options, const testing::TinyModelOptions& sizes) {
   TinyTraining training(options, sizes);
   training.Randomize();
-  Gradients gradients(&training,
-                      {training.Prompt(TinyExample(3, 1)), training.Prompt(TinyExample(2, 2))});
+  const std::vector<TrainingPrompt> prompts = {training.Prompt(TinyExample(3, 1)),
+                                               training.Prompt(TinyExample(2, 2))};
+  Gradients gradients(&training, [&] { return training.Loss(prompts); });
   Parameters& parameters = training.parameters();
   if (parameters.link_count() > 0) gradients.ExpectRange(0, parameters.link_count(), "links");
   if (!parameters.has_adapter()) return;
@@ -118,6 +121,34 @@ TEST(Gradient, LinksOnly) {
   ExpectAllRanges(options, TinySizes());
 }
 
+TEST(Gradient, Distillation) {
+  TrainOptions options;
+  options.k = 2;
+  options.rank = 2;
+  options.alpha = 3;
+  options.targets = {Site::kQ, Site::kDown};
+  TinyTraining training(options);
+  training.Randomize();
+  const TrainingPrompt prompt = training.Prompt(TinyExample(3));
+  const at::Tensor targets =
+      torch::tensor(std::vector<int64_t>(prompt.targets.begin(), prompt.targets.end()));
+  at::manual_seed(2);
+  const at::Tensor teacher =
+      2 * at::randn({targets.numel(), training.model().model().config().vocab});
+  Gradients gradients(&training, [&] {
+    return LossOfAnswers(
+               training.frozen().AnswerLogits(training.Input({&prompt, 1}), training.parameters()),
+               targets, teacher, 0.6)
+        .objective;
+  });
+  gradients.ExpectRange(0, training.parameters().link_count(), "links");
+  for (const Site site : options.targets) {
+    const TrainedLowRank& low = training.parameters().At(1, site);
+    gradients.ExpectRange(gradients.OffsetOf(low.a), low.a.numel(), "A");
+    gradients.ExpectRange(gradients.OffsetOf(low.b), low.b.numel(), "B");
+  }
+}
+
 TEST(Gradient, FullAttention) {
   TrainOptions options;
   options.attention = TrainAttention::kFull;
@@ -128,7 +159,8 @@ TEST(Gradient, FullAttention) {
   // What stands before the question is computed without a gradient (frozen_model.h), so the
   // difference of the loss is not its gradient: only what acts behind it alone could be compared.
   // The last layer's output and feed-forward are such places.
-  Gradients gradients(&training, {training.Prompt(TinyExample(3))});
+  const TrainingPrompt prompt = training.Prompt(TinyExample(3));
+  Gradients gradients(&training, [&] { return training.Loss({&prompt, 1}); });
   const int32_t last = training.model().model().config().layers - 1;
   for (const Site site : {Site::kO, Site::kGate, Site::kUp, Site::kDown}) {
     const TrainedLowRank& low = training.parameters().At(last, site);
