@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/json_output.h"
+#include "cli/links_info.h"
 #include "cli/model_file.h"
 #include "cli/places.h"
 
@@ -54,6 +55,7 @@ Result<int> List(Session& session) {
 }
 
 Result<int> Info(const std::string& given, Session& session) {
+  if (IsLinkFile(given)) return PrintLinksInfo(given, session);
   KVLINK_ASSIGN_OR_RETURN(const std::string path,
                           ModelPath(given.empty() ? session.options().model : given));
   KVLINK_ASSIGN_OR_RETURN(const ModelFile model, ReadModelFile(path, /*fingerprint=*/true));
@@ -139,8 +141,9 @@ void AddModelCommand(CLI::App& app, Command* command) {
   model->add_subcommand("list", "The models folder")->callback([command] { *command = List; });
 
   auto path = std::make_shared<std::string>();
-  CLI::App* info = model->add_subcommand("info", "What a model is, and whether it can be linked");
-  info->add_option("MODEL", *path, "Path or name [--model, or the default]");
+  CLI::App* info = model->add_subcommand(
+      "info", "What a model is, and whether it can be linked; or what a link file is");
+  info->add_option("MODEL", *path, "Path or name [--model, or the default], or a link file");
   info->callback(
       [command, path] { *command = [path](Session& session) { return Info(*path, session); }; });
 

@@ -2,10 +2,41 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
+#include <string>
+#include <string_view>
 
 namespace kvlink::train_app {
+
+namespace {
+
+// A whole number in an environment variable. False: not there, or something else.
+bool FromEnvironment(const char* name, int32_t* value) {
+  const char* const text = std::getenv(name);
+  if (text == nullptr) return false;
+  const std::string_view digits = text;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), *value);
+  return error == std::errc() && end == digits.data() + digits.size();
+}
+
+// As torchrun starts processes. False: it is there but not whole.
+bool JoinEnvironment(TrainOptions* o) {
+  if (std::getenv("WORLD_SIZE") == nullptr) return true;
+  if (!FromEnvironment("WORLD_SIZE", &o->world) || !FromEnvironment("RANK", &o->rank_of)) {
+    return false;
+  }
+  if (!o->rendezvous.empty() || o->world == 1) return true;
+  const char* const host = std::getenv("MASTER_ADDR");
+  const char* const port = std::getenv("MASTER_PORT");
+  if (host == nullptr || port == nullptr) return false;
+  o->rendezvous = std::string("tcp://") + host + ":" + port;
+  return true;
+}
+
+}  // namespace
 
 Arguments ParseArguments(int argc, char** argv) {
   Arguments a;
@@ -14,6 +45,9 @@ Arguments ParseArguments(int argc, char** argv) {
       "Trains the link tokens and the adapter that make a model answer over linked documents");
   app.add_option("--model", o.model, "GGUF file of the base model")->required()->type_name("FILE");
   app.add_option("--out", o.out, "The link file to write")->required()->type_name("FILE");
+  app.add_option("--out-dtype", o.out_dtype, "Of its tensors: bf16 (the default) or f32")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, DType>{{"bf16", DType::kBF16}, {"f32", DType::kF32}}));
   CLI::Option* data =
       app.add_option("--data,--train", o.train, "Files of examples")->type_name("FILE");
   app.add_option("--mix", o.mix, "A mixture of data sets, in place of --data (docs/training.md)")
@@ -39,6 +73,12 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--valid-every", o.valid_every, "Steps between validations; 0: only at the end")
       ->capture_default_str();
   app.add_option("--documents", o.documents, "At most so many documents an example; 0: all");
+  app.add_option("--mode", o.mode,
+                 "links: link tokens and adapter on a frozen base; full: every parameter")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, TrainMode>{
+          {"links", TrainMode::kLinks}, {"full", TrainMode::kFull}}));
+  app.add_option("--out-model", o.out_model, "With --mode full: the model to write, as GGUF")
+      ->type_name("FILE");
   app.add_option("--attention", o.attention, "linked, or full: the control without blocks")
       ->transform(CLI::CheckedTransformer(std::map<std::string, TrainAttention>{
           {"linked", TrainAttention::kLinked}, {"full", TrainAttention::kFull}}));
@@ -49,8 +89,20 @@ Arguments ParseArguments(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--rank", o.rank, "The adapter's rank; 0: no adapter")->capture_default_str();
   app.add_option("--alpha", o.alpha, "The adapter's scale times its rank")->capture_default_str();
-  app.add_option("--lr", o.adapter_rate, "The adapter's learning rate")->capture_default_str();
-  app.add_option("--link-lr", o.link_rate, "The link tokens' learning rate")->capture_default_str();
+  app.add_option("--distill", o.distill,
+                 "Share of the loss that follows full attention's distribution on the answer")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--distill-teacher", o.teacher,
+                 "base: the base model under full attention; adapter: with the adapter as it is")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, TrainTeacher>{
+          {"base", TrainTeacher::kBase}, {"adapter", TrainTeacher::kAdapter}}));
+  const CLI::Option* const rate =
+      app.add_option("--lr", o.adapter_rate,
+                     "The adapter's learning rate; mode full: everything's, 5e-6")
+          ->capture_default_str();
+  const CLI::Option* const link_rate =
+      app.add_option("--link-lr", o.link_rate, "The link tokens' learning rate; mode full: 5e-6")
+          ->capture_default_str();
   app.add_option("--weight-decay", o.weight_decay)->capture_default_str();
   app.add_option("--warmup", o.warmup, "Share of the steps")->capture_default_str();
   app.add_option("--clip", o.clip, "Largest norm of a gradient; 0: any")->capture_default_str();
@@ -63,6 +115,11 @@ Arguments ParseArguments(int argc, char** argv) {
       ->check(CLI::IsMember({"auto", "bf16", "f32"}))
       ->capture_default_str();
   app.add_option("--threads", o.threads)->capture_default_str();
+  const CLI::Option* const world =
+      app.add_option("--world", o.world, "Processes that train together [WORLD_SIZE]");
+  app.add_option("--rank-of", o.rank_of, "Which of them this is, from 0 [RANK]");
+  app.add_option("--rendezvous", o.rendezvous,
+                 "Where they meet: a new file, or tcp://HOST:PORT [MASTER_ADDR, MASTER_PORT]");
   app.add_option("--max-tokens", o.max_tokens, "Longest prompt; 0: the model's context");
   app.add_option("--store", o.store, "Folder where documents' blocks are kept")->type_name("DIR");
   app.add_option("--store-budget", o.store_budget, "Most bytes it may take; 0: no limit")
@@ -74,6 +131,17 @@ Arguments ParseArguments(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     a.exit_status = app.exit(error) == 0 ? 0 : 2;
     return a;
+  }
+  if (world->empty() && !JoinEnvironment(&o)) {
+    std::fprintf(stderr,
+                 "kvlink-train: WORLD_SIZE is set: expected whole numbers in WORLD_SIZE and RANK, "
+                 "and MASTER_ADDR and MASTER_PORT or --rendezvous\n");
+    a.exit_status = 2;
+    return a;
+  }
+  if (o.mode == TrainMode::kFull) {  // what the authors trained with
+    if (rate->empty()) o.adapter_rate = 5e-6;
+    if (link_rate->empty()) o.link_rate = 5e-6;
   }
   if (!resume.empty()) {
     o.run = resume;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/dtype.h"
 #include "base/file.h"
 #include "kvlink/status.h"
 #include "model/adapter.h"
@@ -64,8 +65,10 @@ Result<std::unique_ptr<const Links>> LoadLinks(FileSystem& files, const std::str
 // lora_B, so alpha = rank stands in the file. Durable on return, or nothing has changed. Errors:
 // kInvalidArgument (links that LoadLinks would refuse, named; a provenance that is not a JSON
 // object), and what the disk says. Empty provenance_json: none. A gate is not written: it is
-// measured on the saved file and recorded then (RecordGate).
+// measured on the saved file and recorded then (RecordGate). With kBF16 all tensors are rounded to
+// bf16, half the bytes.
 Status SaveLinks(FileSystem& files, const std::string& path, const Links& links,
-                 const ModelConfig& config, const std::string& provenance_json);
+                 const ModelConfig& config, const std::string& provenance_json,
+                 DType dtype = DType::kF32);
 
 }  // namespace kvlink

@@ -76,14 +76,25 @@ Status Build(const Links& links, const ModelConfig& config, const std::string& p
   return {};
 }
 
+Status RoundToBf16(std::map<std::string, SafeTensorToWrite>* tensors) {
+  for (auto& [name, tensor] : *tensors) {
+    tensor.dtype = "BF16";
+    for (float& value : tensor.values) value = FromBf16(ToBf16(value));
+    // The largest floats round to infinity.
+    KVLINK_RETURN_IF_ERROR(CheckFinite("tensor \"" + name + "\" as bf16", tensor.values));
+  }
+  return {};
+}
+
 }  // namespace
 
 Status SaveLinks(FileSystem& files, const std::string& path, const Links& links,
-                 const ModelConfig& config, const std::string& provenance_json) {
+                 const ModelConfig& config, const std::string& provenance_json, DType dtype) {
   std::map<std::string, SafeTensorToWrite> tensors;
   std::map<std::string, std::string> metadata;
-  if (const Status status = Build(links, config, provenance_json, &tensors, &metadata);
-      !status.ok()) {
+  Status status = Build(links, config, provenance_json, &tensors, &metadata);
+  if (status.ok() && dtype == DType::kBF16) status = RoundToBf16(&tensors);
+  if (!status.ok()) {
     return {status.code(), path + ": cannot save these links: " + status.message()};
   }
   return WriteSafetensors(files, path, tensors, metadata);

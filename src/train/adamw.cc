@@ -1,6 +1,6 @@
 #include "train/adamw.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 #include "train/frozen_model.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <numeric>
 
@@ -82,7 +82,7 @@ at::Tensor FrozenModel::Embed(const std::vector<int32_t>& tokens, Parameters& pa
 at::Tensor FrozenModel::Adapt(const at::Tensor& y, const at::Tensor& x, int32_t layer,
                               std::initializer_list<Site> sites, const Rows& rows,
                               const Parameters& parameters) const {
-  if (!parameters.has_adapter()) return y;
+  if (!rows.adapter || !parameters.has_adapter()) return y;
   std::vector<at::Tensor> a;
   for (const Site site : sites) {
     const TrainedLowRank& low = parameters.At(layer, site);
@@ -135,6 +135,7 @@ at::Tensor FrozenModel::AnswerLogits(const PassInput& input, Parameters& paramet
   buffers_.reserve(input.prompts.size());
   rows_ = {};
   Rows prefix;
+  rows_.adapter = prefix.adapter = input.adapter;
   std::vector<float> prefix_active;
   std::vector<int64_t> targets;
   const auto add_rows = [&](Rows* rows, const std::vector<int32_t>& tokens,

@@ -22,6 +22,7 @@ namespace kvlink {
 struct PassInput {
   std::vector<const TrainingPrompt*> prompts;
   std::vector<std::vector<std::shared_ptr<const Block>>> blocks;  // of each prompt's documents
+  bool adapter = true;  // false: the base model alone, as a teacher is
 };
 
 // Not immutable: one pass at a time.
@@ -51,6 +52,7 @@ class FrozenModel {
     std::vector<int32_t> tokens;
     std::vector<AttentionRows> attention;
     at::Tensor active;  // [T, 1] adapter's factor; undefined: acts on every row
+    bool adapter = true;
   };
 
   FrozenModel(const Model& model, at::ScalarType dtype, at::Device device);

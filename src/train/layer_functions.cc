@@ -1,6 +1,7 @@
 #include "train/layer_functions.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
 
 namespace kvlink {
 namespace {

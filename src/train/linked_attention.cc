@@ -1,6 +1,7 @@
 #include "train/linked_attention.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <limits>

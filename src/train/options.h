@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/dtype.h"
 #include "kvlink/status.h"
 #include "model/adapter.h"
 
@@ -17,9 +18,22 @@ enum class TrainAttention {
   kFull,    // the control: full attention, the adapter off on documents, no link tokens
 };
 
+enum class TrainMode {
+  kLinks,  // link tokens and adapter on a frozen base, over cached blocks
+  kFull,   // every parameter and the link tokens, by masked passes over whole prompts
+};
+
+// Whose distribution over the answer distillation follows, under full attention.
+enum class TrainTeacher {
+  kBase,     // the base model's
+  kAdapter,  // that with the adapter, as it is now, outside documents
+};
+
 struct TrainOptions {
-  std::string model;  // GGUF
-  std::string out;    // the link file
+  std::string model;               // GGUF
+  std::string out;                 // the link file
+  std::string out_model;           // mode kFull: the model it belongs to, a GGUF file
+  DType out_dtype = DType::kBF16;  // of its tensors
 
   std::string run;                // folder of log, curve and checkpoint; empty: DefaultRunFolder
   bool resume = false;            // go on from the checkpoint in `run`
@@ -34,6 +48,7 @@ struct TrainOptions {
   int32_t documents = 0;    // at most so many an example, gold ones kept; 0: all
   bool shuffle_documents = true;
 
+  TrainMode mode = TrainMode::kLinks;
   TrainAttention attention = TrainAttention::kLinked;
   int32_t k = 5;      // link tokens after each document
   int32_t slots = 1;  // 1: the same after every document; else one set for each of the first slots
@@ -42,6 +57,9 @@ struct TrainOptions {
   double alpha = 32;
   std::vector<Site> targets = {Site::kQ,    Site::kK,  Site::kV,   Site::kO,
                                Site::kGate, Site::kUp, Site::kDown};
+
+  double distill = 0;  // share of distillation in the loss, 0 to 1 (train/loss.h)
+  TrainTeacher teacher = TrainTeacher::kBase;
 
   double adapter_rate = 5e-4;
   double link_rate = 3e-2;
@@ -59,6 +77,12 @@ struct TrainOptions {
   std::string store;                         // folder for documents' blocks; empty: none
   int64_t store_budget = 0;                  // bytes; 0: no limit
   int64_t memory_budget = int64_t{2} << 30;  // bytes of blocks kept in memory
+
+  // Data parallel: `world` processes with the same options but their rank share each step's
+  // examples; the first writes.
+  int32_t world = 1;
+  int32_t rank_of = 0;
+  std::string rendezvous;  // where they meet: a file that does not exist yet, or tcp://HOST:PORT
 
   int64_t valid_every = 100;  // steps; 0: only at the end
 };

@@ -1,6 +1,6 @@
 #include "train/parameters.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 
@@ -42,9 +42,11 @@ std::vector<float> ToVector(const at::Tensor& t) {
   return {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()};
 }
 
-// [count, E]: where link embeddings start. The mean of the vocabulary alone is short, and the first
-// layers were trained on vectors of the vocabulary's length: the mean is brought to it by noise of
-// the vocabulary's own spread, small enough that links of one set begin alike.
+}  // namespace
+
+// The mean of the vocabulary alone is short, and the first layers were trained on vectors of the
+// vocabulary's length: the mean is brought to it by noise of the vocabulary's own spread, small
+// enough that links of one set begin alike.
 Result<std::vector<float>> LinkStart(const Model& model, const TrainOptions& options,
                                      int64_t count) {
   const ModelConfig& c = model.config();
@@ -84,14 +86,13 @@ Result<std::vector<float>> LinkStart(const Model& model, const TrainOptions& opt
   return start;
 }
 
-}  // namespace
-
-at::Tensor Parameters::Leaf(int64_t offset, at::IntArrayRef shape) {
+at::Tensor LeafOf(const at::Tensor& values, const at::Tensor& gradients, int64_t offset,
+                  at::IntArrayRef shape) {
   const int64_t count = c10::multiply_integers(shape);
-  at::Tensor leaf = values_.narrow(0, offset, count).view(shape).detach();
+  at::Tensor leaf = values.narrow(0, offset, count).view(shape).detach();
   leaf.requires_grad_(true);
   // Defined beforehand, so that backward passes add into the flat vector.
-  leaf.mutable_grad() = gradients_.narrow(0, offset, count).view(shape);
+  leaf.mutable_grad() = gradients.narrow(0, offset, count).view(shape);
   return leaf;
 }
 
@@ -130,15 +131,15 @@ Result<Parameters> Parameters::Create(const Model& model, const TrainOptions& op
   }
   p.values_ = torch::tensor(values, at::kFloat).to(device);
   p.gradients_ = at::zeros_like(p.values_);
-  if (links > 0) p.links_ = p.Leaf(0, {links, c.width});
+  if (links > 0) p.links_ = LeafOf(p.values_, p.gradients_, 0, {links, c.width});
   p.layers_.resize(c.layers);
   for (int32_t l = 0; p.rank_ > 0 && l < c.layers; ++l) {
     for (const Site site : options.targets) {
       const Sizes sizes = SizesOf(c, site);
       const int64_t at = offsets[l][static_cast<size_t>(site)];
       p.layers_[l][static_cast<size_t>(site)] = {
-          p.Leaf(at, {p.rank_, sizes.inputs}),
-          p.Leaf(at + p.rank_ * sizes.inputs, {sizes.outputs, p.rank_})};
+          LeafOf(p.values_, p.gradients_, at, {p.rank_, sizes.inputs}),
+          LeafOf(p.values_, p.gradients_, at + p.rank_ * sizes.inputs, {sizes.outputs, p.rank_})};
     }
   }
   return p;

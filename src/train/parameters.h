@@ -21,6 +21,15 @@ struct TrainedLowRank {
   at::Tensor b;  // [N, r], GGUF's row order
 };
 
+// [count, E]: where link embeddings start, as options.link_start says; decided by options.seed.
+// kInvalidArgument: a link_start that is empty text.
+Result<std::vector<float>> LinkStart(const Model& model, const TrainOptions& options,
+                                     int64_t count);
+
+// A leaf of the graph that is a view of a flat vector from `offset` on, as is its gradient.
+at::Tensor LeafOf(const at::Tensor& values, const at::Tensor& gradients, int64_t offset,
+                  at::IntArrayRef shape);
+
 class Parameters {
  public:
   // A uniform in +-1/sqrt(K), B zero, link embeddings as options.link_start says; all decided by
@@ -44,8 +53,6 @@ class Parameters {
 
  private:
   Parameters() = default;
-  at::Tensor Leaf(int64_t offset, at::IntArrayRef shape);
-
   int32_t k_ = 0, slots_ = 1, rank_ = 0;
   double scale_ = 1;
   int64_t link_count_ = 0;

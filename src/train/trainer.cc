@@ -1,16 +1,19 @@
 #include "train/trainer.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <chrono>
 #include <cmath>
 #include <utility>
 
 #include "train/adamw.h"
-#include "train/document_blocks.h"
 #include "train/example_order.h"
 #include "train/example_prompt.h"
-#include "train/frozen_model.h"
+#include "train/full_learner.h"
+#include "train/link_learner.h"
+#include "train/process_group.h"
+#include "train/provenance.h"
 #include "train/run_description.h"
 #include "train/run_state.h"
 #include "train/schedule.h"
@@ -31,13 +34,12 @@ class Trainer {
       : options_(options), progress_(progress), files_(files) {}
 
   Result<TrainSummary> Run() {
-    const Clock::time_point start = Clock::now();
     KVLINK_RETURN_IF_ERROR(Open());
     std::vector<PartSize> sizes;
     for (const TrainingPart& part : data_.train) {
       sizes.push_back({static_cast<int64_t>(part.examples.size()), part.weight});
     }
-    ExampleOrder order(sizes, options_.seed);
+    ExampleOrder order(std::move(sizes), options_.seed);
     const int64_t count = order.epoch_draws();
     const int64_t per_epoch = StepsPerEpoch(count, options_.batch);
     const int64_t steps =
@@ -47,13 +49,15 @@ class Trainer {
     CheckpointCounters& done = run_->done();
     order.Skip(done.step / per_epoch * count +
                std::min(count, done.step % per_epoch * options_.batch));
-    if (progress_.start) progress_.start({done.step, steps, count, run_->folder().path()});
+    if (progress_.start && group_->is_first())
+      progress_.start({done.step, steps, count, run_->folder().path()});
     while (done.step < steps && !run_->OutOfPatience()) {
       const Clock::time_point step_start = Clock::now();
       const int64_t first = done.step % per_epoch * options_.batch;
       std::vector<TrainingPrompt> prompts;
       for (int64_t i = first; i < std::min(count, first + options_.batch); ++i) {
         const Draw draw = order.Next();
+        if (!group_->Takes(i - first)) continue;
         const TrainingPart& part = data_.train[draw.part];
         KVLINK_RETURN_IF_ERROR(
             AddPrompt(part.examples[draw.index], part, draw.pass, &done.skipped, &prompts));
@@ -61,20 +65,20 @@ class Trainer {
       LoggedStep report{.step = done.step + 1,
                         .rate = RateAt(done.step, steps, warmup),
                         .examples = static_cast<int64_t>(prompts.size())};
-      if (!prompts.empty()) KVLINK_RETURN_IF_ERROR(Step(prompts, &report));
+      KVLINK_RETURN_IF_ERROR(Step(prompts, &report));
       report.seconds = SecondsSince(step_start);
       ++done.step;
       done.examples += report.examples;
       if (done.examples == 0 && done.step >= std::min(per_epoch, steps))
         return NothingFits(done.skipped);
       run_->folder().Add(report);
-      if (progress_.step) progress_.step(report);
+      if (progress_.step && group_->is_first()) progress_.step(report);
       KVLINK_RETURN_IF_ERROR(AfterStep(steps));
     }
     run_->TakeBest();
     KVLINK_RETURN_IF_ERROR(Save());
     TrainSummary summary = run_->Summary();
-    summary.seconds = SecondsSince(start);
+    summary.seconds = SecondsSince(start_);
     return summary;
   }
 
@@ -87,7 +91,9 @@ class Trainer {
     const bool last = step == steps;
     const bool valid = !data_.valid.examples.empty() && (last || Due(step, options_.valid_every));
     if (valid) KVLINK_RETURN_IF_ERROR(ValidateNow());
-    const bool stop = progress_.stop && progress_.stop();
+    double stops = progress_.stop && progress_.stop() ? 1 : 0;
+    SumAll({&stops});  // all stop at the same step
+    const bool stop = stops > 0;
     if (valid || last || stop || Due(step, options_.checkpoint_every)) run_->SaveCheckpoint();
     if (valid || last || stop) {
       run_->folder().Draw(options_.out.substr(options_.out.find_last_of('/') + 1));
@@ -103,7 +109,7 @@ class Trainer {
     KVLINK_RETURN_IF_ERROR(Validate(&report));
     report.seconds = SecondsSince(start);
     run_->NoteValidation(&report);
-    if (progress_.validation) progress_.validation(report);
+    if (progress_.validation && group_->is_first()) progress_.validation(report);
     if (!report.best) return {};
     // The run's end writes the file again: what fails now may not fail then.
     if (const Status saved = Save(); !saved.ok()) {
@@ -118,7 +124,7 @@ class Trainer {
                     model_->model().matmul_dtype() == DType::kF32 ? "f32" : "bf16", data_);
     KVLINK_ASSIGN_OR_RETURN(run_,
                             RunState::Open(options_, files_, progress_.log, std::move(description),
-                                           &parameters_->values(), adam_.get()));
+                                           &learner_->values(), adam_.get()));
     return {};
   }
 
@@ -129,13 +135,29 @@ class Trainer {
   }
 
   Status Save() {
-    return SaveLinks(files_, options_.out, parameters_->ToLinks(*model_), model_->model().config(),
-                     "");
+    if (!group_->is_first()) return {};
+    const TrainSummary so_far = run_->Summary();
+    std::vector<DataProvenance> data;
+    for (const DataFile& file : data_.files) {
+      data.push_back({file.path, file.hash, file.examples, file.validation});
+    }
+    const RunOutcome outcome = {.steps = so_far.steps,
+                                .examples = so_far.examples,
+                                .skipped = so_far.skipped,
+                                .loss = so_far.loss,
+                                .valid_loss = so_far.valid_loss};
+    const bool f32 = model_->model().matmul_dtype() == DType::kF32;
+    return learner_->Save(files_, ProvenanceJson(options_, f32 ? "f32" : "bf16", data, outcome));
   }
 
   Status Open() {
     KVLINK_RETURN_IF_ERROR(CheckOptions(options_));
     at::set_num_threads(options_.threads);
+    KVLINK_ASSIGN_OR_RETURN(group_, ProcessGroup::Join(options_));
+    if (!group_->is_first()) {  // each has its own state to resume from
+      if (options_.run.empty()) options_.run = DefaultRunFolder(options_.out);
+      options_.run += ".rank" + std::to_string(group_->rank());
+    }
     KVLINK_ASSIGN_OR_RETURN(data_, ReadTrainingData(files_, options_));
     const size_t slash = options_.out.find_last_of('/');
     if (slash != std::string::npos && slash > 0) {
@@ -146,12 +168,6 @@ class Trainer {
     model_options.threads = options_.threads;
     KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
                             Model::Load(FileSystem::Posix(), options_.model, model_options));
-    const at::ScalarType dtype = model->matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
-    KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(*model, options_, at::kCPU));
-    parameters_ = std::make_unique<Parameters>(std::move(parameters));
-    adam_ = std::make_unique<AdamW>(parameters_->values(),
-                                    AdamWOptions{.weight_decay = options_.weight_decay});
-    KVLINK_ASSIGN_OR_RETURN(frozen_, FrozenModel::Create(*model, dtype, at::kCPU));
     max_tokens_ = options_.max_tokens > 0
                       ? std::min<int64_t>(options_.max_tokens, model->config().context_tokens)
                       : model->config().context_tokens;
@@ -160,8 +176,13 @@ class Trainer {
     links->slots = links->k == 0 ? 1 : options_.slots;
     links->embeddings.resize(static_cast<size_t>(links->k) * links->slots * model->config().width);
     KVLINK_ASSIGN_OR_RETURN(model_, LinkableModel::Create(std::move(model), std::move(links)));
-    KVLINK_ASSIGN_OR_RETURN(blocks_, DocumentBlocks::Open(&model_->model(), options_.memory_budget,
-                                                          options_.store, options_.store_budget));
+    if (options_.mode == TrainMode::kFull) {
+      KVLINK_ASSIGN_OR_RETURN(learner_, FullLearner::Create(model_.get(), options_));
+    } else {
+      KVLINK_ASSIGN_OR_RETURN(learner_, LinkLearner::Create(model_.get(), options_));
+    }
+    adam_ = std::make_unique<AdamW>(learner_->values(),
+                                    AdamWOptions{.weight_decay = options_.weight_decay});
     for (const TrainingPart& part : data_.train) {
       KVLINK_RETURN_IF_ERROR(CheckAnswers(*model_, part, max_tokens_));
     }
@@ -171,9 +192,9 @@ class Trainer {
   // The prompt of an example; one that does not fit is skipped and counted.
   Status AddPrompt(const Example& example, const TrainingPart& part, int64_t pass, int64_t* skipped,
                    std::vector<TrainingPrompt>* prompts) {
-    Result<TrainingPrompt> prompt =
-        MakeExamplePrompt(*model_, Arranged(example, part, options_, pass), part.kind,
-                          options_.attention == TrainAttention::kFull, max_tokens_);
+    const Example arranged = Arranged(example, part, options_, pass);
+    Result<TrainingPrompt> prompt = MakeExamplePrompt(
+        *model_, arranged, part.kind, options_.attention == TrainAttention::kFull, max_tokens_);
     if (prompt.code() == StatusCode::kResourceExhausted) {
       if (++*skipped == 1) {
         progress_.log(Severity::kWarning,
@@ -182,49 +203,61 @@ class Trainer {
       return {};
     }
     if (!prompt.ok()) return prompt.status();
+    if (options_.distill > 0) {
+      KVLINK_ASSIGN_OR_RETURN(
+          TrainingPrompt teacher,
+          MakeExamplePrompt(*model_, arranged, part.kind, /*full=*/true, max_tokens_));
+      prompt->teacher.push_back(std::move(teacher));
+    }
     prompts->push_back(*std::move(prompt));
     return {};
   }
 
-  // The summed loss of some prompts, with gradients divided by `tokens` if asked for.
-  Result<double> Pass(std::span<const TrainingPrompt> prompts, int64_t tokens, bool gradient) {
-    PassInput input;
-    std::vector<int64_t> targets;
-    for (const TrainingPrompt& prompt : prompts) {
-      input.prompts.push_back(&prompt);
-      KVLINK_ASSIGN_OR_RETURN(auto blocks, blocks_->Fetch(prompt));
-      input.blocks.push_back(std::move(blocks));
-      targets.insert(targets.end(), prompt.targets.begin(), prompt.targets.end());
-    }
-    const at::AutoGradMode mode(gradient);
-    const at::Tensor logits = frozen_->AnswerLogits(input, *parameters_);
-    const at::Tensor loss = at::nll_loss(at::log_softmax(logits, 1),
-                                         torch::tensor(targets, at::kLong), {}, at::Reduction::Sum);
-    if (gradient) (loss / static_cast<double>(tokens)).backward();
-    return loss.item<double>();
+  // Sums over all processes.
+  void SumAll(std::initializer_list<double*> numbers) {
+    std::vector<double> mine;
+    for (const double* number : numbers) mine.push_back(*number);
+    at::Tensor all = torch::tensor(mine, at::kDouble);
+    group_->Sum(&all);
+    const double* sum = all.data_ptr<double>();
+    for (double* number : numbers) *number = *sum++;
   }
 
-  Status Step(const std::vector<TrainingPrompt>& prompts, LoggedStep* report) {
-    for (const TrainingPrompt& prompt : prompts) {
-      report->tokens += static_cast<int64_t>(prompt.targets.size());
-    }
-    parameters_->gradients().zero_();
-    double total = 0;
+  // The loss of this process's prompts, nats, summed, and how many tokens that is.
+  Status Pass(std::span<const TrainingPrompt> prompts, bool gradient, double* total,
+              double* tokens) {
     for (size_t i = 0; i < prompts.size(); i += options_.micro_batch) {
       const auto part =
-          std::span(prompts).subspan(i, std::min<size_t>(options_.micro_batch, prompts.size() - i));
-      KVLINK_ASSIGN_OR_RETURN(const double sum, Pass(part, report->tokens, /*gradient=*/true));
-      if (!std::isfinite(sum)) return NotFinite("loss", report->step, part);
-      total += sum;
+          prompts.subspan(i, std::min<size_t>(options_.micro_batch, prompts.size() - i));
+      KVLINK_ASSIGN_OR_RETURN(const double sum, learner_->Pass(part, gradient));
+      *total += sum;
+      for (const TrainingPrompt& prompt : part) {
+        *tokens += static_cast<double>(prompt.targets.size());
+      }
     }
-    report->loss = total / static_cast<double>(report->tokens);
+    return {};
+  }
+
+  // report->examples: this process's before and all processes' after.
+  Status Step(const std::vector<TrainingPrompt>& prompts, LoggedStep* report) {
+    at::Tensor& gradients = learner_->gradients();
+    gradients.zero_();
+    double total = 0, tokens = 0, examples = static_cast<double>(report->examples);
+    KVLINK_RETURN_IF_ERROR(Pass(prompts, /*gradient=*/true, &total, &tokens));
+    SumAll({&total, &tokens, &examples});
+    report->examples = static_cast<int64_t>(examples);
+    if (report->examples == 0) return {};  // none fitted, in any process
+    if (!std::isfinite(total)) return NotFinite("loss", report->step, prompts);
+    report->tokens = static_cast<int64_t>(tokens);
+    report->loss = total / tokens;
     const at::NoGradGuard no_gradient;
-    at::Tensor& gradients = parameters_->gradients();
+    group_->Sum(&gradients);
+    gradients.div_(tokens);
     const double norm = gradients.norm().item<double>();
     if (!std::isfinite(norm)) return NotFinite("gradient", report->step, prompts);
     if (options_.clip > 0 && norm > options_.clip) gradients.mul_(options_.clip / norm);
-    const int64_t links = parameters_->link_count(), all = parameters_->values().numel();
-    adam_->Step(&parameters_->values(), gradients,
+    const int64_t links = learner_->link_count(), all = learner_->values().numel();
+    adam_->Step(&learner_->values(), gradients,
                 {{0, links, options_.link_rate * report->rate},
                  {links, all - links, options_.adapter_rate * report->rate}});
     return {};
@@ -234,10 +267,10 @@ class Trainer {
   Status NotFinite(const std::string& what, int64_t step, std::span<const TrainingPrompt> prompts) {
     std::string where = "the examples of the step together";
     for (size_t i = 0; i < prompts.size(); ++i) {
-      parameters_->gradients().zero_();
-      KVLINK_ASSIGN_OR_RETURN(const double sum,
-                              Pass(prompts.subspan(i, 1), 1, /*gradient=*/what == "gradient"));
-      if (std::isfinite(sum) && std::isfinite(parameters_->gradients().norm().item<double>())) {
+      learner_->gradients().zero_();
+      KVLINK_ASSIGN_OR_RETURN(
+          const double sum, learner_->Pass(prompts.subspan(i, 1), /*gradient=*/what == "gradient"));
+      if (std::isfinite(sum) && std::isfinite(learner_->gradients().norm().item<double>())) {
         continue;
       }
       where = "example \"" + prompts[i].id + "\" (" + prompts[i].place + ")";
@@ -249,39 +282,35 @@ class Trainer {
   }
 
   Status Validate(LoggedValidation* report) {
-    double total = 0;
     int64_t skipped = 0;
     std::vector<TrainingPrompt> prompts;
-    for (const Example& example : data_.valid.examples) {
-      KVLINK_RETURN_IF_ERROR(AddPrompt(example, data_.valid, 0, &skipped, &prompts));
+    for (size_t i = 0; i < data_.valid.examples.size(); ++i) {
+      if (!group_->Takes(static_cast<int64_t>(i))) continue;
+      KVLINK_RETURN_IF_ERROR(
+          AddPrompt(data_.valid.examples[i], data_.valid, 0, &skipped, &prompts));
     }
-    if (prompts.empty()) {
-      return InvalidArgument("none of " + std::to_string(skipped) +
+    double total = 0, tokens = 0, all_skipped = static_cast<double>(skipped);
+    KVLINK_RETURN_IF_ERROR(Pass(prompts, /*gradient=*/false, &total, &tokens));
+    SumAll({&total, &tokens, &all_skipped});
+    if (tokens == 0) {
+      return InvalidArgument("none of " + std::to_string(static_cast<int64_t>(all_skipped)) +
                              " validation examples fits into a prompt of " +
                              std::to_string(max_tokens_) + " tokens");
     }
-    for (size_t i = 0; i < prompts.size(); i += options_.micro_batch) {
-      const auto part = std::span<const TrainingPrompt>(prompts).subspan(
-          i, std::min<size_t>(options_.micro_batch, prompts.size() - i));
-      KVLINK_ASSIGN_OR_RETURN(const double sum, Pass(part, 1, /*gradient=*/false));
-      if (!std::isfinite(sum)) return NotFinite("validation loss", report->step, part);
-      total += sum;
-      for (const TrainingPrompt& prompt : part) {
-        report->tokens += static_cast<int64_t>(prompt.targets.size());
-      }
-    }
-    report->loss = total / static_cast<double>(report->tokens);
+    if (!std::isfinite(total)) return NotFinite("validation loss", report->step, prompts);
+    report->tokens = static_cast<int64_t>(tokens);
+    report->loss = total / tokens;
     return {};
   }
 
-  const TrainOptions& options_;
+  const Clock::time_point start_ = Clock::now();
+  TrainOptions options_;  // with this process's own folder
   const TrainProgress& progress_;
   FileSystem& files_;
   std::unique_ptr<LinkableModel> model_;
-  std::unique_ptr<FrozenModel> frozen_;
-  std::unique_ptr<Parameters> parameters_;
+  std::unique_ptr<ProcessGroup> group_;
+  std::unique_ptr<Learner> learner_;
   std::unique_ptr<AdamW> adam_;
-  std::unique_ptr<DocumentBlocks> blocks_;
   TrainingData data_;
   int64_t max_tokens_ = 0;
   std::unique_ptr<RunState> run_;

@@ -28,6 +28,8 @@ struct TrainingPrompt {
   std::vector<int32_t> target_rows;
   std::vector<int32_t> targets;
   int32_t length = 0;  // positions in all
+  // For distillation: the same example under full attention, with the same targets. One or none.
+  std::vector<TrainingPrompt> teacher;
 
   int64_t document_tokens() const;
 };
@@ -36,5 +38,9 @@ struct TrainingPrompt {
 // (both lengths named).
 Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Example& example,
                                           bool full, int64_t max_tokens);
+
+// Fills in prompt->teacher. Errors: MakeTrainingPrompt's.
+Status AddTeacher(const LinkableModel& model, const Example& example, int64_t max_tokens,
+                  TrainingPrompt* prompt);
 
 }  // namespace kvlink

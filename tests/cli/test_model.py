@@ -24,6 +24,20 @@ class Model(harness.CliTest):
         self.assertIn(info["fingerprint"], text)
         self.assertRegex(text, r"can be linked\s+yes")
 
+    def test_info_of_a_link_file(self):
+        links = harness.write_links(self.model, self.dir / "links.safetensors", k=3)
+        info = self.info(links)
+        self.assertEqual(info["k"], "3")
+        self.assertEqual(info["base"], self.info(self.model)["fingerprint"])
+        self.assertEqual(info["provenance"], {})
+        self.assertIsNone(info["adapter"])
+        text = self.good("model", "info", links).out
+        self.assertRegex(text, r"link tokens\s+3 after each document")
+        self.assertIn("not measured", text)
+        other = self.write("other.safetensors", b"\x02" + bytes(7) + b"{}")
+        self.bad("model", "info", other, says=["other.safetensors", "link file"])
+        self.bad("model", "info", self.dir / "no.safetensors", says="no.safetensors")
+
     def test_fingerprint_is_of_the_weights(self):
         same = harness.write_model(self.dir, "same", seed=1)
         other = harness.write_model(self.dir, "other", seed=2)

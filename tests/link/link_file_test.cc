@@ -132,6 +132,44 @@ TEST_F(LinkFileTest, GoldenBytes) {
   EXPECT_EQ(*bytes, expected);
 }
 
+TEST_F(LinkFileTest, GoldenBytesOfBf16) {
+  Links links;
+  links.k = 1;
+  links.base = FakeFingerprint();
+  ModelConfig config = SmallConfig();
+  config.width = 2;
+  links.embeddings = {1.0f / 3, -2.5f};
+  ASSERT_EQ(Message(SaveLinks(Files(), path_, links, config, "", DType::kBF16)), "");
+  const auto bytes = ReadWholeFile(Files(), path_, 1 << 20);
+  ASSERT_TRUE(bytes.ok());
+  EXPECT_NE(bytes->find(R"("dtype":"BF16","shape":[1,2],"data_offsets":[0,4])"), std::string::npos);
+  EXPECT_EQ(bytes->substr(bytes->size() - 4), std::string("\xab\x3e\x20\xc0", 4));
+}
+
+TEST_F(LinkFileTest, Bf16ComesBackRoundedAndSavedAgainIsTheSame) {
+  Links links = SmallLinks();
+  for (float& value : links.embeddings) value += 0.001f;
+  ASSERT_EQ(Message(SaveLinks(Files(), path_, links, SmallConfig(), "", DType::kBF16)), "");
+  const auto loaded = Load();
+  ASSERT_NE(loaded, nullptr);
+  for (size_t i = 0; i < links.embeddings.size(); ++i) {
+    EXPECT_EQ(loaded->embeddings[i], FromBf16(ToBf16(links.embeddings[i])));
+  }
+  ASSERT_EQ(Message(SaveLinks(Files(), path_, *loaded, SmallConfig(), "", DType::kBF16)), "");
+  const auto again = Load();
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->hash, loaded->hash);
+}
+
+TEST_F(LinkFileTest, WhatBf16CannotHoldIsNotSaved) {
+  Links links = SmallLinks();
+  links.embeddings[3] = std::numeric_limits<float>::max();  // rounds to infinity
+  const Status status = SaveLinks(Files(), path_, links, SmallConfig(), "", DType::kBF16);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  ExpectHasAll(status.message(), {"link_embeddings", "bf16", "index 3"});
+  EXPECT_FALSE(Files().Stat(path_).ok());
+}
+
 TEST_F(LinkFileTest, TheHashIsOfTheWholeFile) {
   const auto first = SaveAndLoad(SmallLinks());
   const auto again = SaveAndLoad(SmallLinks());

@@ -2,7 +2,9 @@
 // one, numbers that are not finite stop one and name the example, and bad data is refused by line.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
@@ -74,6 +76,15 @@ class Run : public ::testing::Test {
     auto text = ReadWholeFile(FileSystem::Posix(), path, 1 << 26);
     EXPECT_TRUE(text.ok()) << text.status().message();
     return text.ok() ? *text : "";
+  }
+  // What stands in a safetensors file behind its header: what was trained, not how.
+  std::string Tensors(const std::string& path) {
+    const std::string file = Read(path);
+    uint64_t header = 0;
+    EXPECT_GE(file.size(), sizeof header);
+    if (file.size() >= sizeof header) std::memcpy(&header, file.data(), sizeof header);
+    EXPECT_LT(sizeof header + header, file.size());
+    return file.substr(std::min(file.size(), sizeof header + header));
   }
   // The log without what the clock says.
   std::vector<json> Log(const std::string& folder) {
@@ -237,11 +248,11 @@ TEST_F(Run, PatienceEndsItAndTheBestIsWritten) {
   EXPECT_EQ(done->steps, best.step + 2);
   const std::string written = Read(options_.out);
 
-  // A run that stops at the best step writes the same file.
+  // A run that stops at the best step writes the same numbers.
   TrainOptions until = options_;
   until.out = folder_ / "until.safetensors";
   DieAfter(until, best.step + 1);
-  EXPECT_EQ(Read(until.out), written);
+  EXPECT_EQ(Tensors(until.out), Tensors(options_.out));
   // And one that had ended ends at once when it is resumed.
   options_.resume = true;
   int64_t steps = 0;

@@ -1,0 +1,95 @@
+#include "model/gguf_copy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/bytes.h"
+
+namespace kvlink {
+namespace {
+
+constexpr uint64_t kCounts = 8;  // where the two counts stand, behind magic and version
+constexpr uint64_t kKeys = 24;   // where the keys begin
+constexpr uint32_t kAllF32 = 0;  // values of general.file_type
+constexpr uint32_t kMostlyBf16 = 32;
+
+GgmlType TypeOf(const TensorInfo& tensor, DType dtype) {
+  return tensor.shape.size() > 1 && dtype == DType::kBF16 ? GgmlType::kBF16 : GgmlType::kF32;
+}
+
+void PadTo(std::string* bytes, uint64_t alignment) {
+  bytes->append((alignment - bytes->size() % alignment) % alignment, '\0');
+}
+
+// Magic to the last tensor's entry. The keys are the source's bytes.
+Result<std::string> Header(FileSystem& files, const GgufFile& source, DType dtype,
+                           uint64_t alignment) {
+  KVLINK_ASSIGN_OR_RETURN(const auto mapped, files.Map(source.path()));
+  const std::string_view bytes = AsText(mapped->bytes());
+  uint64_t end_of_keys = bytes.size();
+  for (const TensorInfo& t : source.tensors()) {
+    end_of_keys = std::min<uint64_t>(end_of_keys, t.header_offset);
+  }
+  std::string out(bytes.substr(0, end_of_keys));
+  const uint64_t tensors = source.tensors().size();
+  std::memcpy(out.data() + kCounts, &tensors, sizeof(tensors));
+  const uint64_t type_at = source.ValueOffset("general.file_type");
+  if (type_at >= kKeys && type_at + 4 <= out.size() && source.GetInt("general.file_type").ok()) {
+    const uint32_t type = dtype == DType::kBF16 ? kMostlyBf16 : kAllF32;
+    std::memcpy(out.data() + type_at, &type, sizeof(type));
+  }
+  uint64_t offset = 0;
+  for (const TensorInfo& t : source.tensors()) {
+    AppendValue(&out, static_cast<uint64_t>(t.name.size()));
+    out += t.name;
+    AppendValue(&out, static_cast<uint32_t>(t.shape.size()));
+    // GGUF names the fastest dimension first.
+    for (auto size = t.shape.rbegin(); size != t.shape.rend(); ++size) {
+      AppendValue(&out, static_cast<uint64_t>(*size));
+    }
+    const GgmlType type = TypeOf(t, dtype);
+    AppendValue(&out, static_cast<uint32_t>(type));
+    AppendValue(&out, offset);
+    offset += static_cast<uint64_t>(t.elements()) * (type == GgmlType::kBF16 ? 2 : 4);
+    offset = (offset + alignment - 1) / alignment * alignment;
+  }
+  PadTo(&out, alignment);
+  return out;
+}
+
+}  // namespace
+
+Status WriteGgufCopy(FileSystem& files, const GgufFile& source, const std::string& path,
+                     DType dtype,
+                     const std::function<std::vector<float>(const TensorInfo&)>& values) {
+  const uint64_t alignment = static_cast<uint64_t>([&]() -> int64_t {
+    const Result<int64_t> given = source.GetInt("general.alignment");
+    return given.ok() ? *given : 32;
+  }());
+  KVLINK_ASSIGN_OR_RETURN(std::string out, Header(files, source, dtype, alignment));
+  for (const TensorInfo& t : source.tensors()) {
+    const std::vector<float> numbers = values(t);
+    if (static_cast<int64_t>(numbers.size()) != t.elements()) {
+      return InvalidArgument(path + ": tensor " + t.name + " has " + std::to_string(t.elements()) +
+                             " numbers, " + std::to_string(numbers.size()) + " were given");
+    }
+    const bool narrow = TypeOf(t, dtype) == GgmlType::kBF16;
+    for (const float number : numbers) {
+      const float kept = narrow ? FromBf16(ToBf16(number)) : number;
+      if (!std::isfinite(kept)) {
+        return InvalidArgument(path + ": tensor " + t.name +
+                               " has a number that is not finite; nothing was written");
+      }
+      if (narrow) {
+        AppendValue(&out, ToBf16(number));
+      } else {
+        AppendValue(&out, number);
+      }
+    }
+    PadTo(&out, alignment);
+  }
+  return WriteWholeFile(files, path, out);
+}
+
+}  // namespace kvlink

@@ -1,0 +1,54 @@
+#include "train/full_learner.h"
+
+#include "model/gguf_copy.h"
+#include "train/loss.h"
+
+namespace kvlink {
+
+Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
+                                                         const TrainOptions& options) {
+  if (options.out_model.empty() || options.out_model == options.model) {
+    return InvalidArgument(
+        "--mode full writes a model of its own: expected --out-model, another file than --model");
+  }
+  if (options.distill > 0) {
+    return InvalidArgument(
+        "--mode full has no teacher, as the base itself changes: expected no --distill");
+  }
+  std::unique_ptr<FullLearner> learner(new FullLearner(model, options));
+  const Model& base = model->model();
+  const at::ScalarType dtype = base.matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
+  KVLINK_ASSIGN_OR_RETURN(learner->full_, FullModel::Create(base, options, dtype, at::kCPU));
+  return learner;
+}
+
+Result<double> FullLearner::Pass(std::span<const TrainingPrompt> prompts, bool gradient) {
+  const at::AutoGradMode mode(gradient);
+  double total = 0;
+  for (const TrainingPrompt& prompt : prompts) {
+    const at::Tensor targets = torch::tensor(
+        std::vector<int64_t>(prompt.targets.begin(), prompt.targets.end()), at::kLong);
+    const AnswerLoss loss = LossOfAnswers(full_->AnswerLogits(prompt), targets, {}, 0);
+    if (gradient) loss.objective.backward();
+    total += loss.gold;
+  }
+  return total;
+}
+
+Status FullLearner::Save(FileSystem& files, const std::string& provenance) {
+  const auto numbers = [&](const TensorInfo& tensor) {
+    const at::Tensor* trained = full_->Find(tensor.name);
+    if (trained == nullptr) return ReadVector(tensor);
+    const at::Tensor flat = trained->detach().to(at::kCPU).contiguous();
+    return std::vector<float>(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
+  };
+  KVLINK_RETURN_IF_ERROR(WriteGgufCopy(files, model_->model().file(), options_.out_model,
+                                       options_.out_dtype, numbers));
+  KVLINK_ASSIGN_OR_RETURN(const auto written, GgufFile::Open(files, options_.out_model));
+  KVLINK_ASSIGN_OR_RETURN(const ModelConfig config, ReadModelConfig(*written));
+  Links links = full_->ToLinks(*model_);
+  links.base = ModelFingerprint(*written, config);
+  return SaveLinks(files, options_.out, links, config, provenance, options_.out_dtype);
+}
+
+}  // namespace kvlink

@@ -1,0 +1,61 @@
+#include "train/link_learner.h"
+
+#include "base/check.h"
+#include "train/loss.h"
+
+namespace kvlink {
+
+Result<std::unique_ptr<LinkLearner>> LinkLearner::Create(LinkableModel* model,
+                                                         const TrainOptions& options) {
+  std::unique_ptr<LinkLearner> learner(new LinkLearner(model, options));
+  Model& base = model->model();
+  const at::ScalarType dtype = base.matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
+  KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(base, options, at::kCPU));
+  learner->parameters_ = std::make_unique<Parameters>(std::move(parameters));
+  KVLINK_ASSIGN_OR_RETURN(learner->frozen_, FrozenModel::Create(base, dtype, at::kCPU));
+  KVLINK_ASSIGN_OR_RETURN(
+      learner->blocks_,
+      DocumentBlocks::Open(&base, options.memory_budget, options.store, options.store_budget));
+  return learner;
+}
+
+Result<at::Tensor> LinkLearner::TeacherLogits(std::span<const TrainingPrompt> prompts) {
+  const at::NoGradGuard no_gradient;
+  PassInput input;
+  input.adapter = options_.teacher == TrainTeacher::kAdapter;
+  for (const TrainingPrompt& prompt : prompts) {
+    KVLINK_CHECK(prompt.teacher.size() == 1);
+    input.prompts.push_back(&prompt.teacher[0]);
+  }
+  input.blocks.resize(prompts.size());  // full attention has none
+  return frozen_->AnswerLogits(input, *parameters_);
+}
+
+Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool gradient) {
+  // Before the pass that has a graph: that one's buffers must stand until its backward pass.
+  const double weight = gradient ? options_.distill : 0;
+  at::Tensor teacher;
+  if (weight > 0) {
+    KVLINK_ASSIGN_OR_RETURN(teacher, TeacherLogits(prompts));
+  }
+  PassInput input;
+  std::vector<int64_t> targets;
+  for (const TrainingPrompt& prompt : prompts) {
+    input.prompts.push_back(&prompt);
+    KVLINK_ASSIGN_OR_RETURN(auto blocks, blocks_->Fetch(prompt));
+    input.blocks.push_back(std::move(blocks));
+    targets.insert(targets.end(), prompt.targets.begin(), prompt.targets.end());
+  }
+  const at::AutoGradMode mode(gradient);
+  const AnswerLoss loss = LossOfAnswers(frozen_->AnswerLogits(input, *parameters_),
+                                        torch::tensor(targets, at::kLong), teacher, weight);
+  if (gradient) loss.objective.backward();
+  return loss.gold;
+}
+
+Status LinkLearner::Save(FileSystem& files, const std::string& provenance) {
+  return SaveLinks(files, options_.out, parameters_->ToLinks(*model_), model_->model().config(),
+                   provenance, options_.out_dtype);
+}
+
+}  // namespace kvlink

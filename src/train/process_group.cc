@@ -1,0 +1,101 @@
+#include "train/process_group.h"
+
+#include <charconv>
+#include <string>
+#include <string_view>
+
+#ifdef KVLINK_GLOO
+#include <torch/csrc/distributed/c10d/FileStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#endif
+
+namespace kvlink {
+namespace {
+
+class Alone : public ProcessGroup {
+ public:
+  Alone() : ProcessGroup(0, 1) {}
+};
+
+#ifdef KVLINK_GLOO
+
+class GlooGroup : public ProcessGroup {
+ public:
+  GlooGroup(const c10::intrusive_ptr<c10d::Store>& store, int32_t rank, int32_t size)
+      : ProcessGroup(rank, size) {
+    auto options = c10d::ProcessGroupGloo::Options::create();
+    options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
+    options->threads = 1;
+    gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
+  }
+  void Sum(at::Tensor* t) override {
+    const at::NoGradGuard no_gradient;
+    std::vector<at::Tensor> tensors = {*t};
+    gloo_->allreduce(tensors)->wait();
+  }
+
+ private:
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
+};
+
+Result<c10::intrusive_ptr<c10d::Store>> OpenStore(const TrainOptions& options) {
+  constexpr std::string_view kTcp = "tcp://";
+  const std::string_view place = options.rendezvous;
+  if (!place.starts_with(kTcp)) {
+    return c10::intrusive_ptr<c10d::Store>(
+        c10::make_intrusive<c10d::FileStore>(options.rendezvous, options.world));
+  }
+  const std::string_view address = place.substr(kTcp.size());
+  const size_t colon = address.find_last_of(':');
+  uint16_t port = 0;
+  const std::string_view digits =
+      colon == std::string_view::npos ? std::string_view() : address.substr(colon + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (colon == 0 || digits.empty() || error != std::errc() ||
+      end != digits.data() + digits.size() || port == 0) {
+    return InvalidArgument("--rendezvous: expected a file or tcp://HOST:PORT, found " +
+                           options.rendezvous);
+  }
+  c10d::TCPStoreOptions tcp;
+  tcp.port = port;
+  tcp.isServer = options.rank_of == 0;
+  tcp.numWorkers = options.world;
+  return c10::intrusive_ptr<c10d::Store>(
+      c10::make_intrusive<c10d::TCPStore>(std::string(address.substr(0, colon)), tcp));
+}
+
+#endif
+
+}  // namespace
+
+Result<std::unique_ptr<ProcessGroup>> ProcessGroup::Join(const TrainOptions& options) {
+  if (options.world < 1 || options.rank_of < 0 || options.rank_of >= options.world) {
+    return InvalidArgument("--rank-of: expected 0 to --world minus 1, found " +
+                           std::to_string(options.rank_of) + " of " +
+                           std::to_string(options.world));
+  }
+  if (options.world == 1) return std::unique_ptr<ProcessGroup>(std::make_unique<Alone>());
+  if (options.rendezvous.empty()) {
+    return InvalidArgument(
+        "--world " + std::to_string(options.world) +
+        ": expected --rendezvous, a new file that all processes see or tcp://HOST:PORT");
+  }
+#ifdef KVLINK_GLOO
+  try {
+    KVLINK_ASSIGN_OR_RETURN(const auto store, OpenStore(options));
+    return std::unique_ptr<ProcessGroup>(
+        std::make_unique<GlooGroup>(store, options.rank_of, options.world));
+  } catch (const std::exception& error) {
+    const std::string what = error.what();
+    return Unavailable("rank " + std::to_string(options.rank_of) + " of " +
+                       std::to_string(options.world) + " could not meet the others at " +
+                       options.rendezvous + ": " + what.substr(0, what.find('\n')));
+  }
+#else
+  return Unsupported(
+      "this kvlink-train was built without Gloo, so --world must be 1; libgloo-dev has it");
+#endif
+}
+
+}  // namespace kvlink

@@ -1,0 +1,127 @@
+// The trainer's pass equals the serving engine's on the same prompt: two implementations that share
+// no line of arithmetic. And what a link file serves is the loss that was measured while training.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "link/comparison.h"
+#include "link/indexer.h"
+#include "link/link_file.h"
+#include "link/linker.h"
+#include "train/tiny_training.h"
+
+namespace kvlink {
+namespace {
+
+using testing::TinyExample;
+using testing::TinySizes;
+using testing::TinyTraining;
+
+// f32 rounds at 6e-8 of activations of some tens, over three layers; logits are of size 10.
+constexpr double kTolerance = 1e-3;
+
+// The largest difference of a logit at the answer's tokens, linked by the serving pass from its own
+// blocks, with the links and adapter that a link file would hold.
+double LargestDifference(TinyTraining* training, const Example& example) {
+  const TrainingPrompt prompt = training->Prompt(example);
+  const at::NoGradGuard no_gradient;
+  const at::Tensor logits =
+      training->frozen().AnswerLogits(training->Input({&prompt, 1}), training->parameters());
+
+  Model& model = training->model().model();
+  const Links links = training->parameters().ToLinks(training->model());
+  std::unique_ptr<PreparedAdapter> adapter;
+  if (links.adapter) {
+    adapter = *PreparedAdapter::Create(*links.adapter, model.config(), model.matmul_dtype());
+  }
+  const auto store = NewMemoryStore();
+  Indexer indexer(&model, store.get(), &links, adapter.get());
+  std::vector<std::vector<int32_t>> documents;
+  for (size_t d = 0; d < example.documents.size(); ++d) {
+    documents.push_back(training->model().RenderDocument(
+        example.documents[d].title, example.documents[d].text, static_cast<int>(d)));
+  }
+  const LinkPlan plan = training->model().Plan("", documents, example.question, training->full());
+  std::vector<std::shared_ptr<const Block>> blocks;
+  for (const PlannedBlock& b : plan.blocks) {
+    std::vector<int32_t> tokens;
+    for (int32_t i = b.start; i < b.start + b.length; ++i) tokens.push_back(plan.tokens[i].id);
+    blocks.push_back(
+        tokens.empty()
+            ? nullptr
+            : indexer.Fetch(tokens, b.document < 0 ? BlockKind::kHead : BlockKind::kDocument, "")
+                  ->block);
+  }
+  const auto served = Continue(model, adapter.get(), links.embeddings, Link(plan, blocks),
+                               static_cast<int32_t>(prompt.targets.size()), prompt.targets);
+  EXPECT_TRUE(served.ok()) << served.status().message();
+  EXPECT_EQ(logits.numel(), static_cast<int64_t>(served->logits.size()));
+  const at::Tensor there = torch::tensor(served->logits).view(logits.sizes());
+  EXPECT_GT(there.abs().max().item<double>(), 1);  // not two zeros compared
+  return (logits - there).abs().max().item<double>();
+}
+
+TEST(ServingEqual, EveryKAndAdapter) {
+  for (const int32_t k : {0, 1, 5}) {
+    for (const int32_t rank : {0, 3}) {
+      if (k == 0 && rank == 0) continue;  // nothing to train
+      for (const bool tied : {true, false}) {
+        SCOPED_TRACE("k " + std::to_string(k) + " rank " + std::to_string(rank) + " tied " +
+                     std::to_string(tied));
+        TrainOptions options;
+        options.k = k;
+        options.slots = k == 5 ? 2 : 1;
+        options.rank = rank;
+        TinyTraining training(options, TinySizes(tied));
+        training.Randomize();
+        for (const int documents : {0, 1, 4}) {
+          EXPECT_LE(LargestDifference(&training, TinyExample(documents, documents)), kTolerance)
+              << documents << " documents";
+        }
+      }
+    }
+  }
+}
+
+TEST(ServingEqual, HeadsThatAreNotGroupedAndManyTokens) {
+  testing::TinyModelOptions sizes = TinySizes();
+  sizes.heads = sizes.kv_heads = 3;
+  TrainOptions options;
+  options.k = 5;
+  options.rank = 2;
+  options.targets = {Site::kK, Site::kO, Site::kUp};  // places beside others that have none
+  TinyTraining training(options, sizes);
+  training.Randomize();
+  Example example = TinyExample(12, 1);  // 60 link tokens: more than one tile of rows
+  for (int i = 0; i < 40; ++i) example.answers[0] += " and the lamp";
+  EXPECT_LE(LargestDifference(&training, example), kTolerance);
+}
+
+TEST(ServingEqual, FullAttentionWithTheAdapterOutsideDocuments) {
+  TrainOptions options;
+  options.attention = TrainAttention::kFull;
+  options.rank = 3;
+  TinyTraining training(options);
+  training.Randomize();
+  EXPECT_LE(LargestDifference(&training, TinyExample(4)), kTolerance);
+}
+
+// Prompts that go through the layers together do not see each other.
+TEST(ServingEqual, ABatchIsItsExamples) {
+  TrainOptions options;
+  options.k = 2;
+  options.rank = 3;
+  TinyTraining training(options);
+  training.Randomize();
+  const at::NoGradGuard no_gradient;
+  std::vector<TrainingPrompt> prompts;
+  double alone = 0;
+  for (int which = 0; which < 3; ++which) {
+    prompts.push_back(training.Prompt(TinyExample(which + 1, which)));
+    alone += training.Loss({&prompts.back(), 1}).item<double>();
+  }
+  EXPECT_NEAR(training.Loss(prompts).item<double>(), alone, 1e-4 * alone);
+}
+
+}  // namespace
+}  // namespace kvlink
