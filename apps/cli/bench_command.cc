@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdio>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/json_output.h"
@@ -57,8 +58,11 @@ void PrintTable(const BenchReport& report) {
             ", of which the request's own " + FormatBytes(report.kv_own_bytes) + "\n");
 }
 
-Result<int> RunBenchCommand(const BenchOptions& bench, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions(false));
+Result<int> RunBenchCommand(BenchOptions bench, Session& session) {
+  KVLINK_ASSIGN_OR_RETURN(EngineOptions options, session.MakeEngineOptions(false));
+  // Figures compare over models: without links, unless some were asked for. Those that answers would
+  // use have a figure of their own.
+  if (!session.links_named()) bench.link_file = std::exchange(options.links_path, "");
   const bool show_steps = session.chatty();
   Console& console = session.console();
   const Result<BenchReport> report = RunBench(options, bench, [&](std::string_view step) {

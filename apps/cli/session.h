@@ -50,6 +50,8 @@ class Session {
   void KeepWarningsSilently() { silent_ = true; }
 
   Result<std::string> store_path() const;
+  // Whether the user named a link file, or none.
+  bool links_named() const { return !options_.links.empty(); }
   Result<EngineOptions> MakeEngineOptions(bool read_only);
   // The model, link file, store, and where warnings go.
   Result<std::unique_ptr<Engine>> OpenEngine(bool read_only);

@@ -282,20 +282,30 @@ Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& b
         Bench(stage.engine.get(), stage.warm, stage.folder->path(), bench, &report, progress)
             .Run());
   }
-  const bool all = bench.only.empty();
-  if (!options.links_path.empty() || (!all && std::find(bench.only.begin(), bench.only.end(),
-                                                        "ttft_linked_k5_ms") == bench.only.end())) {
-    return report;  // a link file has its own K, measured above
+  const auto wanted = [&](std::string_view key) {
+    return bench.only.empty() ||
+           std::find(bench.only.begin(), bench.only.end(), key) != bench.only.end();
+  };
+  const auto time_links = [&](std::string key, std::unique_ptr<LinkableModel> model) -> Status {
+    KVLINK_ASSIGN_OR_RETURN(const Stage stage, SetUp(std::move(model), options));
+    return Bench(stage.engine.get(), stage.warm, stage.folder->path(), bench, &report, progress)
+        .TimeToFirstToken(key);
+  };
+  // A link file that all was measured with has its own K.
+  if (options.links_path.empty() && wanted("ttft_linked_k5_ms")) {
+    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
+                            Model::Load(FileSystem::Posix(), options.model_path, model_options));
+    auto links = FiveLinks(*model);
+    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<LinkableModel> linkable,
+                            LinkableModel::Create(std::move(model), std::move(links)));
+    KVLINK_RETURN_IF_ERROR(time_links("ttft_linked_k5_ms", std::move(linkable)));
   }
-  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
-                          Model::Load(FileSystem::Posix(), options.model_path, model_options));
-  auto links = FiveLinks(*model);
-  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<LinkableModel> linkable,
-                          LinkableModel::Create(std::move(model), std::move(links)));
-  KVLINK_ASSIGN_OR_RETURN(const Stage stage, SetUp(std::move(linkable), options));
-  KVLINK_RETURN_IF_ERROR(
-      Bench(stage.engine.get(), stage.warm, stage.folder->path(), bench, &report, progress)
-          .TimeToFirstToken("ttft_linked_k5_ms"));
+  if (!bench.link_file.empty() && wanted("ttft_link_file_ms")) {
+    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<LinkableModel> linkable,
+                            LinkableModel::Load(FileSystem::Posix(), options.model_path,
+                                                bench.link_file, model_options));
+    KVLINK_RETURN_IF_ERROR(time_links("ttft_link_file_ms", std::move(linkable)));
+  }
   return report;
 }
 
