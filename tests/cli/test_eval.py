@@ -283,6 +283,7 @@ class RealModel(EvalTest):
             self.skipTest("skipped: no real model (KVLINK_TEST_MODEL, scripts/fetch-model)")
         super().setUp()
         self.env["KVLINK_MODEL"] = model
+        self.env["KVLINK_LINKS"] = "none"  # the base model's own worth
 
     def test_documents_are_worth_something(self):
         methods = ["none", "full", "reuse", "epic:4", "cacheblend:0.15", "attention:0.15",

@@ -97,7 +97,9 @@ class Quality(harness.CliTest):
         rows = self.check("--links", links)["rows"]
         self.assertEqual([row["method"] for row in rows], ["none", "full", "full+adapter", "link"])
         self.assertNotEqual(rows[1]["gold_loss"], rows[2]["gold_loss"])
-        self.assertEqual(rows[2]["recovered"], 1)
+        # A share of what documents are worth, which on a random model may be nothing.
+        worth = rows[0]["gold_loss"] - rows[2]["gold_loss"]
+        self.assertEqual(rows[2]["recovered"], 1 if worth > 0 else None)
 
     def test_record_is_refused_where_the_file_cannot_be_written(self):
         if harness.os.geteuid() == 0:
