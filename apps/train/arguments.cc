@@ -85,6 +85,8 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("-k,--k,--links", o.k, "Link tokens after each document")->capture_default_str();
   app.add_option("--per-slot", o.slots, "Link tokens of their own for the first N documents")
       ->capture_default_str();
+  app.add_option("--start", o.start, "A link file whose numbers training starts from")
+      ->type_name("FILE");
   app.add_option("--link-start", o.link_start, "mean, or a text whose tokens they start from")
       ->capture_default_str();
   app.add_option("--rank", o.rank, "The adapter's rank; 0: no adapter")->capture_default_str();

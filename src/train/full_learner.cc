@@ -11,6 +11,9 @@ Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
     return InvalidArgument(
         "--mode full writes a model of its own: expected --out-model, another file than --model");
   }
+  if (!options.start.empty()) {
+    return InvalidArgument("--mode full starts from the base model alone: expected no --start");
+  }
   if (options.distill > 0) {
     return InvalidArgument(
         "--mode full has no teacher, as the base itself changes: expected no --distill");

@@ -11,6 +11,11 @@ Result<std::unique_ptr<LinkLearner>> LinkLearner::Create(LinkableModel* model,
   Model& base = model->model();
   const at::ScalarType dtype = base.matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
   KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(base, options, at::kCPU));
+  if (!options.start.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(const auto links, LoadLinks(FileSystem::Posix(), options.start,
+                                                        base.config(), base.fingerprint()));
+    KVLINK_RETURN_IF_ERROR(parameters.StartFrom(*links, options.start));
+  }
   learner->parameters_ = std::make_unique<Parameters>(std::move(parameters));
   KVLINK_ASSIGN_OR_RETURN(learner->frozen_, FrozenModel::Create(base, dtype, at::kCPU));
   KVLINK_ASSIGN_OR_RETURN(

@@ -53,6 +53,7 @@ struct TrainOptions {
   int32_t k = 5;      // link tokens after each document
   int32_t slots = 1;  // 1: the same after every document; else one set for each of the first slots
   std::string link_start = "mean";  // or a text whose tokens' embeddings they start from
+  std::string start;                // a link file whose numbers training starts from; empty: none
   int32_t rank = 16;                // 0: no adapter
   double alpha = 32;
   std::vector<Site> targets = {Site::kQ,    Site::kK,  Site::kV,   Site::kO,

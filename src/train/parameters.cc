@@ -145,6 +145,35 @@ Result<Parameters> Parameters::Create(const Model& model, const TrainOptions& op
   return p;
 }
 
+Status Parameters::StartFrom(const Links& links, const std::string& path) {
+  const auto refuse = [&](const std::string& what, int64_t found, int64_t expected) {
+    return InvalidArgument("--start " + path + ": has " + what + " " + std::to_string(found) +
+                           ", and what is to be trained has " + std::to_string(expected));
+  };
+  if (links.k != k_) return refuse("K", links.k, k_);
+  if (links.slots != slots_) return refuse("slots", links.slots, slots_);
+  const at::NoGradGuard no_gradient;
+  const auto take = [](at::Tensor& leaf, const std::vector<float>& numbers, double factor) {
+    leaf.copy_((torch::tensor(numbers, at::kFloat) * factor).view(leaf.sizes()));
+  };
+  if (k_ > 0) take(links_, links.embeddings, 1);
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    for (int s = 0; s < kSites; ++s) {
+      const int32_t found = links.adapter ? links.adapter->layers[l][s].rank : 0;
+      TrainedLowRank& site = layers_[l][s];
+      const int32_t expected = site.a.defined() ? rank_ : 0;
+      if (found != expected) {
+        return refuse("in layer " + std::to_string(l) + " at place " + std::to_string(s) + " rank",
+                      found, expected);
+      }
+      if (expected == 0) continue;
+      take(site.a, links.adapter->layers[l][s].a, 1);
+      take(site.b, links.adapter->layers[l][s].b, 1 / scale_);  // a file's has it folded in
+    }
+  }
+  return {};
+}
+
 Links Parameters::ToLinks(const LinkableModel& model) const {
   Links links;
   links.k = k_;

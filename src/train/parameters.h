@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "link/linkable_model.h"
@@ -36,6 +37,10 @@ class Parameters {
   // options.seed. kInvalidArgument: a link_start that is empty text.
   static Result<Parameters> Create(const Model& model, const TrainOptions& options,
                                    at::Device device);
+
+  // Takes on the numbers of a link file, named by `path` in errors. kInvalidArgument: it has
+  // another K, other slots, ranks or places than what is trained.
+  Status StartFrom(const Links& links, const std::string& path);
 
   at::Tensor& links() { return links_; }  // [slots * k, E]; undefined when k = 0
   const TrainedLowRank& At(int32_t layer, Site site) const {

@@ -22,6 +22,7 @@ ordered_json Hyperparameters(const TrainOptions& o, std::string_view compute) {
           {"k", full ? 0 : o.k},
           {"slots", o.slots},
           {"link_start", o.link_start},
+          {"start", o.start.substr(o.start.find_last_of('/') + 1)},
           {"rank", o.rank},
           {"alpha", o.alpha},
           {"distill", o.distill},

@@ -36,6 +36,7 @@ std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::s
       {"k", o.k},
       {"per-slot", o.slots},
       {"link-start", o.link_start},
+      {"start", FileNameOf(o.start)},
       {"rank", o.rank},
       {"alpha", o.alpha},
       {"targets", std::move(targets)},

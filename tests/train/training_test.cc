@@ -142,6 +142,24 @@ TEST_F(TrainingRun, TheFileSaysWhereItComesFrom) {
   EXPECT_TRUE(found["program"].get<std::string>().starts_with("kvlink-train "));
 }
 
+TEST_F(TrainingRun, StartsFromALinkFile) {
+  ASSERT_TRUE(Train(options_, {}).ok());
+  const double learned = ServedLoss();
+  options_.start = options_.out;
+  options_.out = folder_ / "on.safetensors";
+  options_.epochs = 1;
+  options_.adapter_rate = options_.link_rate = 1e-9;
+  ASSERT_TRUE(Train(options_, {}).ok());
+  EXPECT_NEAR(ServedLoss(), learned, 1e-4);
+  options_.k = 1;
+  options_.out = folder_ / "other.safetensors";
+  EXPECT_NE(Train(options_, {}).status().message().find("has K 2, and what is to be trained has 1"),
+            std::string::npos);
+  options_.k = 2;
+  options_.rank = 3;
+  EXPECT_NE(Train(options_, {}).status().message().find("rank 4"), std::string::npos);
+}
+
 TEST_F(TrainingRun, LinksOnly) {
   options_.rank = 0;
   options_.k = 5;
