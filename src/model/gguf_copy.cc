@@ -22,6 +22,16 @@ void PadTo(std::string* bytes, uint64_t alignment) {
   bytes->append((alignment - bytes->size() % alignment) % alignment, '\0');
 }
 
+// How many bytes the tensors take, padding included.
+uint64_t TensorBytes(const GgufFile& source, DType dtype, uint64_t alignment) {
+  uint64_t bytes = 0;
+  for (const TensorInfo& t : source.tensors()) {
+    bytes += static_cast<uint64_t>(t.elements()) * (TypeOf(t, dtype) == GgmlType::kBF16 ? 2 : 4);
+    bytes = (bytes + alignment - 1) / alignment * alignment;
+  }
+  return bytes;
+}
+
 // Magic to the last tensor's entry. The keys are the source's bytes.
 Result<std::string> Header(FileSystem& files, const GgufFile& source, DType dtype,
                            uint64_t alignment) {
@@ -68,6 +78,8 @@ Status WriteGgufCopy(FileSystem& files, const GgufFile& source, const std::strin
     return given.ok() ? *given : 32;
   }());
   KVLINK_ASSIGN_OR_RETURN(std::string out, Header(files, source, dtype, alignment));
+  // Grown step by step, the string would take twice the model for a moment.
+  out.reserve(out.size() + TensorBytes(source, dtype, alignment));
   for (const TensorInfo& t : source.tensors()) {
     const std::vector<float> numbers = values(t);
     if (static_cast<int64_t>(numbers.size()) != t.elements()) {

@@ -5,7 +5,8 @@
 namespace kvlink {
 namespace {
 
-constexpr int32_t kMostLinks = 64;  // as the link file has it
+constexpr int32_t kMostLinks = 64;   // as the link file has it
+constexpr double kMostEpochs = 1e6;  // so that steps can be counted
 
 std::string Text(double value) {
   std::string text = std::to_string(value);
@@ -37,9 +38,13 @@ Status CheckOptions(const TrainOptions& o) {
   KVLINK_RETURN_IF_ERROR(
       Need(o.checkpoint_every >= 0, "--checkpoint-every", "at least 0", o.checkpoint_every));
   KVLINK_RETURN_IF_ERROR(Need(o.patience >= 0, "--patience", "at least 0", o.patience));
+  KVLINK_RETURN_IF_ERROR(Need(o.epochs > 0 && o.epochs <= kMostEpochs, "--epochs",
+                              "a number above 0, at most 1000000", o.epochs));
+  KVLINK_RETURN_IF_ERROR(
+      Need(o.distill >= 0 && o.distill <= 1, "--distill", "a share from 0 to 1", o.distill));
   for (const auto& [flag, value] :
-       {std::pair("--epochs", o.epochs), std::pair("--lr", o.adapter_rate),
-        std::pair("--link-lr", o.link_rate), std::pair("--alpha", o.alpha)}) {
+       {std::pair("--lr", o.adapter_rate), std::pair("--link-lr", o.link_rate),
+        std::pair("--alpha", o.alpha)}) {
     KVLINK_RETURN_IF_ERROR(
         Need(std::isfinite(value) && value > 0, flag, "a number above 0", value));
   }
@@ -51,6 +56,11 @@ Status CheckOptions(const TrainOptions& o) {
       Need(o.warmup >= 0 && o.warmup <= 1, "--warmup", "a share from 0 to 1", o.warmup));
   if (o.patience > 0 && o.valid.empty()) {
     return InvalidArgument("--patience counts validations: --valid FILE.. expected, none given");
+  }
+  if (o.patience > 0 && o.valid_every == 0) {
+    return InvalidArgument(
+        "--patience counts validations: --valid-every above 0 expected, 0 found, which validates "
+        "at the end only");
   }
   return {};
 }

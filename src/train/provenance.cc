@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/hash.h"
+
 namespace kvlink {
 namespace {
 
@@ -16,15 +18,16 @@ ordered_json Number(double x) {
 
 ordered_json Hyperparameters(const TrainOptions& o, std::string_view compute) {
   const bool full = o.attention == TrainAttention::kFull;
-  return {{"mode", o.mode == TrainMode::kFull ? "full" : "links"},
+  const bool adapter = o.mode == TrainMode::kLinks;  // the other mode has none
+  return {{"mode", adapter ? "links" : "full"},
           {"attention", full ? "full" : "linked"},
           {"documents", o.documents},
           {"k", full ? 0 : o.k},
           {"slots", o.slots},
           {"link_start", o.link_start},
           {"start", o.start.substr(o.start.find_last_of('/') + 1)},
-          {"rank", o.rank},
-          {"alpha", o.alpha},
+          {"rank", adapter ? ordered_json(o.rank) : ordered_json(nullptr)},
+          {"alpha", adapter ? ordered_json(o.alpha) : ordered_json(nullptr)},
           {"distill", o.distill},
           {"distill_teacher", o.distill == 0                        ? ordered_json(nullptr)
                               : o.teacher == TrainTeacher::kAdapter ? ordered_json("adapter")
@@ -42,9 +45,9 @@ ordered_json Hyperparameters(const TrainOptions& o, std::string_view compute) {
 }  // namespace
 
 std::string ProvenanceJson(const TrainOptions& options, std::string_view compute,
-                           std::span<const DataProvenance> data, const RunOutcome& outcome) {
+                           std::span<const DataFile> data, const RunOutcome& outcome) {
   ordered_json files = ordered_json::array();
-  for (const DataProvenance& file : data) {
+  for (const DataFile& file : data) {
     files.push_back({{"file", file.path.substr(file.path.find_last_of('/') + 1)},
                      {"sha256", ToHex(file.hash)},
                      {"examples", file.examples},
@@ -58,7 +61,10 @@ std::string ProvenanceJson(const TrainOptions& options, std::string_view compute
                        {"examples", outcome.examples},
                        {"skipped", outcome.skipped},
                        {"loss", Number(outcome.loss)}};
-  if (outcome.valid_loss >= 0) json["valid_loss"] = Number(outcome.valid_loss);
+  if (outcome.valid_loss >= 0) {
+    json["valid_loss"] = Number(outcome.valid_loss);
+    json["best_step"] = outcome.best_step;
+  }
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 

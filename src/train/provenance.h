@@ -6,27 +6,22 @@
 #include <span>
 #include <string>
 
-#include "base/hash.h"
 #include "train/options.h"
+#include "train/training_data.h"
 
 namespace kvlink {
-
-struct DataProvenance {
-  std::string path;
-  Sha256Digest hash{};  // of the file's bytes
-  int64_t examples = 0;
-  bool validation = false;
-};
 
 // What came of a run, as far as it has gone.
 struct RunOutcome {
   int64_t steps = 0, examples = 0, skipped = 0;
-  double loss = 0;         // nats a token, as TrainSummary::loss
-  double valid_loss = -1;  // < 0: not measured
+  double loss = 0;  // nats a token, as TrainSummary::loss
+  // Of the best validation, whose parameters the file holds; < 0: not measured.
+  double valid_loss = -1;
+  int64_t best_step = 0;  // its step
 };
 
 // A JSON object. `compute`: what the frozen matrices were multiplied in.
 std::string ProvenanceJson(const TrainOptions& options, std::string_view compute,
-                           std::span<const DataProvenance> data, const RunOutcome& outcome);
+                           std::span<const DataFile> data, const RunOutcome& outcome);
 
 }  // namespace kvlink

@@ -156,6 +156,7 @@ void RunFolder::Draw(const std::string& title) {
   const double weight = 1.0 / std::max<double>(1, static_cast<double>(steps_.size()) / 50.0);
   double mean = 0;
   for (const LoggedStep& step : steps_) {
+    if (step.examples == 0) continue;  // all were skipped: no loss
     const double x = static_cast<double>(step.step);
     mean = smooth.points.empty() ? step.loss : mean + weight * (step.loss - mean);
     loss.points.push_back({x, step.loss});

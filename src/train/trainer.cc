@@ -13,6 +13,7 @@
 #include "train/example_prompt.h"
 #include "train/full_learner.h"
 #include "train/link_learner.h"
+#include "train/outputs.h"
 #include "train/process_group.h"
 #include "train/provenance.h"
 #include "train/run_description.h"
@@ -61,8 +62,8 @@ class Trainer {
         const Draw draw = order.Next();
         if (!group_->Takes(i - first)) continue;
         const TrainingPart& part = data_.train[draw.part];
-        KVLINK_RETURN_IF_ERROR(
-            AddPrompt(part.examples[draw.index], part, draw.pass, &skipped, &prompts));
+        KVLINK_RETURN_IF_ERROR(AddPrompt(part.examples[draw.index], part, draw.pass,
+                                         options_.distill > 0, &skipped, &prompts));
       }
       LoggedStep report{.step = done.step + 1,
                         .rate = RateAt(done.step, steps, warmup),
@@ -144,28 +145,31 @@ class Trainer {
   Status Save() {
     if (!group_->is_first()) return {};
     const TrainSummary so_far = run_->Summary();
-    std::vector<DataProvenance> data;
-    for (const DataFile& file : data_.files) {
-      data.push_back({file.path, file.hash, file.examples, file.validation});
-    }
     const RunOutcome outcome = {.steps = so_far.steps,
                                 .examples = so_far.examples,
                                 .skipped = so_far.skipped,
                                 .loss = so_far.loss,
-                                .valid_loss = so_far.valid_loss};
+                                .valid_loss = so_far.valid_loss,
+                                .best_step = so_far.best_step};
     const bool f32 = model_->model().matmul_dtype() == DType::kF32;
-    return learner_->Save(files_, ProvenanceJson(options_, f32 ? "f32" : "bf16", data, outcome));
+    return learner_->Save(files_,
+                          ProvenanceJson(options_, f32 ? "f32" : "bf16", data_.files, outcome));
   }
 
   Status Open() {
     KVLINK_RETURN_IF_ERROR(CheckOptions(options_));
+    KVLINK_RETURN_IF_ERROR(CheckOutputs(options_));
     at::set_num_threads(options_.threads);
     KVLINK_ASSIGN_OR_RETURN(group_, ProcessGroup::Join(options_));
     if (!group_->is_first()) {  // each has its own state to resume from
       if (options_.run.empty()) options_.run = DefaultRunFolder(options_.out);
+      while (options_.run.size() > 1 && options_.run.ends_with('/')) options_.run.pop_back();
       options_.run += ".rank" + std::to_string(group_->rank());
     }
     KVLINK_ASSIGN_OR_RETURN(data_, ReadTrainingData(files_, options_));
+    for (const DataFile& file : data_.files) {  // a mixture's too
+      KVLINK_RETURN_IF_ERROR(CheckNotOutput(options_, "the data", file.path));
+    }
     const size_t slash = options_.out.find_last_of('/');
     if (slash != std::string::npos && slash > 0) {
       KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(options_.out.substr(0, slash)));
@@ -196,9 +200,10 @@ class Trainer {
     return CheckAnswers(*model_, data_.valid, max_tokens_);
   }
 
-  // The prompt of an example; one that does not fit is skipped and counted.
-  Status AddPrompt(const Example& example, const TrainingPart& part, int64_t pass, int64_t* skipped,
-                   std::vector<TrainingPrompt>* prompts) {
+  // The prompt of an example, with its teacher's if `distill`; one that does not fit is skipped and
+  // counted.
+  Status AddPrompt(const Example& example, const TrainingPart& part, int64_t pass, bool distill,
+                   int64_t* skipped, std::vector<TrainingPrompt>* prompts) {
     const Example arranged = Arranged(example, part, options_, pass);
     Result<TrainingPrompt> prompt = MakeExamplePrompt(
         *model_, arranged, part.kind, options_.attention == TrainAttention::kFull, max_tokens_);
@@ -211,7 +216,7 @@ class Trainer {
       return {};
     }
     if (!prompt.ok()) return prompt.status();
-    if (options_.distill > 0) {
+    if (distill) {
       KVLINK_ASSIGN_OR_RETURN(
           TrainingPrompt teacher,
           MakeExamplePrompt(*model_, arranged, part.kind, /*full=*/true, max_tokens_));
@@ -296,8 +301,8 @@ class Trainer {
     std::vector<TrainingPrompt> prompts;
     for (size_t i = 0; i < data_.valid.examples.size(); ++i) {
       if (!group_->Takes(static_cast<int64_t>(i))) continue;
-      KVLINK_RETURN_IF_ERROR(
-          AddPrompt(data_.valid.examples[i], data_.valid, 0, &skipped, &prompts));
+      KVLINK_RETURN_IF_ERROR(AddPrompt(data_.valid.examples[i], data_.valid, 0, /*distill=*/false,
+                                       &skipped, &prompts));
     }
     double total = 0, tokens = 0, all_skipped = static_cast<double>(skipped);
     KVLINK_RETURN_IF_ERROR(Pass(prompts, /*gradient=*/false, &total, &tokens));
@@ -333,8 +338,9 @@ Result<TrainSummary> Train(const TrainOptions& options, const TrainProgress& pro
                            FileSystem& files) {
   try {
     return Trainer(options, progress, files).Run();
-  } catch (const std::exception& error) {  // c10::Error: Torch's failures, memory above all
-    return Internal(std::string("Torch failed: ") + error.what());
+  } catch (const std::exception& error) {   // c10::Error: Torch's failures, memory above all
+    const std::string what = error.what();  // behind the first line stands where in Torch
+    return Internal("Torch failed: " + what.substr(0, what.find('\n')));
   }
 }
 

@@ -61,13 +61,4 @@ Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Exam
   return prompt;
 }
 
-Status AddTeacher(const LinkableModel& model, const Example& example, int64_t max_tokens,
-                  TrainingPrompt* prompt) {
-  KVLINK_ASSIGN_OR_RETURN(TrainingPrompt teacher,
-                          MakeTrainingPrompt(model, example, /*full=*/true, max_tokens));
-  prompt->teacher.clear();
-  prompt->teacher.push_back(std::move(teacher));
-  return {};
-}
-
 }  // namespace kvlink

@@ -39,8 +39,4 @@ struct TrainingPrompt {
 Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Example& example,
                                           bool full, int64_t max_tokens);
 
-// Fills in prompt->teacher. Errors: MakeTrainingPrompt's.
-Status AddTeacher(const LinkableModel& model, const Example& example, int64_t max_tokens,
-                  TrainingPrompt* prompt);
-
 }  // namespace kvlink

@@ -61,7 +61,7 @@ struct Distilling {
     learner = *LinkLearner::Create(&training->model(), options);
     example = TinyExample(documents, 1);
     prompt = training->Prompt(example);
-    EXPECT_TRUE(AddTeacher(training->model(), example, 4096, &prompt).ok());
+    prompt.teacher.push_back(*MakeTrainingPrompt(training->model(), example, /*full=*/true, 4096));
     EXPECT_EQ(prompt.teacher.at(0).targets, prompt.targets);
   }
   double GradientNorm() {

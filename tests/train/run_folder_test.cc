@@ -67,6 +67,20 @@ TEST(RunFolder, LogIsCutBackToTheCheckpoint) {
   EXPECT_TRUE(Read(path + "/log.jsonl").starts_with(until_checkpoint + "{\"step\":3,\"loss\":8.0"));
 }
 
+TEST(RunFolder, AStepWithoutExamplesIsNoPointOfTheCurve) {
+  TempDir folder;
+  const auto curve = [&](const std::string& name, bool skipped) {
+    auto run = RunFolder::Create(FileSystem::Posix(), folder / name, {});
+    EXPECT_TRUE(run.ok());
+    run->Add(LoggedStep{1, 2.5, 1, 10, 0.5, 4});
+    if (skipped) run->Add(LoggedStep{2, 0, 1, 0, 0.5, 0});
+    run->Add(LoggedStep{3, 2.25, 1, 10, 0.5, 4});
+    run->Draw("links");
+    return Read(folder / (name + "/curve.svg"));
+  };
+  EXPECT_EQ(curve("with", true), curve("without", false));
+}
+
 TEST(RunFolder, WithoutACheckpointThereIsNothingToResume) {
   TempDir folder;
   const auto loaded = LoadRunCheckpoint(FileSystem::Posix(), folder / "none.run");
@@ -138,7 +152,10 @@ TEST(RunDescription, WhatDiffersIsNamed) {
   other.checkpoint_every = 1;
   other.threads = 2;
   other.store = "z";
+  other.rank_of = 1;
   EXPECT_TRUE(CheckSameRun(before, DescribeRun(other, {7}, "f32", data)).ok());
+  // Older checkpoints say which process wrote them.
+  EXPECT_TRUE(CheckSameRun("{\"rank-of\":0," + before.substr(1), before).ok());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Whole runs of the trainer's loop on a tiny model: a run that died goes on exactly, patience ends
 // one, numbers that are not finite stop one and name the example, and bad data is refused by line.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -367,6 +368,45 @@ TEST_F(Run, PromptsThatDoNotFitAreSkippedUnlessAllAre) {
   ExpectRefused("none of 1 validation examples fits");
 }
 
+TEST_F(Run, NeverWritesOverWhatItReads) {
+  const TrainOptions good = options_;
+  const auto refused = [&](const std::string& what) {
+    ExpectRefused("is also " + what);
+    options_ = good;
+  };
+  const std::string data = Read(folder_ / "train.jsonl");
+  options_.out = folder_ / "./train.jsonl";
+  refused("--data");
+  options_.out = folder_ / "valid.jsonl";
+  refused("--valid");
+  options_.out = options_.model;
+  refused("--model");
+  ASSERT_EQ(symlink((folder_ / "valid.jsonl").c_str(), (folder_ / "linked").c_str()), 0);
+  options_.out = folder_ / "linked";
+  refused("--valid");
+  options_.out_model = folder_ / "none/../links.safetensors";  // neither is there yet
+  refused("--out");
+  options_.out_model = folder_ / "train.jsonl";
+  refused("--data");
+  options_.start = options_.out;
+  refused("--start");
+  options_.train.clear();
+  options_.mix = Write("mix.json", R"({"parts": [{"data": "train.jsonl", "weight": 1}]})");
+  const TrainOptions mixed = options_;
+  options_.out = options_.mix;
+  refused("--mix");
+  options_ = mixed;
+  options_.out = folder_ / "train.jsonl";
+  refused("the data");
+  EXPECT_EQ(Read(folder_ / "train.jsonl"), data);
+}
+
+TEST_F(Run, TheFirstLineOfAFailureIsEnough) {
+  TrainProgress progress;
+  progress.step = [](const LoggedStep&) { throw std::runtime_error("dies\nframe #0: somewhere"); };
+  EXPECT_EQ(Train(options_, progress).status().message(), "Torch failed: dies");
+}
+
 TEST_F(Run, OptionsOutOfRangeNameTheirFlag) {
   const TrainOptions good = options_;
   options_.batch = 0;
@@ -378,6 +418,18 @@ TEST_F(Run, OptionsOutOfRangeNameTheirFlag) {
   options_.valid.clear();
   options_.patience = 1;
   ExpectRefused("--patience counts validations");
+  options_ = good;
+  options_.valid_every = 0;
+  options_.patience = 1;
+  ExpectRefused("--patience counts validations: --valid-every above 0 expected");
+  options_ = good;
+  options_.epochs = 1e30;
+  ExpectRefused("--epochs: a number above 0, at most 1000000 expected");
+  options_.epochs = std::nan("");
+  ExpectRefused("--epochs: a number above 0");
+  options_ = good;
+  options_.distill = std::nan("");
+  ExpectRefused("--distill: a share from 0 to 1 expected");
   options_ = good;
   options_.mix = "mix.json";
   ExpectRefused("--data and --mix exclude each other");

@@ -139,6 +139,7 @@ TEST_F(TrainingRun, TheFileSaysWhereItComesFrom) {
   EXPECT_EQ(found["examples"], 2 * kExamples);
   EXPECT_NEAR(found["loss"].get<double>(), summary.loss, 1e-4);
   EXPECT_NEAR(found["valid_loss"].get<double>(), summary.valid_loss, 1e-4);
+  EXPECT_EQ(found["best_step"], summary.best_step);
   EXPECT_TRUE(found["program"].get<std::string>().starts_with("kvlink-train "));
 }
 
@@ -209,6 +210,12 @@ TEST_F(TrainingRun, FullFineTuningWritesAModelAndItsLinks) {
   const auto [first, summary] = Run();
   EXPECT_LT(summary.valid_loss, 0.5 * first);
   EXPECT_NEAR(ServedLoss(), summary.valid_loss, 1e-3);
+  const auto file = SafetensorsFile::Open(FileSystem::Posix(), options_.out);
+  ASSERT_TRUE(file.ok());
+  const json found = json::parse((*file)->metadata().find("provenance")->second);
+  EXPECT_EQ(found["hyperparameters"]["mode"], "full");
+  EXPECT_TRUE(found["hyperparameters"]["rank"].is_null());  // there is no adapter
+  EXPECT_TRUE(found["hyperparameters"]["alpha"].is_null());
   EngineOptions wrong;
   wrong.model_path = options_.model;
   wrong.links_path = options_.out;
