@@ -48,7 +48,6 @@ std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::s
       {"distill", o.distill},
       {"distill-teacher", o.teacher == TrainTeacher::kAdapter ? "adapter" : "base"},
       {"world", o.world},
-      {"rank-of", o.rank_of},
       {"lr", o.adapter_rate},
       {"link-lr", o.link_rate},
       {"weight-decay", o.weight_decay},
@@ -98,6 +97,8 @@ Status CheckSameRun(std::string_view before, std::string_view now) {
     if (!was.contains(item.key()) || was[item.key()] != item.value()) return differs(item.key());
   }
   for (const auto& item : was.items()) {
+    // Older checkpoints say which process wrote them; they are the same in all.
+    if (item.key() == "rank-of") continue;
     if (!is.contains(item.key())) return differs(item.key());
   }
   return {};

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "train/adamw.h"
+#include "train/agreement.h"
 #include "train/example_order.h"
 #include "train/example_prompt.h"
 #include "train/full_learner.h"
@@ -55,17 +56,19 @@ class Trainer {
       const Clock::time_point step_start = Clock::now();
       const int64_t first = done.step % per_epoch * options_.batch;
       std::vector<TrainingPrompt> prompts;
+      int64_t skipped = 0;
       for (int64_t i = first; i < std::min(count, first + options_.batch); ++i) {
         const Draw draw = order.Next();
         if (!group_->Takes(i - first)) continue;
         const TrainingPart& part = data_.train[draw.part];
         KVLINK_RETURN_IF_ERROR(
-            AddPrompt(part.examples[draw.index], part, draw.pass, &done.skipped, &prompts));
+            AddPrompt(part.examples[draw.index], part, draw.pass, &skipped, &prompts));
       }
       LoggedStep report{.step = done.step + 1,
                         .rate = RateAt(done.step, steps, warmup),
                         .examples = static_cast<int64_t>(prompts.size())};
-      KVLINK_RETURN_IF_ERROR(Step(prompts, &report));
+      KVLINK_RETURN_IF_ERROR(Step(prompts, &report, &skipped));
+      done.skipped += skipped;
       report.seconds = SecondsSince(step_start);
       ++done.step;
       done.examples += report.examples;
@@ -119,13 +122,17 @@ class Trainer {
   }
 
   Status OpenRun() {
-    std::string description =
+    const std::string description =
         DescribeRun(options_, model_->model().fingerprint(),
                     model_->model().matmul_dtype() == DType::kF32 ? "f32" : "bf16", data_);
-    KVLINK_ASSIGN_OR_RETURN(run_,
-                            RunState::Open(options_, files_, progress_.log, std::move(description),
-                                           &learner_->values(), adam_.get()));
-    return {};
+    Result<std::unique_ptr<RunState>> opened = RunState::Open(
+        options_, files_, progress_.log, description, &learner_->values(), adam_.get());
+    RunPlace place;
+    if (opened.ok()) {
+      run_ = *std::move(opened);
+      place = PlaceOf(description, run_->done().step, adam_->steps(), learner_->values());
+    }
+    return CheckAllAgree(group_.get(), opened.status(), place);
   }
 
   Status NothingFits(int64_t skipped) const {
@@ -196,7 +203,8 @@ class Trainer {
     Result<TrainingPrompt> prompt = MakeExamplePrompt(
         *model_, arranged, part.kind, options_.attention == TrainAttention::kFull, max_tokens_);
     if (prompt.code() == StatusCode::kResourceExhausted) {
-      if (++*skipped == 1) {
+      ++*skipped;
+      if (!std::exchange(named_skipped_, true)) {
         progress_.log(Severity::kWarning,
                       example.place + ": skipped, as others like it: " + prompt.status().message());
       }
@@ -238,14 +246,16 @@ class Trainer {
     return {};
   }
 
-  // report->examples: this process's before and all processes' after.
-  Status Step(const std::vector<TrainingPrompt>& prompts, LoggedStep* report) {
+  // report->examples, *skipped: this process's before and all processes' after.
+  Status Step(const std::vector<TrainingPrompt>& prompts, LoggedStep* report, int64_t* skipped) {
     at::Tensor& gradients = learner_->gradients();
     gradients.zero_();
-    double total = 0, tokens = 0, examples = static_cast<double>(report->examples);
+    double total = 0, tokens = 0, examples = static_cast<double>(report->examples),
+           left_out = static_cast<double>(*skipped);
     KVLINK_RETURN_IF_ERROR(Pass(prompts, /*gradient=*/true, &total, &tokens));
-    SumAll({&total, &tokens, &examples});
+    SumAll({&total, &tokens, &examples, &left_out});
     report->examples = static_cast<int64_t>(examples);
+    *skipped = static_cast<int64_t>(left_out);
     if (report->examples == 0) return {};  // none fitted, in any process
     if (!std::isfinite(total)) return NotFinite("loss", report->step, prompts);
     report->tokens = static_cast<int64_t>(tokens);
@@ -313,6 +323,7 @@ class Trainer {
   std::unique_ptr<AdamW> adam_;
   TrainingData data_;
   int64_t max_tokens_ = 0;
+  bool named_skipped_ = false;
   std::unique_ptr<RunState> run_;
 };
 

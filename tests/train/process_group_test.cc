@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "model/safetensors.h"
+#include "train/checkpoint.h"
 #include "train/tiny_training.h"
 #include "train/trainer.h"
 
@@ -24,8 +25,10 @@ namespace {
 constexpr const char* kFolder = "KVLINK_TEST_GROUP_FOLDER";
 constexpr const char* kRank = "KVLINK_TEST_GROUP_RANK";
 constexpr const char* kPlace = "KVLINK_TEST_GROUP_PLACE";
+constexpr const char* kTask = "KVLINK_TEST_GROUP_TASK";
 
-// Batches of three and two: the two processes never have as many examples.
+// Batches of three, one of them with an example that is skipped: the two processes never have as
+// many examples.
 constexpr int kExamples = 5, kBatch = 3;
 
 TrainOptions Options(const std::string& folder) {
@@ -44,20 +47,43 @@ TrainOptions Options(const std::string& folder) {
   return options;
 }
 
-// What a started process does; run by name only.
+// What a started process does; run by name only. Its task: "train"; "stop" after two steps;
+// "resume"; "differ": a seed of its own; or "refused": a resumption that must not go on.
 TEST(DISABLED_ProcessGroup, Member) {
-  const std::string folder = std::getenv(kFolder);
+  const std::string folder = std::getenv(kFolder), task = std::getenv(kTask);
   TrainOptions options = Options(folder);
   options.world = 2;
   options.rank_of = std::atoi(std::getenv(kRank));
   options.rendezvous = std::getenv(kPlace);
   options.out = folder + "/out" + std::getenv(kRank) + ".safetensors";
-  const auto summary = Train(options, {});
+  options.resume = task == "resume" || task == "refused";
+  if (task == "differ") options.seed += options.rank_of;
+  TrainProgress progress;
+  int64_t polls = 0;
+  if (task == "stop") progress.stop = [&polls] { return ++polls == 2; };
+  const auto summary = Train(options, progress);
+  if (task == "stop") {
+    EXPECT_EQ(summary.code(), StatusCode::kCancelled) << summary.status().message();
+    return;
+  }
+  if (task == "differ" || task == "refused") {
+    ASSERT_EQ(summary.code(), StatusCode::kFailedPrecondition) << summary.status().message();
+    const std::string& message = summary.status().message();
+    EXPECT_NE(message.find(task == "differ" ? "start all of them with the same options"
+                                            : "copy the first process's checkpoint"),
+              std::string::npos)
+        << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    return;
+  }
   ASSERT_TRUE(summary.ok()) << summary.status().message();
   EXPECT_EQ(summary->examples, 2 * kExamples);  // all processes' together
+  EXPECT_EQ(summary->skipped, 2);               // the one that only one process met
 }
 
-pid_t Start(const std::string& folder, int rank, const std::string& place) {
+pid_t Start(const std::string& folder, int rank, const std::string& place,
+            const std::string& task) {
+  setenv(kTask, task.c_str(), 1);
   setenv(kFolder, folder.c_str(), 1);
   setenv(kRank, std::to_string(rank).c_str(), 1);
   setenv(kPlace, place.c_str(), 1);
@@ -98,7 +124,17 @@ class TwoProcesses : public ::testing::Test {
       }
       lines += line.dump() + "\n";
     }
+    // One that does not fit, and that one process meets alone in each epoch.
+    nlohmann::json line = {{"id", "long"}, {"question", Endless()}, {"answers", {"a"}}};
+    line["documents"].push_back({{"title", "t"}, {"text", "the mill"}});
+    lines += line.dump() + "\n";
     ASSERT_TRUE(WriteWholeFile(FileSystem::Posix(), folder_ / "data.jsonl", lines).ok());
+  }
+
+  static std::string Endless() {
+    std::string text;
+    for (int i = 0; i < 2000; ++i) text += "x ";
+    return text;
   }
 
   static bool Built() {
@@ -113,14 +149,24 @@ class TwoProcesses : public ::testing::Test {
     options.out = folder_ / "alone.safetensors";
     const auto alone = Train(options, {});
     ASSERT_TRUE(alone.ok()) << alone.status().message();
-    const pid_t members[] = {Start(folder_.path(), 0, place), Start(folder_.path(), 1, place)};
+    Both("train", place);
+    ExpectTheSameNumbers(options.out);
+  }
+
+  // Two processes that both do what the task asks.
+  void Both(const std::string& task, const std::string& place) {
+    const pid_t members[] = {Start(folder_.path(), 0, place, task),
+                             Start(folder_.path(), 1, place, task)};
     for (const pid_t member : members) {
       int status = -1;
       ASSERT_EQ(waitpid(member, &status, 0), member);
-      ASSERT_EQ(status, 0);
+      ASSERT_EQ(status, 0) << task;
     }
+  }
+
+  void ExpectTheSameNumbers(const std::string& alone) {
     EXPECT_FALSE(FileSystem::Posix().Stat(folder_ / "out1.safetensors").ok()) << "both wrote";
-    const auto one = SafetensorsFile::Open(FileSystem::Posix(), options.out);
+    const auto one = SafetensorsFile::Open(FileSystem::Posix(), alone);
     const auto two = SafetensorsFile::Open(FileSystem::Posix(), folder_ / "out0.safetensors");
     ASSERT_TRUE(one.ok() && two.ok());
     ASSERT_EQ((*one)->tensors().size(), (*two)->tensors().size());
@@ -151,6 +197,42 @@ TEST_F(TwoProcesses, OverAFile) { ExpectTheSameAsOne(folder_ / "rendezvous"); }
 
 TEST_F(TwoProcesses, OverTheLoopback) {
   ExpectTheSameAsOne("tcp://127.0.0.1:" + std::to_string(FreePort()));
+}
+
+TEST_F(TwoProcesses, ThatWereToldDifferentThingsBothStop) {
+  Both("differ", folder_ / "rendezvous");
+  EXPECT_FALSE(FileSystem::Posix().Stat(folder_ / "out0.safetensors").ok());
+}
+
+TEST_F(TwoProcesses, ResumeFromTheSameMomentOnly) {
+  TrainOptions options = Options(folder_.path());
+  options.out = folder_ / "alone.safetensors";
+  ASSERT_TRUE(Train(options, {}).ok());
+  Both("stop", folder_ / "first");
+  FileSystem& files = FileSystem::Posix();
+  const std::string path = folder_ / "out1.run.rank1/checkpoint";
+  auto checkpoint = LoadCheckpoint(files, path);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  ASSERT_EQ(checkpoint->counters.step, 2);
+  const auto save = [&] {
+    return SaveCheckpoint(files, path,
+                          {checkpoint->counters, checkpoint->description, checkpoint->values,
+                           checkpoint->first, checkpoint->second, checkpoint->best});
+  };
+  // Of another run with the same options, and of another step.
+  checkpoint->values[1] += 1;
+  ASSERT_TRUE(save().ok());
+  Both("refused", folder_ / "second");
+  checkpoint->values[1] -= 1;
+  checkpoint->counters.step = 1;
+  ASSERT_TRUE(save().ok());
+  Both("refused", folder_ / "third");
+  // What the message says to do.
+  const auto first = ReadWholeFile(files, folder_ / "out0.run/checkpoint", 1 << 26);
+  ASSERT_TRUE(first.ok()) << first.status().message();
+  ASSERT_TRUE(WriteWholeFile(files, path, *first).ok());
+  Both("resume", folder_ / "fourth");
+  ExpectTheSameNumbers(options.out);
 }
 
 TEST(ProcessGroup, OneAloneMeetsNobody) {
