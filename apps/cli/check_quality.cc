@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <iterator>
+#include <map>
 
 #include "cli/evaluating.h"
 #include "cli/interrupt.h"
@@ -11,6 +12,7 @@
 #include "eval/quality_gate.h"
 #include "eval/report.h"
 #include "link/gate.h"
+#include "text/quote.h"
 
 namespace kvlink::cli {
 namespace {
@@ -27,8 +29,27 @@ bool CanReplace(const std::string& path) {
   return IsWritable(path) && IsWritable(folder);
 }
 
+// Why what will be asked says too little to be recorded; empty: it does not.
+std::string TooFew(const QualityOptions& options, const std::vector<Example>& own) {
+  const std::string asked = " says too little: at least " + std::to_string(kGateQuestions) +
+                            " questions of each data set are asked";
+  if (options.limit > 0 && options.limit < kGateQuestions) {
+    return "--limit " + std::to_string(options.limit) + asked;
+  }
+  std::map<std::string, int64_t> counts;
+  for (const Example& e : own) ++counts[e.dataset];
+  for (const auto& [dataset, n] : counts) {
+    if (n < kGateQuestions) {
+      return "--data " + Quoted(dataset) + " with " + std::to_string(n) +
+             (n == 1 ? " question" : " questions") + asked;
+    }
+  }
+  return "";
+}
+
 // Decided before minutes of measuring are spent.
-Result<Recording> ChooseRecording(const QualityOptions& options, const std::string& links_path) {
+Result<Recording> ChooseRecording(const QualityOptions& options, const std::vector<Example>& own,
+                                  const std::string& links_path) {
   const bool asked = options.record.value_or(false);
   if (links_path.empty()) {
     if (asked) {
@@ -39,6 +60,10 @@ Result<Recording> ChooseRecording(const QualityOptions& options, const std::stri
     return Recording{false, "there is no link file to record it in"};
   }
   if (options.record && !*options.record) return Recording{false, "--no-record was given"};
+  if (const std::string why = TooFew(options, own); !why.empty()) {
+    if (asked) return FailedPrecondition("check: --record: " + why);
+    return Recording{false, why};
+  }
   if (!asked && options.limit > 0) {
     return Recording{false, "--limit left questions out; --record would record it all the same"};
   }
@@ -62,8 +87,9 @@ Result<std::vector<Example>> ReadOwn(const QualityOptions& options) {
   return own;
 }
 
-// kFailedPrecondition: the file is not the one that was measured.
+// kFailedPrecondition: too few questions were asked, or the file is not the one that was measured.
 Status Record(const GateResult& result, const std::string& path) {
+  if (!result.verdict.too_few.empty()) return FailedPrecondition(result.verdict.too_few);
   FileSystem& files = FileSystem::Posix();
   GateRecord record{.passed = result.verdict.passed,
                     .summary = result.verdict.summary,
@@ -87,22 +113,21 @@ void Print(const GateResult& result, const Recording& recording, Session& sessio
   const GateVerdict& verdict = result.verdict;
   const std::string& links = result.evaluation.engine.links_path;
   if (session.json()) {
-    Json json = {{"passed", verdict.passed},
-                 {"summary", verdict.summary},
-                 {"shortfall", verdict.shortfall},
-                 {"limits", {{"recovered", kGateRecovered}, {"f1", kGateF1}}},
-                 {"data", result.data},
-                 {"recorded", recording.why_not.empty()},
-                 {"why_not_recorded", recording.why_not}};
+    Json json = {
+        {"passed", verdict.passed},
+        {"summary", verdict.summary},
+        {"shortfall", verdict.shortfall},
+        {"limits", {{"recovered", kGateRecovered}, {"f1", kGateF1}, {"questions", kGateQuestions}}},
+        {"data", result.data},
+        {"recorded", recording.why_not.empty()},
+        {"why_not_recorded", recording.why_not}};
     json.update(ReportToJson(result.evaluation, result.report));
     json["warnings"] = session.warnings();
     PrintJson(json);
     return;
   }
   if (session.options().quiet) return;
-  Report report = result.report;
-  std::erase_if(report.differences, [](const Difference& d) { return d.method != "link"; });
-  std::string text = ReportText(report) + "\n";
+  std::string text = ReportText(result.report) + "\n";
   if (links.empty()) text += "measured  K = 0 and nothing trained: no link file is in use\n";
   text += "measured  " + verdict.summary + "\n";
   text += verdict.passed ? "passed\n" : "fell short: " + verdict.shortfall + "\n";
@@ -119,8 +144,8 @@ Result<int> RunQualityCheck(const QualityOptions& options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(gate.engine, session.MakeEngineOptions(/*read_only=*/false));
   gate.limit = options.limit;
   const std::string& links = gate.engine.links_path;
-  KVLINK_ASSIGN_OR_RETURN(Recording recording, ChooseRecording(options, links));
   KVLINK_ASSIGN_OR_RETURN(std::vector<Example> own, ReadOwn(options));
+  KVLINK_ASSIGN_OR_RETURN(Recording recording, ChooseRecording(options, own, links));
 
   CatchInterrupt();
   EvaluationBar bar(session);

@@ -18,7 +18,7 @@ namespace {
 struct EvalCommandOptions {
   std::vector<std::string> files;
   EvaluationOptions evaluation;
-  std::string methods = "none,full,reuse,link";
+  std::string methods;  // empty: DefaultMethods
   std::string gold_position = "shuffle";
   std::string out;
 };
@@ -27,11 +27,24 @@ const std::map<std::string, GoldPosition> kGoldPositions = {{"shuffle", GoldPosi
                                                             {"cycle", GoldPosition::kCycled},
                                                             {"every", GoldPosition::kEvery}};
 
+// Links with an adapter are measured by full attention with that adapter: it has learned the
+// answers' form, which the base model has not.
+Result<std::string> DefaultMethods(EngineOptions engine_options) {
+  if (engine_options.links_path.empty()) return std::string("none,full,reuse,link");
+  engine_options.store_path.clear();
+  KVLINK_ASSIGN_OR_RETURN(const auto engine, Engine::Open(engine_options));
+  return std::string(engine->model().has_adapter ? "none,full,full+adapter,reuse,link"
+                                                 : "none,full,reuse,link");
+}
+
 Result<int> RunEval(EvalCommandOptions options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
   EvaluationOptions& evaluation = options.evaluation;
   KVLINK_ASSIGN_OR_RETURN(evaluation.engine, session.MakeEngineOptions(/*read_only=*/false));
   evaluation.gold_position = kGoldPositions.at(options.gold_position);
+  if (options.methods.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(options.methods, DefaultMethods(evaluation.engine));
+  }
   KVLINK_ASSIGN_OR_RETURN(const std::vector<Method> methods, ParseMethods(options.methods));
   for (const Method& method : methods) evaluation.methods.push_back(method.name);
   ReadExamplesOptions reading;
@@ -95,10 +108,12 @@ void AddEvalCommand(CLI::App& app, Command* command) {
                   "Questions: JSON lines {question, answers, documents, gold}, or the layouts of "
                   "NaturalQuestions, HotpotQA, 2WikiMultiHopQA, MuSiQue, SQuAD; may be gzip'd")
       ->required();
-  sub->add_option("--methods", options->methods, "Methods to compare (docs/methods.md)")
+  sub->add_option(
+         "--methods", options->methods,
+         "Methods to compare (docs/methods.md) [none, full, full+adapter if the links have one, "
+         "reuse, link]")
       ->check([](const std::string& list) { return ParseMethods(list).status().message(); })
-      ->type_name("METHOD,...")
-      ->capture_default_str();
+      ->type_name("METHOD,...");
   sub->add_option("--block-links", evaluation.block_links_path,
                   "Link file of method block (K = 0, with an adapter of its own)")
       ->type_name("FILE");

@@ -6,6 +6,7 @@
 #include "cli/interrupt.h"
 #include "cli/places.h"
 #include "eval/report_table.h"
+#include "text/bounded_json.h"
 
 namespace kvlink::cli {
 namespace {
@@ -57,7 +58,7 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
   } else {
     KVLINK_ASSIGN_OR_RETURN(const std::string text,
                             ReadWholeFile(files, path, kMostDescriptionBytes));
-    const Json there = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    const Json there = Json::parse(BoundedJson(text), nullptr, /*allow_exceptions=*/false);
     for (const auto& [name, value] : description.items()) {
       if (there.is_object() && there.contains(name) && there[name] == value) continue;
       return FailedPrecondition(

@@ -4,6 +4,7 @@
 #include "cli/json_output.h"
 #include "cli/terminal.h"
 #include "model/safetensors.h"
+#include "text/bounded_json.h"
 
 namespace kvlink::cli {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 Json Field(const SafetensorsFile& file, std::string_view name) {
   const auto found = file.metadata().find(name);
   if (found == file.metadata().end()) return nullptr;
-  Json value = Json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+  Json value = Json::parse(BoundedJson(found->second), nullptr, /*allow_exceptions=*/false);
   return value.is_object() ? value : Json(nullptr);
 }
 

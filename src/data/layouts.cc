@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "data/random.h"
+#include "text/bounded_json.h"
 #include "text/quote.h"
 
 namespace kvlink {
@@ -465,6 +466,10 @@ std::string Reason(const json::exception& e) {
 Status ReadRecord(const RecordPlace& place, std::string_view record,
                   const ReadExamplesOptions& options, std::vector<Example>* examples) {
   const std::string where = place.path + ":" + std::to_string(place.line) + ": ";
+  if (BoundedJson(record).size() < record.size()) {
+    return InvalidArgument(where + "lists and objects within each other, deeper than " +
+                           std::to_string(kMaxJsonDepth));
+  }
   try {
     const json value = json::parse(record);
     if (!value.is_object()) {

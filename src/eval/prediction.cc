@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "text/bounded_json.h"
+
 namespace kvlink {
 namespace {
 
@@ -42,7 +44,8 @@ std::string ToJsonLine(const Prediction& p) {
 }
 
 Result<Prediction> PredictionFromJson(std::string_view line) {
-  const ordered_json json = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const ordered_json json =
+      ordered_json::parse(BoundedJson(line), nullptr, /*allow_exceptions=*/false);
   const auto wrong = [](std::string_view field) {
     return InvalidArgument("field \"" + std::string(field) + "\" is missing or of another kind");
   };

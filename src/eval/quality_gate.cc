@@ -78,41 +78,58 @@ Status PrepareOwn(std::vector<Example>* own) {
 double Score(const Row& row) { return row.f1.measured() ? row.f1.value : row.rouge_l.value; }
 const char* ScoreName(const Row& row) { return row.f1.measured() ? "F1" : "ROUGE-L"; }
 
+// Why a set says nothing about links; empty: it does.
+std::string WhyNotMeasured(const Row& none, const Row& best_full, const Row& link) {
+  if (!(none.gold_loss.value > best_full.gold_loss.value)) {
+    return Line(
+        "documents do not help this model (a gold answer's loss is %.3f nats a token without them "
+        "and %.3f with full attention), so that nothing can be measured",
+        none.gold_loss.value, best_full.gold_loss.value);
+  }
+  if (!link.recovered.measured() || !link.recovered.has_interval()) {
+    return "documents help too few of its questions for an interval around what is recovered, so "
+           "that nothing is measured";
+  }
+  return "";
+}
+
 // One data set's part of the verdict, and its figures.
 ordered_json JudgeSet(const Row& none, const Row& full, const Row* adapted, const Row& link,
                       GateVerdict* verdict) {
-  const Row& best_loss = adapted != nullptr ? *adapted : full;
-  const double worth = none.gold_loss.value - best_loss.gold_loss.value;
+  const std::string set = link.dataset + ": ";
+  const auto n = static_cast<long long>(link.n);
+  const std::string why = WhyNotMeasured(none, adapted != nullptr ? *adapted : full, link);
   const double best = std::max(Score(full), adapted != nullptr ? Score(*adapted) : 0.0);
-  const bool measures = worth > 0 && std::isfinite(link.recovered.value);
-  const bool recovers = measures && link.recovered.value >= kGateRecovered;
-  const bool answers = Score(link) >= kGateF1 * best;
-  if (measures) {
+  const bool recovers = why.empty() && link.recovered.value >= kGateRecovered;
+  const bool answers = best > 0 && Score(link) >= kGateF1 * best;
+  const bool enough = link.n >= kGateQuestions;
+  if (why.empty()) {
     Append(&verdict->summary,
-           link.dataset +
-               Line(": recovers %.3f of what documents are worth (95 %% interval %.3f to %.3f), %s "
-                    "%.3f against full attention's %.3f, %lld questions",
-                    link.recovered.value, link.recovered.low, link.recovered.high, ScoreName(link),
-                    Score(link), best, static_cast<long long>(link.n)));
+           set + Line("recovers %.3f of what documents are worth (95 %% interval %.3f to %.3f), %s "
+                      "%.3f against full attention's %.3f, %lld questions",
+                      link.recovered.value, link.recovered.low, link.recovered.high,
+                      ScoreName(link), Score(link), best, n));
   } else {
-    const std::string why =
-        link.dataset +
-        Line(
-            ": documents do not help this model (a gold answer's loss is %.3f nats a token "
-            "without them and %.3f with full attention), so that nothing can be measured",
-            none.gold_loss.value, best_loss.gold_loss.value);
-    Append(&verdict->summary, why);
-    Append(&verdict->shortfall, why);
+    Append(&verdict->summary, set + why);
+    Append(&verdict->shortfall, set + why);
   }
-  if (measures && !recovers) {
+  if (why.empty() && !recovers) {
     Append(&verdict->shortfall,
-           link.dataset + Line(": recovers %.4f of what documents are worth, %.2f is asked",
-                               link.recovered.value, kGateRecovered));
+           set + Line("recovers %.4f of what documents are worth, %.2f is asked",
+                      link.recovered.value, kGateRecovered));
   }
-  if (!answers) {
+  if (!(best > 0)) {
     Append(&verdict->shortfall,
-           link.dataset + Line(": %s %.3f, and %.2f of full attention's %.3f is asked",
-                               ScoreName(link), Score(link), kGateF1, best));
+           set + Line("full attention's %s is 0, so that no answers can be compared with it",
+                      ScoreName(link)));
+  } else if (!answers) {
+    Append(&verdict->shortfall, set + Line("%s %.3f, and %.2f of full attention's %.3f is asked",
+                                           ScoreName(link), Score(link), kGateF1, best));
+  }
+  if (!enough) {
+    Append(&verdict->too_few,
+           set + Line("%lld question%s, and at least %lld are asked", n, n == 1 ? "" : "s",
+                      static_cast<long long>(kGateQuestions)));
   }
   return {{"dataset", link.dataset},
           {"n", link.n},
@@ -126,7 +143,7 @@ ordered_json JudgeSet(const Row& none, const Row& full, const Row* adapted, cons
           {"em", ToJson(link.em)},
           {"rouge_l", ToJson(link.rouge_l)},
           {"best_full", best},
-          {"passed", recovers && answers}};
+          {"passed", recovers && answers && enough}};
 }
 
 }  // namespace
@@ -138,16 +155,15 @@ GateVerdict JudgeGate(const Report& report) {
     if (link.method != "link") continue;
     const Row* none = FindRow(report, link.dataset, "none");
     const Row* full = FindRow(report, link.dataset, "full");
-    // A mean over data sets decides nothing: each set has to pass.
-    const bool mean = link.dataset == "mean" || link.dataset.starts_with("mean of ");
-    if (mean || none == nullptr || full == nullptr) continue;
+    if (none == nullptr || full == nullptr) continue;
     sets.push_back(
         JudgeSet(*none, *full, FindRow(report, link.dataset, "full+adapter"), link, &verdict));
   }
   if (sets.empty()) verdict.shortfall = "nothing was measured";
+  if (!verdict.too_few.empty()) Append(&verdict.shortfall, verdict.too_few);
   verdict.passed = verdict.shortfall.empty();
   verdict.figures = ordered_json{
-      {"limits", {{"recovered", kGateRecovered}, {"f1", kGateF1}}},
+      {"limits", {{"recovered", kGateRecovered}, {"f1", kGateF1}, {"questions", kGateQuestions}}},
       {"max_tokens", kGateMaxTokens},
       {"sets", sets}}.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   return verdict;

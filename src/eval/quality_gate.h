@@ -17,6 +17,8 @@ namespace kvlink {
 // without).
 inline constexpr double kGateRecovered = 0.95;
 inline constexpr double kGateF1 = 0.95;
+// Fewer questions of a set say too little to pass, or to be recorded.
+inline constexpr int64_t kGateQuestions = 30;
 inline constexpr int32_t kGateMaxTokens = 32;
 
 struct GateOptions {
@@ -29,6 +31,7 @@ struct GateVerdict {
   bool passed = false;
   std::string summary;    // one line: what was measured
   std::string shortfall;  // one line: where it fell short of what; empty: it passed
+  std::string too_few;    // one line: the sets of too few questions; empty: it may be recorded
   std::string figures;    // a JSON object: the same in numbers, with intervals and limits
 };
 
@@ -41,8 +44,10 @@ struct GateResult {
   Report report;
 };
 
-// Pure. The report must hold none, full and link on each data set, and may hold full+adapter. A set
-// on which documents do not help even full attention measures nothing, and falls short.
+// Pure. The report must hold none, full and link on each data set, may hold full+adapter, and holds
+// no means over data sets: each set has to pass. A set falls short, too, where nothing can be
+// measured: documents do not help even full attention, or not surely enough for an interval; full
+// attention scores 0; or fewer than kGateQuestions were asked.
 GateVerdict JudgeGate(const Report& report);
 
 // Asks the built-in questions, and `own` (the user's, may be empty) beside them, by the methods

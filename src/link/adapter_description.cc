@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "link/refusal.h"
+#include "text/bounded_json.h"
 #include "text/quote.h"
 
 namespace kvlink {
@@ -68,7 +69,7 @@ Result<std::vector<int32_t>> ReadLayers(const json& list, int32_t model_layers) 
 }  // namespace
 
 Result<AdapterDescription> ReadDescription(std::string_view text, int32_t model_layers) {
-  const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const json object = json::parse(BoundedJson(text), nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) {
     return InvalidArgument(Mismatch(kField, "a JSON object", Quoted(text)));
   }

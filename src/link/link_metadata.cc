@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "link/refusal.h"
+#include "text/bounded_json.h"
 #include "text/quote.h"
 
 namespace kvlink {
@@ -14,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 Result<json> ReadObject(std::string_view field, std::string_view text) {
-  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  json object = json::parse(BoundedJson(text), nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) {
     return InvalidArgument(Mismatch(FieldName(field), "a JSON object", Quoted(text)));
   }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "retrieval/boundaries.h"
+#include "text/bounded_json.h"
 
 namespace kvlink {
 namespace {
@@ -48,6 +49,10 @@ std::string WithoutNul(std::string s) {
 }
 
 Result<JsonlDocument> ParseLine(const std::string& where, std::string_view line) {
+  if (BoundedJson(line).size() < line.size()) {
+    return InvalidArgument(where + "lists and objects within each other, deeper than " +
+                           std::to_string(kMaxJsonDepth));
+  }
   try {
     const json value = json::parse(line);
     if (!value.is_object()) {

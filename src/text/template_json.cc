@@ -5,6 +5,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "text/bounded_json.h"
 #include "text/quote.h"
 #include "text/template.h"
 
@@ -128,7 +129,7 @@ Result<PromptTemplate> FromObject(const json& object) {
 
 Result<PromptTemplate> TemplateFromJson(std::string_view text) {
   try {
-    return FromObject(json::parse(text));
+    return FromObject(json::parse(BoundedJson(text)));
   } catch (const json::parse_error& e) {
     return Wrong("not JSON at byte " + std::to_string(e.byte) + " of " +
                  std::to_string(text.size()) + "; expected one object");

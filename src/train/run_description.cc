@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "text/bounded_json.h"
 #include "text/quote.h"
 
 namespace kvlink {
@@ -77,8 +78,10 @@ std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::s
 }
 
 Status CheckSameRun(std::string_view before, std::string_view now) {
-  const ordered_json was = ordered_json::parse(before, nullptr, /*allow_exceptions=*/false);
-  const ordered_json is = ordered_json::parse(now, nullptr, /*allow_exceptions=*/false);
+  const ordered_json was =
+      ordered_json::parse(BoundedJson(before), nullptr, /*allow_exceptions=*/false);
+  const ordered_json is =
+      ordered_json::parse(BoundedJson(now), nullptr, /*allow_exceptions=*/false);
   if (!was.is_object() || !is.is_object()) return DataLoss("a run's description is no JSON object");
   const auto value = [](const ordered_json& json, const std::string& name) {
     if (!json.contains(name)) return std::string("not there");

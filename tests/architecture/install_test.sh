@@ -17,7 +17,7 @@ fail() {
 
 # The example and the prefix are all it gets: neither the sources nor the build are in reach of it.
 cp -r "$source/examples/link_two" "$work/example"
-"$cmake" -S "$work/example" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" \
+"$cmake" -G Ninja -S "$work/example" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" \
   -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE="$config" -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF
 "$cmake" --build "$work/build"
 

@@ -31,16 +31,17 @@ class Quality(harness.CliTest):
 
     def check(self, *words, code=1):
         """An untrained tiny model falls short: exit status 1, and one line that says so."""
-        words = ["check", "--quality", "--json", "--limit", "1", *words]
+        limit = [] if "--limit" in words else ["--limit", "1"]
+        words = ["check", "--quality", "--json", *limit, *words]
         return self.bad(*words, says="check: quality fell short: gate: ", code=code).json()
 
     def test_records_in_the_link_file(self):
-        report = self.check("--links", self.links, "--record")
+        report = self.check("--links", self.links, "--record", "--limit", "30")
         self.assertFalse(report["passed"])
         self.assertTrue(report["recorded"])
         self.assertEqual([row["method"] for row in report["rows"]], ["none", "full", "link"])
         for row in report["rows"]:
-            self.assertEqual(row["n"], 1)
+            self.assertEqual(row["n"], 30)
             self.assertIn("gold_loss", row["ci"])
         gate = gate_of(self.links)
         self.assertEqual([gate["passed"], gate["summary"], gate["data"]],
@@ -64,7 +65,7 @@ class Quality(harness.CliTest):
             run = self.bad(*words, "--links", links,
                            says=["a passed quality gate is required", "kvlink check --quality"])
             self.assertEqual(run.out, "")
-        self.check("--links", self.links, "--record")
+        self.check("--links", self.links, "--record", "--limit", "30")
         self.bad(*words, "--links", self.links, says="fell short")
         self.good(*words, "--links", "none", "--mode", "full")
         self.good(*words, "--links", "none", "--top-k", "0")
@@ -80,7 +81,8 @@ class Quality(harness.CliTest):
             file.write(struct.pack("<Q", len(text)) + text + rest)
 
     def test_says_why_it_is_not_recorded(self):
-        for words, why in ((["--links", self.links], "--limit left questions out"),
+        for words, why in ((["--links", self.links], "--limit 1 says too little: at least 30"),
+                           (["--links", self.links, "--limit", "30"], "--limit left questions out"),
                            (["--links", self.links, "--no-record"], "--no-record was given"),
                            (["--links", "none"], "there is no link file to record it in")):
             report = self.check(*words)
@@ -89,6 +91,9 @@ class Quality(harness.CliTest):
         self.assertIsNone(gate_of(self.links))
         text = self.kvlink("check", "--quality", "--limit", "1", "--links", "none").out
         self.assertIn("no link file is in use", text)
+        # Full attention against links, in pairs.
+        self.assertRegex(text, "full \u2212 link")
+        self.assertNotIn("nan", text)
         self.assertIn("\nfell short: gate: ", text)
         self.assertIn("\nnot recorded: there is no link file to record it in\n", text)
 
@@ -132,6 +137,11 @@ class Quality(harness.CliTest):
     def test_refusals(self):
         words = ["check", "--quality"]
         self.bad(*words, "--links", "none", "--record", says=["--record", "--links FILE"])
+        few = ["--links", self.links, "--record"]
+        self.bad(*words, *few, "--limit", "29", says="--limit 29 says too little: at least 30")
+        own = self.write("notes.jsonl", json.dumps(OWN) + "\n")
+        self.bad(*words, *few, "--data", own, says='"notes" with 1 question says too little')
+        self.assertIsNone(gate_of(self.links))
         self.bad(*words, "--data", self.dir / "nowhere", says="nowhere")
         bad = self.write("bad.jsonl", json.dumps({**OWN, "documents": []}) + "\n")
         self.bad(*words, "--data", bad, says="documents")

@@ -48,15 +48,13 @@ TEST(QualityGate, AsksForTheShareOfLossAndOfF1) {
   EXPECT_NE(f1.summary.find("0.940 to 0.980"), std::string::npos) << f1.summary;
 }
 
-TEST(QualityGate, EverySetHasToPassAndAMeanDecidesNothing) {
+TEST(QualityGate, EverySetHasToPass) {
   Report report;
   AddSet(&report, "gate", 1.0, 0.5);
   AddSet(&report, "own notes", 0.9, 0.5);
-  AddSet(&report, "mean", 0.1, 0.1);
   const GateVerdict verdict = JudgeGate(report);
   EXPECT_FALSE(verdict.passed);
   EXPECT_TRUE(verdict.shortfall.starts_with("own notes: ")) << verdict.shortfall;
-  EXPECT_EQ(verdict.shortfall.find("mean"), std::string::npos);
   const auto figures = nlohmann::json::parse(verdict.figures);
   ASSERT_EQ(figures["sets"].size(), 2u);
   EXPECT_TRUE(figures["sets"][0]["passed"]);
@@ -83,6 +81,44 @@ TEST(QualityGate, WhereDocumentsDoNotHelpNothingIsPassed) {
   EXPECT_FALSE(verdict.passed);
   EXPECT_NE(verdict.shortfall.find("documents do not help"), std::string::npos);
   EXPECT_FALSE(JudgeGate(Report()).passed);
+}
+
+TEST(QualityGate, WithoutAnIntervalNothingIsPassed) {
+  Report report;
+  AddSet(&report, "gate", 0.97, 0.5);
+  report.rows.back().recovered = Estimate(0.97);
+  const GateVerdict verdict = JudgeGate(report);
+  EXPECT_FALSE(verdict.passed);
+  EXPECT_TRUE(verdict.shortfall.starts_with("gate: documents help too few of its questions"))
+      << verdict.shortfall;
+  EXPECT_EQ(verdict.summary.find("nan"), std::string::npos) << verdict.summary;
+  report.rows.back().recovered = Estimate();
+  EXPECT_FALSE(JudgeGate(report).passed);
+}
+
+TEST(QualityGate, WhereFullAttentionScoresNothingNothingIsPassed) {
+  Report report;
+  AddSet(&report, "gate", 0.97, 0);
+  for (Row& row : report.rows) row.f1 = Estimate(0);
+  const GateVerdict verdict = JudgeGate(report);
+  EXPECT_FALSE(verdict.passed);
+  EXPECT_EQ(verdict.shortfall,
+            "gate: full attention's F1 is 0, so that no answers can be compared with it");
+}
+
+TEST(QualityGate, FewQuestionsPassNothing) {
+  Report report;
+  AddSet(&report, "gate", 1, 0.5);
+  AddSet(&report, "own notes", 1, 0.5);
+  for (Row& row : report.rows) row.n = row.dataset == "gate" ? 30 : 29;
+  GateVerdict verdict = JudgeGate(report);
+  EXPECT_FALSE(verdict.passed);
+  EXPECT_EQ(verdict.too_few, "own notes: 29 questions, and at least 30 are asked");
+  EXPECT_EQ(verdict.shortfall, verdict.too_few);
+  for (Row& row : report.rows) row.n = 30;
+  verdict = JudgeGate(report);
+  EXPECT_TRUE(verdict.passed) << verdict.shortfall;
+  EXPECT_EQ(verdict.too_few, "");
 }
 
 TEST(QualityGate, OwnExamplesMustBeQuestionsOverDocuments) {

@@ -202,6 +202,20 @@ TEST_P(LinkFileRefusalTest, NamesFieldExpectedAndFound) {
   ExpectRefused(parts, GetParam().code, GetParam().parts);
 }
 
+// The JSON library would walk it recursively, which no stack holds.
+TEST_F(LinkFileTest, DeepJsonIsRefused) {
+  constexpr int kDepth = 200000;
+  const std::string deep = std::string(kDepth, '[') + std::string(kDepth, ']');
+  for (const char* field : {"gate", "provenance", "adapter", "template", "token_ids"}) {
+    Parts parts = SmallParts();
+    if (field == std::string("token_ids")) parts.tensors.clear();
+    for (const std::string& value : {deep, R"({"summary":)" + deep + "}"}) {
+      parts.metadata[field] = value;
+      ExpectRefused(parts, StatusCode::kInvalidArgument, {field});
+    }
+  }
+}
+
 constexpr StatusCode kBad = StatusCode::kInvalidArgument;
 constexpr StatusCode kPrecondition = StatusCode::kFailedPrecondition;
 
