@@ -413,7 +413,7 @@ TEST_F(Run, OptionsOutOfRangeNameTheirFlag) {
   ExpectRefused("--batch: at least 1 expected, 0 found");
   options_ = good;
   options_.epochs = -0.5;
-  ExpectRefused("--epochs: a number above 0 expected, -0.5 found");
+  ExpectRefused("--epochs: a number above 0, at most 1000000 expected, -0.5 found");
   options_ = good;
   options_.valid.clear();
   options_.patience = 1;
