@@ -150,6 +150,10 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   std::optional<Result<KeptAnswer>> kept;  // none: not asked for, or the answer was stopped
   const auto keep = [&] {
     if (keeping == nullptr || Interrupted()) return;
+    if (answer->finish_reason == "length") {
+      session.Warn("--keep-answer: the answer ended at --max-tokens " +
+                   std::to_string(request.max_tokens) + " and is kept unfinished");
+    }
     kept = KeepAnswer(answer->text, options.answer_title, *engine, *keeping);
   };
   if (session.json()) {

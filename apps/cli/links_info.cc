@@ -45,7 +45,7 @@ Result<int> PrintLinksInfo(const std::string& path, Session& session) {
   }
   std::string out;
   const auto line = [&out](const std::string& label, const std::string& value) {
-    out += label + std::string(label.size() < 14 ? 14 - label.size() : 1, ' ') +
+    out += Printable(label, false) + std::string(label.size() < 14 ? 14 - label.size() : 1, ' ') +
            Printable(value, false) + "\n";
   };
   // Values as they stand in the file: the file is anybody's.

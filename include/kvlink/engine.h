@@ -160,8 +160,8 @@ class Engine {
   // Encodes a document alone and keeps its block. A document of the same tokens is encoded once.
   virtual Result<Encoded> Encode(const Document& document) = 0;
   // Answers. Documents without a block are encoded first (and kept).
-  // kInvalidArgument: the question is empty or longer than the context; kUnsupported: the model
-  // cannot be linked; kResourceExhausted: strict, and the documents do not fit;
+  // kInvalidArgument: the question is empty; kUnsupported: the model
+  // cannot be linked; kResourceExhausted: longer than the context (strict, or without documents);
   // kFailedPrecondition: require_gate, and the gate was not passed (or measured another method).
   virtual Result<Answer> Ask(const Request& request, const TextSink& sink = {}) = 0;
 

@@ -34,7 +34,7 @@ struct BenchReport {
 struct BenchOptions {
   bool quick = false;             // fewer runs, no 2,048-token prefill
   std::vector<std::string> only;  // keys; empty: all
-  std::string link_file;          // timed too, as ttft_link_file_ms; empty: none
+  std::string link_file;          // timed too, as ttft_link_file_ms, or warned of; empty: none
 };
 
 Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& bench,

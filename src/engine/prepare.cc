@@ -99,7 +99,7 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
     documents += static_cast<int64_t>(d.size()) + links;
   }
   if (need - documents > context) {
-    return InvalidArgument(
+    return ResourceExhausted(
         figures + (documents > 0 ? ", even without documents" : "") +
         ": shorten the question or lower max_tokens (" + std::to_string(request.max_tokens) + ")" +
         (prompt->gold.empty() ? ""
@@ -138,7 +138,9 @@ Status EngineImpl::CheckGate(const Prompt& prompt) const {
         method.name);
   }
   if (summary_.why_not_gated.empty()) return {};
-  const bool says_how = summary_.why_not_gated.ends_with("kvlink check --quality");
+  const Links* links = model_->links();
+  // Where links were not measured, the reason says how to do it.
+  const bool says_how = links != nullptr && !links->gate.measured;
   return FailedPrecondition(
       "refused, as a passed quality gate is required: " + summary_.why_not_gated +
       (says_how ? "" : "; measure links with: kvlink check --quality") +

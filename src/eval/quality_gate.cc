@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "eval/gate_set.h"
+#include "text/quote.h"
 
 namespace kvlink {
 namespace {
@@ -49,27 +50,20 @@ void Append(std::string* line, const std::string& part) {
   *line += (line->empty() ? "" : "; ") + part;
 }
 
-// A data set's name comes from a file, and goes into one printable line.
-std::string PrintableName(std::string name) {
-  std::replace_if(
-      name.begin(), name.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-  return name;
-}
-
 // Named apart from the built-in ones and from each other, whatever their files call them.
 Status PrepareOwn(std::vector<Example>* own) {
   for (size_t i = 0; i < own->size(); ++i) {
     Example& e = (*own)[i];
     if (e.question.empty() || e.documents.empty() || e.answers.empty()) {
-      return InvalidArgument("example " + e.id + " of " + e.dataset + ": it has no " +
+      return InvalidArgument("example " + PrintableLine(e.id) + " of " + PrintableLine(e.dataset) +
+                             ": it has no " +
                              (e.question.empty()    ? "question"
                               : e.documents.empty() ? "documents"
                                                     : "answer") +
                              "; the gate asks questions over documents whose answers are known");
     }
     e.id = "own " + std::to_string(i) + " " + e.id;
-    e.dataset = "own " + PrintableName(e.dataset);
+    e.dataset = "own " + PrintableLine(e.dataset);
   }
   return {};
 }

@@ -1,7 +1,6 @@
 // The gate as JSON. Exceptions of nlohmann::json are off here.
 #include "link/link_metadata.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -24,10 +23,7 @@ Result<json> ReadObject(std::string_view field, std::string_view text) {
 
 // People read the summary on a terminal, which control characters can steer.
 Status CheckSummary(std::string_view summary) {
-  const bool plain = std::all_of(summary.begin(), summary.end(), [](char c) {
-    return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
-  });
-  if (plain) return {};
+  if (IsPrintableLine(summary)) return {};
   return InvalidArgument(
       Mismatch("metadata \"gate\": field \"summary\"", "one printable line", Quoted(summary)));
 }

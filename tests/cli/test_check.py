@@ -1,5 +1,7 @@
 """`check` and `bench` on a tiny model, and `ask --compare`: they run, and their JSON has its keys."""
 
+import pathlib
+
 import harness
 
 
@@ -32,6 +34,16 @@ class Check(harness.CliTest):
         self.assertEqual(report["machine"]["threads"], 1)
         only = self.good("bench", "--json", "--quick", "--only", "decode").json()
         self.assertEqual(list(only["best"]), ["decode"])
+
+    def test_bench_outlives_a_damaged_link_file_beside_the_model(self):
+        links = pathlib.Path(self.model.removesuffix(".gguf") + ".links.safetensors")
+        links.write_bytes(b"damaged")
+        try:
+            run = self.good("bench", "--json", "--quick", "--only", "decode,ttft_link_file_ms")
+        finally:
+            links.unlink()
+        self.assertEqual(list(run.json()["best"]), ["decode"])
+        self.assertIn("warning: ttft_link_file_ms was not measured: ", run.err)
 
     def test_compare(self):
         self.index(self.write_notes())

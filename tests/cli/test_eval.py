@@ -209,6 +209,17 @@ class Eval(EvalTest):
         path = self.write("only.jsonl", jsonl([long]))
         self.bad("eval", path, "--methods", "link", says=["example q3", "context has 4096"])
 
+    def test_a_question_or_gold_answer_beyond_the_context_is_left_out(self):
+        asks = {**question(3), "question": "who? " * 2000}
+        gold = {**question(4), "answers": ["lime and bees " * 900]}
+        path = self.write("long.jsonl", jsonl([question(0), asks, gold, question(1)]))
+        report = self.good("eval", path, "--methods", "none,link", "--max-tokens", "2",
+                           "--json").json()
+        self.assertEqual([row["n"] for row in report["rows"]], [2, 2])
+        self.assertEqual(len(report["left_out"]), 2)
+        self.assertIn("example q3 of facts by method none: ", report["left_out"][0])
+        self.assertIn("shorten the gold answer", report["left_out"][1])
+
     def test_no_examples(self):
         for name, contents in (("empty.jsonl", ""), ("blank.jsonl", "\n\n"), ("none.json", "[]")):
             self.bad("eval", self.write(name, contents), says=name)

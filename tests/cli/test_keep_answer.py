@@ -44,6 +44,11 @@ class KeepAnswer(harness.CliTest):
         self.assertEqual(critique["usage"]["linked_tokens"],
                          kept["tokens"] + critique["documents"][0]["tokens"])
 
+    def test_says_that_an_answer_was_cut(self):
+        answer, _ = self.keep()
+        self.assertIn("--keep-answer: the answer ended at --max-tokens 8 and is kept unfinished",
+                      answer["warnings"])
+
     def test_equals_the_document_that_index_makes(self):
         answer, kept = self.keep("--answer-title", "Draft")
         before = planes(self.store)

@@ -1,6 +1,8 @@
 """Model files: finding, describing, adding them; every kind that is refused."""
 
+import json
 import pathlib
+import struct
 
 import harness
 
@@ -80,6 +82,20 @@ class Model(harness.CliTest):
                 self.bad("model", "add", path, says=str(path))
                 self.bad("index", notes, "--model", path, says=str(path))
         self.assertEqual(self.good("model", "list", "--json").json()["models"], [])
+
+    def test_info_of_links_shows_no_control_characters(self):
+        links = pathlib.Path(harness.write_links(self.model, self.dir / "odd.safetensors", k=1))
+        image = links.read_bytes()
+        length, = struct.unpack_from("<Q", image)
+        header = json.loads(image[8:8 + length])
+        header["__metadata__"]["provenance"] = '{"a\\u001b[2J": "\\u009b", "b\\u009b2J": 1}'
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        links.write_bytes(struct.pack("<Q", len(text)) + text + image[8 + length:])
+        out = self.good("model", "info", links).out
+        self.assertIn("  a [2J", out)
+        self.assertIn("  b 2J", out)
+        self.assertNotRegex(out, "[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
     def test_no_model_says_how_to_get_one(self):
         self.bad("index", self.write_notes(), env={"KVLINK_MODEL": None},

@@ -315,6 +315,8 @@ TEST(Readers, FaultsAreToldInOneLine) {
       {good + "\n" + good.substr(0, 30) + "\n" + good,
        f + ":2: a JSON object expected, found what is not JSON: ..."},
       {"nonsense", f + ":1: a JSON object expected, found what is not JSON: ..."},
+      {R"({"question":)" + std::string(99999, '[') + std::string(99999, ']') + "}",
+       f + ":1: lists and objects within each other, deeper than 64"},
       {"[1]", f + ":1: a JSON object expected, number found"},
       {"[\n" + good + "\n" + good + "]", f + ":3: \",\" or \"]\" after an element of the array "
                                              "expected, \"{\"question\":\"q\",\"ans\" "

@@ -179,6 +179,7 @@ TEST(ReadSource, JsonlGivesADocumentALine) {
 
 TEST(ReadSource, JsonlNamesTheLineThatIsWrong) {
   const std::string good = "{\"text\": \"x\"}\n";
+  const std::string deep = "{\"a\":" + std::string(99999, '[') + std::string(99999, ']') + "}";
   const struct {
     std::string_view line, expected;
   } cases[] = {
@@ -187,6 +188,7 @@ TEST(ReadSource, JsonlNamesTheLineThatIsWrong) {
       {"[1]", "line 2: an object"},
       {"{\"title\": \"x\"}", "line 2: there is no \"text\""},
       {"{\"text\": 5}", "line 2: \"text\" must be a string, number found"},
+      {deep, "line 2: lists and objects within each other, deeper than 64"},
       {"{\"title\": [], \"text\": \"\"}", "line 2: \"title\" must be a string, array found"},
   };
   for (const auto& c : cases) {
