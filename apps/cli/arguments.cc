@@ -125,7 +125,16 @@ Arguments ParseArguments(int argc, const char* const* argv) {
   } catch (const CLI::Success& help) {
     app.exit(help);
   } catch (const CLI::ConfigError& e) {
-    console.Line("kvlink: configuration file: " + Printable(OneLine(e.what()), false));
+    // CLI11 names the key as the last word, and neither the file nor what it could be.
+    const std::string what = OneLine(e.what());
+    const std::string unknown = "INI was not able to parse ";
+    const std::string path = app.get_config_ptr()->as<std::string>();
+    console.Line("kvlink: configuration file " + Printable(path, false) + ": " +
+                 Printable(what.starts_with(unknown)
+                               ? "there is no setting '" + what.substr(unknown.size()) +
+                                     "'; settings are the options of kvlink --help without dashes"
+                               : what,
+                           false));
     arguments.exit_status = 2;
   } catch (const CLI::RequiredError& e) {
     // CLI11 misses the command before it looks at the word that stands in its place.

@@ -91,8 +91,10 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
   const int64_t context = summary_.context_tokens;
   int64_t need = static_cast<int64_t>(prompt->plan.tokens.size()) + prompt->answer_tokens;
   if (need <= context) return {};
-  const std::string figures = "prompt and answer need " + std::to_string(need) +
-                              " tokens and the model's context has " + std::to_string(context);
+  const auto figures = [&](int64_t tokens) {
+    return "prompt and answer need " + std::to_string(tokens) +
+           " tokens and the model's context has " + std::to_string(context);
+  };
   const int64_t links = method.layout == Layout::kLinked ? model_->k() : 0;
   int64_t documents = 0;  // tokens of documents and their links
   for (const std::vector<int32_t>& d : prompt->documents) {
@@ -100,14 +102,14 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
   }
   if (need - documents > context) {
     return ResourceExhausted(
-        figures + (documents > 0 ? ", even without documents" : "") +
+        figures(need - documents) + (documents > 0 ? ", even without documents" : "") +
         ": shorten the question or lower max_tokens (" + std::to_string(request.max_tokens) + ")" +
         (prompt->gold.empty() ? ""
                               : ", or shorten the gold answer (" +
                                     std::to_string(prompt->gold.size()) + " tokens)"));
   }
   if (request.strict) {
-    return ResourceExhausted(figures + ": give fewer documents (" +
+    return ResourceExhausted(figures(need) + ": give fewer documents (" +
                              std::to_string(prompt->documents.size()) +
                              " were given) or let them be dropped");
   }

@@ -62,7 +62,7 @@ class Arguments(harness.CliTest):
 
     def test_configuration_file_mistakes(self):
         path = self.write("config.toml", "stor = 1\n")
-        self.bad("--config", path, "version", code=2, says=["configuration file", "stor"])
+        self.bad("--config", path, "version", code=2, says=["configuration file " + str(path), "there is no setting 'stor'"])
         self.bad("--config", self.dir / "none.toml", "version", code=2, says="none.toml")
 
     def test_configuration_file_sets_command_options_without_choosing_the_command(self):
