@@ -60,8 +60,8 @@ void PrintTable(const BenchReport& report) {
 
 Result<int> RunBenchCommand(BenchOptions bench, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(EngineOptions options, session.MakeEngineOptions(false));
-  // Figures compare over models: without links, unless some were asked for. Those that answers would
-  // use have a figure of their own.
+  // Figures compare over models: without links, unless some were asked for. Those that answers
+  // would use have a figure of their own.
   if (!session.links_named()) bench.link_file = std::exchange(options.links_path, "");
   const bool show_steps = session.chatty();
   Console& console = session.console();

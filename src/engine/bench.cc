@@ -286,7 +286,8 @@ Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& b
     return bench.only.empty() ||
            std::find(bench.only.begin(), bench.only.end(), key) != bench.only.end();
   };
-  const auto time_links = [&](std::string key, std::unique_ptr<LinkableModel> model) -> Status {
+  const auto time_links = [&](const std::string& key,
+                              std::unique_ptr<LinkableModel> model) -> Status {
     KVLINK_ASSIGN_OR_RETURN(const Stage stage, SetUp(std::move(model), options));
     return Bench(stage.engine.get(), stage.warm, stage.folder->path(), bench, &report, progress)
         .TimeToFirstToken(key);

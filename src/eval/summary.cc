@@ -113,7 +113,6 @@ Estimate Recovered(const std::vector<double>& none, const std::vector<double>& f
       kept += none[q] - method[q];
       worth += none[q] - full[q];
     }
-    const double ratio = kept / worth;
     if (r == 0) {
       if (!(worth > 0)) return {};
       share = kept / worth;
