@@ -1,14 +1,12 @@
 #include "cli/check_quality.h"
 
 #include <filesystem>
-#include <iterator>
 #include <map>
 
 #include "cli/evaluating.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/places.h"
-#include "data/readers.h"
 #include "eval/quality_gate.h"
 #include "eval/report.h"
 #include "link/gate.h"
@@ -75,18 +73,6 @@ Result<Recording> ChooseRecording(const QualityOptions& options, const std::vect
   return Recording{true, ""};
 }
 
-Result<std::vector<Example>> ReadOwn(const QualityOptions& options) {
-  ReadExamplesOptions reading;
-  reading.limit = options.limit;
-  std::vector<Example> own;
-  for (const std::string& file : options.data) {
-    KVLINK_ASSIGN_OR_RETURN(std::vector<Example> read,
-                            ReadExamples(FileSystem::Posix(), file, reading));
-    std::move(read.begin(), read.end(), std::back_inserter(own));
-  }
-  return own;
-}
-
 // kFailedPrecondition: too few questions were asked, or the file is not the one that was measured.
 Status Record(const GateResult& result, const std::string& path) {
   if (!result.verdict.too_few.empty()) return FailedPrecondition(result.verdict.too_few);
@@ -144,7 +130,9 @@ Result<int> RunQualityCheck(const QualityOptions& options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(gate.engine, session.MakeEngineOptions(/*read_only=*/false));
   gate.limit = options.limit;
   const std::string& links = gate.engine.links_path;
-  KVLINK_ASSIGN_OR_RETURN(std::vector<Example> own, ReadOwn(options));
+  ReadExamplesOptions reading;
+  reading.limit = options.limit;
+  KVLINK_ASSIGN_OR_RETURN(std::vector<Example> own, ReadQuestions(options.data, reading));
   KVLINK_ASSIGN_OR_RETURN(Recording recording, ChooseRecording(options, own, links));
 
   CatchInterrupt();

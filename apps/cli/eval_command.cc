@@ -49,12 +49,7 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
   for (const Method& method : methods) evaluation.methods.push_back(method.name);
   ReadExamplesOptions reading;
   reading.squad_seed = evaluation.seed;
-  std::vector<Example> examples;
-  for (const std::string& file : options.files) {
-    KVLINK_ASSIGN_OR_RETURN(std::vector<Example> read,
-                            ReadExamples(FileSystem::Posix(), file, reading));
-    std::move(read.begin(), read.end(), std::back_inserter(examples));
-  }
+  KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples, ReadQuestions(options.files, reading));
   examples = ArrangeExamples(std::move(examples), evaluation);
   KVLINK_ASSIGN_OR_RETURN(const Json description, DescribeEvaluation(evaluation, options.files));
   KVLINK_ASSIGN_OR_RETURN(PredictionLog log, OpenEvaluationLog(options.out, description));

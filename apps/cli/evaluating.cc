@@ -1,5 +1,7 @@
 #include "cli/evaluating.h"
 
+#include <iterator>
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -21,6 +23,17 @@ Result<std::string> FileHash(const std::string& path) {
 Json NumberOrNull(const Estimate& e) { return e.measured() ? Json(e.value) : Json(); }
 
 }  // namespace
+
+Result<std::vector<Example>> ReadQuestions(const std::vector<std::string>& files,
+                                           const ReadExamplesOptions& reading) {
+  std::vector<Example> examples;
+  for (const std::string& file : files) {
+    KVLINK_ASSIGN_OR_RETURN(std::vector<Example> read,
+                            ReadExamples(FileSystem::Posix(), file, reading));
+    std::move(read.begin(), read.end(), std::back_inserter(examples));
+  }
+  return examples;
+}
 
 Result<Json> DescribeEvaluation(const EvaluationOptions& options,
                                 const std::vector<std::string>& files) {
@@ -58,7 +71,7 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
   } else {
     KVLINK_ASSIGN_OR_RETURN(const std::string text,
                             ReadWholeFile(files, path, kMostDescriptionBytes));
-    const Json there = Json::parse(BoundedJson(text), nullptr, /*allow_exceptions=*/false);
+    const Json there = ParseBoundedJson<Json>(text);
     for (const auto& [name, value] : description.items()) {
       if (there.is_object() && there.contains(name) && there[name] == value) continue;
       return FailedPrecondition(

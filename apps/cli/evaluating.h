@@ -6,10 +6,15 @@
 
 #include "cli/json_output.h"
 #include "cli/session.h"
+#include "data/readers.h"
 #include "eval/evaluation.h"
 #include "eval/summary.h"
 
 namespace kvlink::cli {
+
+// The examples of all files, in their order.
+Result<std::vector<Example>> ReadQuestions(const std::vector<std::string>& files,
+                                           const ReadExamplesOptions& reading);
 
 // What decides an evaluation's numbers, but for the methods: a folder holds one evaluation.
 Result<Json> DescribeEvaluation(const EvaluationOptions& options,

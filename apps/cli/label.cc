@@ -15,7 +15,7 @@ std::string LabelOf(const SourceDocument& document) {
 }
 
 std::optional<SourceDocument> ParseLabel(std::string_view label) {
-  const Json json = Json::parse(BoundedJson(label), nullptr, /*allow_exceptions=*/false);
+  const Json json = ParseBoundedJson<Json>(label);
   if (!json.is_object()) return std::nullopt;
   const auto is_text = [&](const char* key) { return json.contains(key) && json[key].is_string(); };
   const auto is_number = [&](const char* key) {

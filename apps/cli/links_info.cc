@@ -13,7 +13,7 @@ namespace {
 Json Field(const SafetensorsFile& file, std::string_view name) {
   const auto found = file.metadata().find(name);
   if (found == file.metadata().end()) return nullptr;
-  Json value = Json::parse(BoundedJson(found->second), nullptr, /*allow_exceptions=*/false);
+  Json value = ParseBoundedJson<Json>(found->second);
   return value.is_object() ? value : Json(nullptr);
 }
 

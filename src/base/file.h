@@ -61,6 +61,11 @@ class FileSystem {
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path, int64_t timeout_ms) = 0;
 };
 
+// "b.json" of "a/b.json".
+inline std::string_view FileNameOf(std::string_view path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
+
 // The whole of a file that is small by nature; kInvalidArgument above max_bytes.
 Result<std::string> ReadWholeFile(FileSystem& files, const std::string& path, int64_t max_bytes);
 // Temporary file beside `path`, fsync, rename, fsync of the directory.

@@ -20,7 +20,7 @@ constexpr std::string_view kSpaces = " \t\r\n";
 
 // The file's name without folders and the endings that say how it is packed and written.
 std::string Stem(std::string_view path) {
-  std::string_view name = path.substr(path.find_last_of('/') + 1);
+  std::string_view name = FileNameOf(path);
   for (const std::string_view ending : {".gz", ".jsonl", ".ndjson", ".json", ".txt", ".md"}) {
     if (name.size() > ending.size() && name.ends_with(ending)) name.remove_suffix(ending.size());
   }

@@ -44,8 +44,7 @@ std::string ToJsonLine(const Prediction& p) {
 }
 
 Result<Prediction> PredictionFromJson(std::string_view line) {
-  const ordered_json json =
-      ordered_json::parse(BoundedJson(line), nullptr, /*allow_exceptions=*/false);
+  const ordered_json json = ParseBoundedJson<ordered_json>(line);
   const auto wrong = [](std::string_view field) {
     return InvalidArgument("field \"" + std::string(field) + "\" is missing or of another kind");
   };

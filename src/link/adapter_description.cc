@@ -69,7 +69,7 @@ Result<std::vector<int32_t>> ReadLayers(const json& list, int32_t model_layers) 
 }  // namespace
 
 Result<AdapterDescription> ReadDescription(std::string_view text, int32_t model_layers) {
-  const json object = json::parse(BoundedJson(text), nullptr, /*allow_exceptions=*/false);
+  const json object = ParseBoundedJson<json>(text);
   if (!object.is_object()) {
     return InvalidArgument(Mismatch(kField, "a JSON object", Quoted(text)));
   }

@@ -45,8 +45,7 @@ Sha256Digest LinksContentHash(const SafetensorsFile& file) {
 }
 
 Result<std::string> SignedGate(const GateRecord& record) {
-  const json figures =
-      json::parse(BoundedJson(record.figures), nullptr, /*allow_exceptions=*/false);
+  const json figures = ParseBoundedJson<json>(record.figures);
   if (!figures.is_object()) {
     return InvalidArgument("the gate's figures must be a JSON object; found " + record.figures);
   }
@@ -67,7 +66,7 @@ Result<std::string> SignedGate(const GateRecord& record) {
 }
 
 Status VerifyGate(std::string_view gate, const Sha256Digest& model, const Sha256Digest& links) {
-  const json object = json::parse(BoundedJson(gate), nullptr, /*allow_exceptions=*/false);
+  const json object = ParseBoundedJson<json>(gate);
   const auto text = [&](const char* name) {
     const auto at = object.find(name);
     return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();

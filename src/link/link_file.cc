@@ -158,7 +158,7 @@ class LinkReader {
   }
 
   Status ReadIds(const std::string& text, Links* links) {
-    const json list = json::parse(BoundedJson(text), nullptr, /*allow_exceptions=*/false);
+    const json list = ParseBoundedJson<json>(text);
     const auto vocab = static_cast<uint64_t>(config_.vocab);
     bool good = list.is_array() && !list.empty() && list.size() % links->k == 0 &&
                 list.size() / links->k <= kMaxLinkSlots;

@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 Result<json> ReadObject(std::string_view field, std::string_view text) {
-  json object = json::parse(BoundedJson(text), nullptr, /*allow_exceptions=*/false);
+  json object = ParseBoundedJson<json>(text);
   if (!object.is_object()) {
     return InvalidArgument(Mismatch(FieldName(field), "a JSON object", Quoted(text)));
   }

@@ -22,14 +22,10 @@ void PadTo(std::string* bytes, uint64_t alignment) {
   bytes->append((alignment - bytes->size() % alignment) % alignment, '\0');
 }
 
-// How many bytes the tensors take, padding included.
-uint64_t TensorBytes(const GgufFile& source, DType dtype, uint64_t alignment) {
-  uint64_t bytes = 0;
-  for (const TensorInfo& t : source.tensors()) {
-    bytes += static_cast<uint64_t>(t.elements()) * (TypeOf(t, dtype) == GgmlType::kBF16 ? 2 : 4);
-    bytes = (bytes + alignment - 1) / alignment * alignment;
-  }
-  return bytes;
+// How many bytes a tensor takes, padding included.
+uint64_t BytesOf(const TensorInfo& tensor, DType dtype, uint64_t alignment) {
+  const int64_t size = TypeOf(tensor, dtype) == GgmlType::kBF16 ? 2 : 4;
+  return static_cast<uint64_t>(RoundUp(tensor.elements() * size, static_cast<int64_t>(alignment)));
 }
 
 // Magic to the last tensor's entry. The keys are the source's bytes.
@@ -58,11 +54,9 @@ Result<std::string> Header(FileSystem& files, const GgufFile& source, DType dtyp
     for (auto size = t.shape.rbegin(); size != t.shape.rend(); ++size) {
       AppendValue(&out, static_cast<uint64_t>(*size));
     }
-    const GgmlType type = TypeOf(t, dtype);
-    AppendValue(&out, static_cast<uint32_t>(type));
+    AppendValue(&out, static_cast<uint32_t>(TypeOf(t, dtype)));
     AppendValue(&out, offset);
-    offset += static_cast<uint64_t>(t.elements()) * (type == GgmlType::kBF16 ? 2 : 4);
-    offset = (offset + alignment - 1) / alignment * alignment;
+    offset += BytesOf(t, dtype, alignment);
   }
   PadTo(&out, alignment);
   return out;
@@ -79,7 +73,9 @@ Status WriteGgufCopy(FileSystem& files, const GgufFile& source, const std::strin
   }());
   KVLINK_ASSIGN_OR_RETURN(std::string out, Header(files, source, dtype, alignment));
   // Grown step by step, the string would take twice the model for a moment.
-  out.reserve(out.size() + TensorBytes(source, dtype, alignment));
+  uint64_t bytes = out.size();
+  for (const TensorInfo& t : source.tensors()) bytes += BytesOf(t, dtype, alignment);
+  out.reserve(bytes);
   for (const TensorInfo& t : source.tensors()) {
     const std::vector<float> numbers = values(t);
     if (static_cast<int64_t>(numbers.size()) != t.elements()) {

@@ -12,4 +12,11 @@ inline constexpr int kMaxJsonDepth = 64;  // lists and objects within each other
 // Pure; does not check that the text is JSON.
 std::string_view BoundedJson(std::string_view text);
 
+// As nlohmann's Json::parse, of a bounded text and without exceptions: what is no JSON, or nests
+// too deep, is_discarded().
+template <class Json>
+Json ParseBoundedJson(std::string_view text) {
+  return Json::parse(BoundedJson(text), nullptr, /*allow_exceptions=*/false);
+}
+
 }  // namespace kvlink

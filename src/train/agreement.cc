@@ -1,7 +1,5 @@
 #include "train/agreement.h"
 
-#include <torch/utils.h>
-
 #include <span>
 #include <string>
 #include <vector>
@@ -13,13 +11,6 @@ namespace {
 
 double Low(uint64_t hash) { return static_cast<double>(static_cast<uint32_t>(hash)); }
 double High(uint64_t hash) { return static_cast<double>(hash >> 32); }
-
-// REQUIRES: whole numbers below 2^53 / processes, so that no sum is rounded
-std::vector<double> Sums(ProcessGroup* group, const std::vector<double>& mine) {
-  at::Tensor all = torch::tensor(mine, at::kDouble);
-  group->Sum(&all);
-  return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
-}
 
 }  // namespace
 
@@ -33,6 +24,7 @@ RunPlace PlaceOf(std::string_view description, int64_t step, int64_t adam_steps,
 
 Status CheckAllAgree(ProcessGroup* group, const Status& opened, const RunPlace& mine) {
   if (group->size() == 1) return opened;
+  // Whole numbers below 2^53 / processes: no sum is rounded.
   const std::vector<double> own = {opened.ok() ? 0.0 : 1.0,
                                    Low(mine.description),
                                    High(mine.description),
@@ -40,13 +32,13 @@ Status CheckAllAgree(ProcessGroup* group, const Status& opened, const RunPlace& 
                                    static_cast<double>(mine.adam_steps),
                                    Low(mine.values),
                                    High(mine.values)};
-  const std::vector<double> sums = Sums(group, own);
+  const std::vector<double> sums = group->Sums(own);
   const auto differs = [&](size_t i) {
     return sums[i] == own[i] * static_cast<double>(group->size()) ? 0.0 : 1.0;
   };
   // A process may be the mean of the others and see nothing: so each says what it sees.
   const std::vector<double> seen =
-      Sums(group, {differs(1) + differs(2), differs(3) + differs(4), differs(5) + differs(6)});
+      group->Sums({differs(1) + differs(2), differs(3) + differs(4), differs(5) + differs(6)});
   if (!opened.ok()) return opened;
   const std::string processes = std::to_string(group->size()) + " processes";
   if (sums[0] > 0) {

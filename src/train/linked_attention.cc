@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/bytes.h"
 #include "model/model.h"
 
 namespace kvlink {
@@ -17,8 +18,6 @@ using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
 constexpr int64_t kTileRows = 2 * kRowMultiple;
-
-int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 struct Split {      // of one example's rows
   at::Tensor q;     // [G, T * H/G, D], rotated and scaled

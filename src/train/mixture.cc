@@ -159,7 +159,7 @@ bool FitsPattern(std::string_view name, std::string_view pattern) {
 
 Result<std::vector<MixturePart>> ReadMixture(FileSystem& files, const std::string& path) {
   KVLINK_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(files, path, kMostBytes));
-  const json whole = json::parse(BoundedJson(text), nullptr, /*allow_exceptions=*/false);
+  const json whole = ParseBoundedJson<json>(text);
   if (!whole.is_object()) {
     return InvalidArgument(path + ": a JSON object {\"parts\": [..]} expected, " +
                            (whole.is_discarded() ? "found what is not JSON"

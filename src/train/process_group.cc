@@ -1,5 +1,7 @@
 #include "train/process_group.h"
 
+#include <torch/utils.h>
+
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -68,6 +70,12 @@ Result<c10::intrusive_ptr<c10d::Store>> OpenStore(const TrainOptions& options) {
 #endif
 
 }  // namespace
+
+std::vector<double> ProcessGroup::Sums(const std::vector<double>& mine) {
+  at::Tensor all = torch::tensor(mine, at::kDouble);
+  Sum(&all);
+  return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
+}
 
 Result<std::unique_ptr<ProcessGroup>> ProcessGroup::Join(const TrainOptions& options) {
   if (options.world < 1 || options.rank_of < 0 || options.rank_of >= options.world) {

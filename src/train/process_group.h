@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "kvlink/status.h"
 #include "train/options.h"
@@ -29,6 +30,8 @@ class ProcessGroup {
 
   // The sum over all processes, in place; the same bits in each. Throws c10::Error if one is gone.
   virtual void Sum(at::Tensor*) {}
+  // Of each number, in doubles.
+  std::vector<double> Sums(const std::vector<double>& mine);
 
  protected:
   ProcessGroup(int32_t rank, int32_t size) : rank_(rank), size_(size) {}

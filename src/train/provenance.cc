@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "base/hash.h"
 
 namespace kvlink {
@@ -25,7 +26,7 @@ ordered_json Hyperparameters(const TrainOptions& o, std::string_view compute) {
           {"k", full ? 0 : o.k},
           {"slots", o.slots},
           {"link_start", o.link_start},
-          {"start", o.start.substr(o.start.find_last_of('/') + 1)},
+          {"start", FileNameOf(o.start)},
           {"rank", adapter ? ordered_json(o.rank) : ordered_json(nullptr)},
           {"alpha", adapter ? ordered_json(o.alpha) : ordered_json(nullptr)},
           {"distill", o.distill},
@@ -45,10 +46,10 @@ ordered_json Hyperparameters(const TrainOptions& o, std::string_view compute) {
 }  // namespace
 
 std::string ProvenanceJson(const TrainOptions& options, std::string_view compute,
-                           std::span<const DataFile> data, const RunOutcome& outcome) {
+                           std::span<const DataFile> data, const TrainSummary& outcome) {
   ordered_json files = ordered_json::array();
   for (const DataFile& file : data) {
-    files.push_back({{"file", file.path.substr(file.path.find_last_of('/') + 1)},
+    files.push_back({{"file", FileNameOf(file.path)},
                      {"sha256", ToHex(file.hash)},
                      {"examples", file.examples},
                      {"use", file.validation ? "validation" : "training"}});

@@ -7,21 +7,14 @@
 #include <string>
 
 #include "train/options.h"
+#include "train/trainer.h"
 #include "train/training_data.h"
 
 namespace kvlink {
 
-// What came of a run, as far as it has gone.
-struct RunOutcome {
-  int64_t steps = 0, examples = 0, skipped = 0;
-  double loss = 0;  // nats a token, as TrainSummary::loss
-  // Of the best validation, whose parameters the file holds; < 0: not measured.
-  double valid_loss = -1;
-  int64_t best_step = 0;  // its step
-};
-
-// A JSON object. `compute`: what the frozen matrices were multiplied in.
+// A JSON object. `compute`: what the frozen matrices were multiplied in. `outcome`: as far as the
+// run has gone; its `seconds` are left out, so that the same run writes the same bytes.
 std::string ProvenanceJson(const TrainOptions& options, std::string_view compute,
-                           std::span<const DataFile> data, const RunOutcome& outcome);
+                           std::span<const DataFile> data, const TrainSummary& outcome);
 
 }  // namespace kvlink

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "text/bounded_json.h"
 #include "text/quote.h"
 
@@ -9,8 +10,6 @@ namespace kvlink {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string FileNameOf(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
 std::string Dump(const ordered_json& json) {
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
@@ -72,16 +71,14 @@ std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::s
   for (size_t i = 0; i < data.files.size(); ++i) {
     // Half of the hash: both sides of a refusal should fit into its line.
     json["data file " + std::to_string(i + 1)] =
-        ToHex(data.files[i].hash).substr(0, 32) + " " + FileNameOf(data.files[i].path);
+        ToHex(data.files[i].hash).substr(0, 32) + " " + std::string(FileNameOf(data.files[i].path));
   }
   return Dump(json);
 }
 
 Status CheckSameRun(std::string_view before, std::string_view now) {
-  const ordered_json was =
-      ordered_json::parse(BoundedJson(before), nullptr, /*allow_exceptions=*/false);
-  const ordered_json is =
-      ordered_json::parse(BoundedJson(now), nullptr, /*allow_exceptions=*/false);
+  const ordered_json was = ParseBoundedJson<ordered_json>(before);
+  const ordered_json is = ParseBoundedJson<ordered_json>(now);
   if (!was.is_object() || !is.is_object()) return DataLoss("a run's description is no JSON object");
   const auto value = [](const ordered_json& json, const std::string& name) {
     if (!json.contains(name)) return std::string("not there");

@@ -76,8 +76,7 @@ Result<RunFolder> RunFolder::Resume(FileSystem& files, const std::string& path, 
     if (end == std::string::npos) break;  // torn
     const std::string line = text->substr(at, end + 1 - at);
     at = end + 1;
-    const ordered_json json =
-        ordered_json::parse(BoundedJson(line), nullptr, /*allow_exceptions=*/false);
+    const ordered_json json = ParseBoundedJson<ordered_json>(line);
     const int64_t step = json.is_object() ? Whole(json, "step") : -1;
     if (step < 1 || step > last) continue;
     kept += line;

@@ -100,7 +100,7 @@ class Trainer {
     const bool stop = stops > 0;
     if (valid || last || stop || Due(step, options_.checkpoint_every)) run_->SaveCheckpoint();
     if (valid || last || stop) {
-      run_->folder().Draw(options_.out.substr(options_.out.find_last_of('/') + 1));
+      run_->folder().Draw(std::string(FileNameOf(options_.out)));
     }
     if (!stop || last) return {};
     return Cancelled("stopped after step " + std::to_string(step) + "; --resume " +
@@ -123,9 +123,8 @@ class Trainer {
   }
 
   Status OpenRun() {
-    const std::string description =
-        DescribeRun(options_, model_->model().fingerprint(),
-                    model_->model().matmul_dtype() == DType::kF32 ? "f32" : "bf16", data_);
+    const std::string description = DescribeRun(options_, model_->model().fingerprint(),
+                                                Name(model_->model().matmul_dtype()), data_);
     Result<std::unique_ptr<RunState>> opened = RunState::Open(
         options_, files_, progress_.log, description, &learner_->values(), adam_.get());
     RunPlace place;
@@ -144,16 +143,8 @@ class Trainer {
 
   Status Save() {
     if (!group_->is_first()) return {};
-    const TrainSummary so_far = run_->Summary();
-    const RunOutcome outcome = {.steps = so_far.steps,
-                                .examples = so_far.examples,
-                                .skipped = so_far.skipped,
-                                .loss = so_far.loss,
-                                .valid_loss = so_far.valid_loss,
-                                .best_step = so_far.best_step};
-    const bool f32 = model_->model().matmul_dtype() == DType::kF32;
-    return learner_->Save(files_,
-                          ProvenanceJson(options_, f32 ? "f32" : "bf16", data_.files, outcome));
+    return learner_->Save(files_, ProvenanceJson(options_, Name(model_->model().matmul_dtype()),
+                                                 data_.files, run_->Summary()));
   }
 
   Status Open() {
@@ -230,9 +221,8 @@ class Trainer {
   void SumAll(std::initializer_list<double*> numbers) {
     std::vector<double> mine;
     for (const double* number : numbers) mine.push_back(*number);
-    at::Tensor all = torch::tensor(mine, at::kDouble);
-    group_->Sum(&all);
-    const double* sum = all.data_ptr<double>();
+    const std::vector<double> sums = group_->Sums(mine);
+    auto sum = sums.begin();
     for (double* number : numbers) *number = *sum++;
   }
 
