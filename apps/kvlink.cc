@@ -6,8 +6,8 @@
 #include "cli/spinning.h"
 
 int main(int argc, char** argv) {
-  using namespace kvlink;
-  using namespace kvlink::cli;
+  using namespace kvlink;       // NOLINT: the program's own words
+  using namespace kvlink::cli;  // NOLINT
 
   RestartWithShortSpins(argv);
   const Arguments arguments = ParseArguments(argc, argv);

@@ -34,6 +34,7 @@ Result<int> List(Session& session) {
     return 0;
   }
   std::vector<std::vector<std::string>> rows;
+  rows.reserve(documents.size());
   for (const IndexedDocument& document : documents) {
     rows.push_back({document.id, FormatCount(document.tokens), document.pinned ? "yes" : "",
                     Printable(document.title, false), Printable(document.source, false)});
@@ -101,8 +102,8 @@ Result<int> Remove(const std::vector<std::string>& given, Session& session) {
   if (session.json()) {
     PrintJson({{"removed", ids}, {"blocks", blocks.size()}});
   } else if (!session.options().quiet) {
-    PrintText("removed " + std::to_string(ids.size()) + " documents, " +
-              std::to_string(blocks.size()) + " blocks\n");
+    PrintText("removed " + FormatCounted(static_cast<int64_t>(ids.size()), "document") + ", " +
+              FormatCounted(static_cast<int64_t>(blocks.size()), "block") + "\n");
   }
   return 0;
 }
@@ -120,8 +121,9 @@ Result<int> SetPinned(const std::vector<std::string>& given, bool pinned, Sessio
   if (session.json()) {
     PrintJson({{pinned ? "pinned" : "unpinned", ids}, {"blocks", blocks.size()}});
   } else if (!session.options().quiet) {
-    PrintText((pinned ? "pinned " : "unpinned ") + std::to_string(ids.size()) + " documents, " +
-              std::to_string(blocks.size()) + " blocks\n");
+    PrintText((pinned ? "pinned " : "unpinned ") +
+              FormatCounted(static_cast<int64_t>(ids.size()), "document") + ", " +
+              FormatCounted(static_cast<int64_t>(blocks.size()), "block") + "\n");
   }
   return 0;
 }

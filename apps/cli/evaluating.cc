@@ -74,10 +74,12 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
     const Json there = ParseBoundedJson<Json>(text);
     for (const auto& [name, value] : description.items()) {
       if (there.is_object() && there.contains(name) && there[name] == value) continue;
-      return FailedPrecondition(
-          folder + " holds another evaluation: " + name + " is " +
-          (there.is_object() && there.contains(name) ? DumpJson(there[name]) : "not there") +
-          " in its run.json, and " + DumpJson(value) + " now; choose another --out");
+      std::string message = folder;
+      message.append(" holds another evaluation: ").append(name).append(" is ");
+      message += there.is_object() && there.contains(name) ? DumpJson(there[name]) : "not there";
+      message.append(" in its run.json, and ").append(DumpJson(value));
+      message += " now; choose another --out";
+      return FailedPrecondition(std::move(message));
     }
   }
   return PredictionLog::Open(folder + "/predictions.jsonl");

@@ -24,8 +24,8 @@ void Print(const IndexReport& report, Session& session) {
     return;
   }
   if (session.options().quiet) return;
-  std::string line = FormatCount(report.computed + report.unchanged) +
-                     " documents: " + FormatCount(report.computed) + " computed";
+  std::string line = FormatCounted(report.computed + report.unchanged, "document") + ": " +
+                     FormatCount(report.computed) + " computed";
   if (report.computed > 0) {
     const double seconds = report.encode_ms / 1000;
     line += " (" + FormatCount(report.computed_tokens) + " tokens";
@@ -83,14 +83,14 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
   if (nothing) return 1;
   if (!status.ok()) {
     return Status(status.code(), "index: " + status.message() + "; " +
-                                     FormatCount(report.computed) +
-                                     " documents were computed and kept, the next run goes on "
+                                     FormatCounted(report.computed, "document") +
+                                     " computed and kept, the next run goes on "
                                      "behind them");
   }
   if (report.interrupted) {
     Print(report, session);
-    return Cancelled("index: stopped with " + FormatCount(report.left) +
-                     " documents left; the same command goes on where it stopped");
+    return Cancelled("index: stopped with " + FormatCounted(report.left, "document") +
+                     " left; the same command goes on where it stopped");
   }
   Print(report, session);
   return report.failures.empty() ? 0 : 1;

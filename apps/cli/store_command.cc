@@ -141,8 +141,8 @@ Result<int> Verify(Session& session) {
               " without a row adopted, " + FormatCount(report.forgotten) +
               " rows without a file forgotten\n");
     if (restored) {
-      PrintText("the list of documents was missing: " + FormatCount(*restored) +
-                " documents restored from their blocks\n");
+      PrintText("the list of documents was missing: " + FormatCounted(*restored, "document") +
+                " restored from their blocks\n");
     }
   }
   if (report.quarantined > 0) {

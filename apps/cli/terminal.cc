@@ -200,6 +200,10 @@ std::string FormatCount(int64_t n) {
   return digits;
 }
 
+std::string FormatCounted(int64_t n, std::string_view singular) {
+  return FormatCount(n) + " " + std::string(singular) + (n == 1 ? "" : "s");
+}
+
 std::string FormatMs(double ms) {
   if (ms < 100) return Format("%.1f ms", ms);
   if (ms < 1000) return Format("%.0f ms", ms);
@@ -208,8 +212,8 @@ std::string FormatMs(double ms) {
   if (seconds < 3600) {
     return std::to_string(seconds / 60) + Format(":%02.0f min", static_cast<double>(seconds % 60));
   }
-  return std::to_string(seconds / 3600) +
-         Format(":%02.0f h", static_cast<double>(seconds % 3600 / 60));
+  const int64_t minutes = seconds / 60;
+  return std::to_string(minutes / 60) + Format(":%02.0f h", static_cast<double>(minutes % 60));
 }
 
 ProgressBar::ProgressBar(Console& console, std::string label, bool enabled)

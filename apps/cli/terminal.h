@@ -58,7 +58,9 @@ std::string FormatTable(const std::vector<Column>& columns,
 
 std::string FormatBytes(int64_t bytes);  // "1.4 GiB"
 std::string FormatCount(int64_t n);      // "12,345"
-std::string FormatMs(double ms);         // "3.1 ms", "12.4 s", "2:05 min"
+// "1 document", "12,345 documents"
+std::string FormatCounted(int64_t n, std::string_view singular);
+std::string FormatMs(double ms);  // "3.1 ms", "12.4 s", "2:05 min"
 
 // documents done/total, rate, remaining time. Drawn at most ten times a second.
 class ProgressBar {

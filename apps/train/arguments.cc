@@ -87,10 +87,23 @@ Arguments ParseArguments(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--start", o.start, "A link file whose numbers training starts from")
       ->type_name("FILE");
+  app.add_option("--template", o.prompt_template,
+                 "The prompt template, JSON (docs/link-file.md); else that of --start, or built in")
+      ->type_name("FILE");
+  app.add_option("--document-prefix", o.document_prefix,
+                 "What documents are encoded behind: none, first (the prompt's first token) or head "
+                 "(all before the documents) [as --template or --start has it, else first]")
+      ->check(CLI::IsMember({"none", "first", "head"}));
   app.add_option("--link-start", o.link_start, "mean, or a text whose tokens they start from")
       ->capture_default_str();
   app.add_option("--rank", o.rank, "The adapter's rank; 0: no adapter")->capture_default_str();
   app.add_option("--alpha", o.alpha, "The adapter's scale times its rank")->capture_default_str();
+  app.add_option("--scope", o.scope,
+                 "Of the adapter: outside_documents, or everywhere: on documents too, which are "
+                 "then computed with gradient in every step")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, AdapterScope>{
+          {"outside_documents", AdapterScope::kOutsideDocuments},
+          {"everywhere", AdapterScope::kEverywhere}}));
   app.add_option("--distill", o.distill,
                  "Share of the loss that follows full attention's distribution on the answer")
       ->check(CLI::Range(0.0, 1.0));

@@ -7,8 +7,8 @@
 #include "train/trainer.h"
 
 int main(int argc, char** argv) {
-  using namespace kvlink;
-  using namespace kvlink::train_app;
+  using namespace kvlink;             // NOLINT: the program's own words
+  using namespace kvlink::train_app;  // NOLINT
 
   RestartForTorch(argv);
   const Arguments arguments = ParseArguments(argc, argv);

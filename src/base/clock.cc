@@ -9,12 +9,15 @@ namespace {
 class SystemClock : public Clock {
  public:
   int64_t UnixMs() override {
-    using namespace std::chrono;
-    return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+    namespace chrono = std::chrono;
+    return chrono::duration_cast<chrono::milliseconds>(
+               chrono::system_clock::now().time_since_epoch())
+        .count();
   }
   double MonotonicMs() override {
-    using namespace std::chrono;
-    return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
+    namespace chrono = std::chrono;
+    return chrono::duration<double, std::milli>(chrono::steady_clock::now().time_since_epoch())
+        .count();
   }
 };
 

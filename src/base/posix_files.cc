@@ -224,7 +224,8 @@ class PosixFileSystem : public FileSystem {
       struct stat info {};
       if (fstatat(dirfd(handle), entry->d_name, &info, 0) != 0) {
         if (errno == ENOENT) continue;  // gone meanwhile, or a link to nowhere
-        return SystemError("stat", directory + "/" + name, errno);
+        const int error = errno;
+        return SystemError("stat", std::string(directory).append("/").append(name), error);
       }
       out.push_back({name, static_cast<int64_t>(info.st_size), S_ISDIR(info.st_mode)});
     }

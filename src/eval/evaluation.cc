@@ -184,8 +184,8 @@ Status Evaluate(const EvaluationOptions& options, const std::vector<Example>& ex
         if (p.ok()) {
           KVLINK_RETURN_IF_ERROR(log->Add(*std::move(p)));
         } else {
-          const Status status(p.code(), "example " + example.id + " of " + example.dataset +
-                                            " by method " + method + ": " + p.status().message());
+          Status status(p.code(), "example " + example.id + " of " + example.dataset +
+                                      " by method " + method + ": " + p.status().message());
           if (p.code() != StatusCode::kResourceExhausted || left_out == nullptr) return status;
           if (++too_long == examples.size()) return status;
           left_out->push_back(status.message());

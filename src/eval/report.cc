@@ -100,6 +100,7 @@ std::vector<Row> MeansOf(const std::vector<Row>& rows, const std::string& name) 
     for (const Row* row : of_method) mean.n += row->n;
     for (const Measure& measure : Measures()) {
       std::vector<Estimate> estimates;
+      estimates.reserve(of_method.size());
       for (const Row* row : of_method) estimates.push_back(row->*measure.value);
       mean.*measure.value = MeanOf(estimates);
     }

@@ -17,7 +17,6 @@ using nlohmann::json;
 constexpr double kMaxAlpha = 1e6;
 constexpr std::string_view kField = "metadata \"adapter\"";
 constexpr std::string_view kFields[] = {"rank", "alpha", "scope", "targets", "layers"};
-constexpr std::string_view kScopeNames[] = {"outside_documents", "everywhere"};  // AdapterScope
 
 Status Wrong(std::string_view field, std::string_view expected, const json& found) {
   const std::string text = found.is_null()
@@ -96,9 +95,9 @@ Result<AdapterDescription> ReadDescription(std::string_view text, int32_t model_
     return Wrong("alpha", "a number above 0, at most 1000000", alpha);
   }
   const json scope = field("scope");
-  if (scope == kScopeNames[1]) {
+  if (scope == Name(AdapterScope::kEverywhere)) {
     d.scope = AdapterScope::kEverywhere;
-  } else if (scope != kScopeNames[0]) {
+  } else if (scope != Name(AdapterScope::kOutsideDocuments)) {
     return Wrong("scope", "\"outside_documents\" or \"everywhere\"", scope);
   }
   KVLINK_ASSIGN_OR_RETURN(d.sites, ReadTargets(field("targets")));
@@ -113,7 +112,7 @@ std::string WriteDescription(const AdapterDescription& d, int32_t model_layers) 
   }
   json object = {{"rank", d.rank},
                  {"alpha", d.alpha},
-                 {"scope", kScopeNames[static_cast<size_t>(d.scope)]},
+                 {"scope", Name(d.scope)},
                  {"targets", std::move(targets)}};
   if (d.layers.size() != static_cast<size_t>(model_layers)) object["layers"] = d.layers;
   return object.dump();

@@ -57,13 +57,22 @@ LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const Block>
   return prompt;
 }
 
-LinkedPrompt MaskedTwin(const LinkPlan& plan) {
+LinkedPrompt MaskedTwin(const LinkPlan& plan, std::span<const int32_t> prefix) {
   LinkedPrompt prompt;
+  const auto add = [&](int32_t id, int32_t position, int32_t segment, bool document) {
+    prompt.tokens.push_back(id);
+    prompt.positions.push_back(position);
+    prompt.segment_ids.push_back(segment);
+    prompt.documents.push_back(document);
+  };
+  int32_t before = 0;
   for (const PlannedToken& token : plan.tokens) {
-    prompt.tokens.push_back(token.id);
-    prompt.positions.push_back(token.position);
-    prompt.segment_ids.push_back(token.segment);
-    prompt.documents.push_back(token.source == TokenSource::kDocument);
+    if (token.segment != 0 && token.segment != before) {  // a document begins
+      int32_t position = token.position - static_cast<int32_t>(prefix.size());
+      for (const int32_t id : prefix) add(id, position++, -token.segment, /*document=*/true);
+    }
+    before = token.segment;
+    add(token.id, token.position, token.segment, token.source == TokenSource::kDocument);
   }
   return prompt;
 }

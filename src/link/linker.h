@@ -32,8 +32,10 @@ LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const Block>
                   const Method& method = {});
 
 // The same prompt as one masked pass over all its tokens, without any block: the reference that
-// linking must equal. REQUIRES: nothing of a block is computed again (no mask says that).
-LinkedPrompt MaskedTwin(const LinkPlan& plan);
+// linking must equal. `prefix`: what documents are encoded behind; each has a copy of its own right
+// before it, which it alone sees. REQUIRES: nothing of a block is computed again (no mask says
+// that).
+LinkedPrompt MaskedTwin(const LinkPlan& plan, std::span<const int32_t> prefix = {});
 
 Segment SegmentOf(const Block& block, int32_t start);
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "base/hash.h"
@@ -14,6 +15,11 @@ enum class AdapterScope {
   kOutsideDocuments,  // segment 0 only: every block of the base model stays valid
   kEverywhere,        // documents too: blocks belong to this adapter
 };
+
+// As link files have it.
+constexpr std::string_view Name(AdapterScope scope) {
+  return scope == AdapterScope::kEverywhere ? "everywhere" : "outside_documents";
+}
 
 enum class Site { kQ = 0, kK, kV, kO, kGate, kUp, kDown };
 inline constexpr int kSites = 7;

@@ -30,7 +30,8 @@ Status CheckSequence(const Sequence& s, const ModelConfig& config) {
                              std::to_string(config.vocab - 1) + " and " +
                              std::to_string(embeddings) + " link embeddings");
     }
-    if (s.positions[t] < 0 || (t > 0 && s.positions[t] <= s.positions[t - 1])) {
+    const bool ascends = t == 0 || s.positions[t] > s.positions[t - 1];
+    if (s.positions[t] < 0 || (!ascends && s.segments.empty())) {
       return InvalidArgument("positions of a prompt must ascend from 0; token " +
                              std::to_string(t) + " stands at " + std::to_string(s.positions[t]));
     }
@@ -76,7 +77,7 @@ int64_t FarthestDistance(const Sequence& s) {
   for (const Segment& segment : s.context) {
     origin = std::min<int64_t>(origin, segment.start - segment.shift);
   }
-  return s.positions.back() - origin;
+  return *std::max_element(s.positions.begin(), s.positions.end()) - origin;
 }
 
 // Rows on which an adapter acts: those outside documents, or all.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <string>
 
 #include "model/weights.h"
@@ -146,10 +147,12 @@ class Pass {
     return in_.documents.empty() ? in_.segments[t] != 0 : in_.documents[t] != 0;
   }
 
-  // kvlink.md, section 3: q sees k if k <= q and (q is in segment 0 or in k's segment).
+  // kvlink.md, section 3: q sees k if k <= q and (q is in segment 0 or in k's segment). -s: what
+  // stands before segment s, for s and itself.
   bool Sees(int64_t t, int64_t s) const {
     if (!in_.visible.empty()) return in_.visible[t * rows_ + s] != 0;
-    return in_.segments[t] == 0 || in_.segments[t] == in_.segments[s];
+    const int32_t query = in_.segments[t], key = in_.segments[s];
+    return query == 0 ? key >= 0 : std::abs(query) == std::abs(key);
   }
 
   // Makes the weighed keys' sum of exponentials z into z^scale; weights [t + 1] are logarithms.

@@ -66,8 +66,9 @@ class PreparedAdapter;
 struct Sequence {
   std::span<const int32_t> tokens;     // [T]; < 0: row ~id of `embeddings` stands in
   std::span<const float> embeddings;   // [n, E] link-token embeddings
-  std::span<const int32_t> positions;  // [T], ascending
-  std::span<const int32_t> segments;   // [T] or empty (all 0): a masked pass, kvlink.md section 3
+  std::span<const int32_t> positions;  // [T], ascending, but in a masked pass
+  // [T] or empty (all 0): a masked pass (tensor/attention.h, tail_segments).
+  std::span<const int32_t> segments;
   // [T] or empty (none): tokens that belong to documents, where an adapter of scope
   // kOutsideDocuments does not act.
   std::span<const uint8_t> documents;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -217,9 +218,11 @@ void Attention::State::RunTile(const AttentionInput& in, const Job& job, const T
         if (hidden[j] != 0) scores[j] = -std::numeric_limits<float>::infinity();
       }
     }
-    if (tile.is_tail && !in.tail_segments.empty() && in.tail_segments[first_own + t] != 0) {
+    if (tile.is_tail && !in.tail_segments.empty()) {
+      const int32_t own = in.tail_segments[first_own + t];
       for (int64_t j = 0; j < limit; ++j) {
-        if (in.tail_segments[tile.begin + j] != in.tail_segments[first_own + t]) {
+        const int32_t key = in.tail_segments[tile.begin + j];
+        if (own == 0 ? key < 0 : std::abs(key) != std::abs(own)) {
           scores[j] = -std::numeric_limits<float>::infinity();
         }
       }

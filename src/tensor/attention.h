@@ -44,9 +44,9 @@ struct AttentionInput {
   std::span<const int32_t> positions;  // [T]
   std::span<const KvView> segments;    // token j is visible to a query at p > start + j
   KvView tail;                         // its last T tokens are the queries' own
-  // Segment ids of the tail's tokens [tail.tokens], or empty: a query in segment s sees a key of
-  // the tail before it if s is 0 or equal to the key's (kvlink.md, section 3). The masked
-  // reference.
+  // Segment ids of the tail's tokens [tail.tokens], or empty (all 0): a query in segment s sees a
+  // key of the tail before it if s is 0 or equal to the key's (kvlink.md, section 3). -s: what
+  // segment s stands behind, which is seen from s and -s only. The masked reference.
   std::span<const int32_t> tail_segments;
   // Weighed segments have a softmax of their own at this temperature, whose log-sum-exp is
   // multiplied by the scale before it joins the others' (APE, arXiv 2502.05431, section 4).

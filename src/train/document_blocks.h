@@ -22,8 +22,10 @@ struct DocumentBlockCounters {
 // Thread promise: one call at a time (it runs the model).
 class DocumentBlocks {
  public:
-  // `model` outlives it. memory_budget 0: none kept in memory. store empty: none on disk.
-  static Result<std::unique_ptr<DocumentBlocks>> Open(Model* model, int64_t memory_budget,
+  // `model` outlives it. prefix: what documents are encoded behind (link/indexer.h). memory_budget
+  // 0: none kept in memory. store empty: none on disk.
+  static Result<std::unique_ptr<DocumentBlocks>> Open(Model* model, std::vector<int32_t> prefix,
+                                                      int64_t memory_budget,
                                                       const std::string& store,
                                                       int64_t store_budget);
 
@@ -34,9 +36,11 @@ class DocumentBlocks {
 
  private:
   DocumentBlocks() = default;
-  std::unique_ptr<BlockStore> memory_;  // may be null
-  std::unique_ptr<BlockStore> disk_;    // may be null
+  std::unique_ptr<BlockStore> memory_;        // may be null
+  std::unique_ptr<BlockStore> disk_;          // may be null
+  std::unique_ptr<BlockStore> prefix_block_;  // where the prefix rests if there is no disk_
   std::unique_ptr<Indexer> indexer_;
+  std::vector<int32_t> prefix_;
   bool disk_full_ = false;
   DocumentBlockCounters counters_;
 };

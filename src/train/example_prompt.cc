@@ -80,10 +80,11 @@ Example Arranged(Example example, const TrainingPart& part, const TrainOptions& 
 }
 
 Result<TrainingPrompt> MakeExamplePrompt(const LinkableModel& model, const Example& example,
-                                         PartKind kind, bool full, int64_t max_tokens) {
+                                         PartKind kind, bool full, AdapterScope scope,
+                                         int64_t max_tokens) {
   if (kind == PartKind::kByExample) kind = KindOf(example);
   if (kind == PartKind::kText) return MakeTextPrompt(model, example, max_tokens);
-  return MakeTrainingPrompt(model, example, full, max_tokens);
+  return MakeTrainingPrompt(model, example, full, scope, max_tokens);
 }
 
 Status CheckAnswers(const LinkableModel& model, const TrainingPart& part, int64_t max_tokens) {

@@ -19,7 +19,8 @@ Example Arranged(Example example, const TrainingPart& part, const TrainOptions& 
 // The prompt of an arranged example. kResourceExhausted: longer than max_tokens. A plain text is
 // cut at max_tokens; kInvalidArgument if nothing of it can be predicted.
 Result<TrainingPrompt> MakeExamplePrompt(const LinkableModel& model, const Example& example,
-                                         PartKind kind, bool full, int64_t max_tokens);
+                                         PartKind kind, bool full, AdapterScope scope,
+                                         int64_t max_tokens);
 
 // kInvalidArgument, with file, line and field, for the first example whose answer alone does not
 // fit into max_tokens.

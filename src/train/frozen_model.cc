@@ -139,7 +139,8 @@ at::Tensor FrozenModel::AnswerLogits(const PassInput& input, Parameters& paramet
   std::vector<float> prefix_active;
   std::vector<int64_t> targets;
   const auto add_rows = [&](Rows* rows, const std::vector<int32_t>& tokens,
-                            std::vector<int64_t> positions, KvBuffer* kv) {
+                            std::vector<int64_t> positions, std::vector<int64_t> sees_from,
+                            KvBuffer* kv) {
     const auto first = static_cast<int64_t>(rows->tokens.size());
     rows->tokens.insert(rows->tokens.end(), tokens.begin(), tokens.end());
     // Rows of padding stand behind everything: nothing sees them.
@@ -147,7 +148,9 @@ at::Tensor FrozenModel::AnswerLogits(const PassInput& input, Parameters& paramet
       positions.push_back(positions.back() + 1);
       rows->tokens.push_back(0);
     }
-    rows->attention.push_back(MakeAttentionRows(kv, first, positions, turns_, dtype_, device_));
+    sees_from.resize(positions.size());
+    rows->attention.push_back(
+        MakeAttentionRows(kv, first, positions, sees_from, turns_, dtype_, device_));
   };
   {
     const at::NoGradGuard no_gradient;
@@ -161,14 +164,15 @@ at::Tensor FrozenModel::AnswerLogits(const PassInput& input, Parameters& paramet
       if (!prompt.prefix.empty()) {
         std::vector<int64_t> positions(prompt.prefix.size());
         std::iota(positions.begin(), positions.end(), 0);
-        add_rows(&prefix, prompt.prefix, std::move(positions), kv);
+        add_rows(&prefix, prompt.prefix, std::move(positions), {}, kv);
         prefix_active.resize(prefix_active.size() + prompt.prefix_head, 1.0f);
         prefix_active.resize(prefix.tokens.size(), 0.0f);
       }
       for (const int32_t row : prompt.target_rows) {
         targets.push_back(static_cast<int64_t>(rows_.tokens.size()) + row);
       }
-      add_rows(&rows_, prompt.tokens, {prompt.positions.begin(), prompt.positions.end()}, kv);
+      add_rows(&rows_, prompt.tokens, {prompt.positions.begin(), prompt.positions.end()},
+               {prompt.sees_from.begin(), prompt.sees_from.end()}, kv);
     }
     if (!prefix.tokens.empty()) {
       prefix.active = torch::tensor(prefix_active, at::kFloat).to(dtype_).to(device_).unsqueeze(1);

@@ -6,21 +6,23 @@
 namespace kvlink {
 
 Result<std::unique_ptr<LinkLearner>> LinkLearner::Create(LinkableModel* model,
-                                                         const TrainOptions& options) {
+                                                         const TrainOptions& options,
+                                                         const Links* start) {
   std::unique_ptr<LinkLearner> learner(new LinkLearner(model, options));
   Model& base = model->model();
   const at::ScalarType dtype = base.matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
   KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(base, options, at::kCPU));
-  if (!options.start.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(const auto links, LoadLinks(FileSystem::Posix(), options.start,
-                                                        base.config(), base.fingerprint()));
-    KVLINK_RETURN_IF_ERROR(parameters.StartFrom(*links, options.start));
-  }
+  if (start != nullptr) KVLINK_RETURN_IF_ERROR(parameters.StartFrom(*start, options.start));
   learner->parameters_ = std::make_unique<Parameters>(std::move(parameters));
+  if (options.scope == AdapterScope::kEverywhere && !model->DocumentPrefix("").empty()) {
+    return Unsupported(
+        "--scope everywhere sees no prefix before a document: expected --document-prefix none");
+  }
   KVLINK_ASSIGN_OR_RETURN(learner->frozen_, FrozenModel::Create(base, dtype, at::kCPU));
   KVLINK_ASSIGN_OR_RETURN(
       learner->blocks_,
-      DocumentBlocks::Open(&base, options.memory_budget, options.store, options.store_budget));
+      DocumentBlocks::Open(&base, model->DocumentPrefix(""), options.memory_budget, options.store,
+                           options.store_budget));
   return learner;
 }
 

@@ -18,9 +18,11 @@ namespace kvlink {
 
 class LinkLearner : public Learner {
  public:
-  // Both outlive it. Errors: Parameters::Create's, FrozenModel::Create's, DocumentBlocks::Open's.
+  // The model outlives it. start: links to go on from; nullptr: none. Errors: Parameters::Create's
+  // and StartFrom's, FrozenModel::Create's, DocumentBlocks::Open's.
   static Result<std::unique_ptr<LinkLearner>> Create(LinkableModel* model,
-                                                     const TrainOptions& options);
+                                                     const TrainOptions& options,
+                                                     const Links* start);
 
   at::Tensor& values() override { return parameters_->values(); }
   at::Tensor& gradients() override { return parameters_->gradients(); }

@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -62,11 +63,12 @@ struct LinkedAttentionFunction : public Function<LinkedAttentionFunction> {
                                        .permute({1, 0, 2, 3});  // [G, T, H/G, D]
       for (const AttentionRows::Tile& tile : rows.tiles) {
         const at::Tensor q = split.q.narrow(1, tile.first * group, tile.rows * group);
-        at::Tensor scores = at::bmm(q, keys.narrow(1, 0, tile.keys).transpose(1, 2));
+        at::Tensor scores = at::bmm(q, keys.narrow(1, tile.first_key, tile.keys).transpose(1, 2));
         scores.view({g, tile.rows, group, tile.keys}).add_(tile.mask);
         const at::Tensor p = at::softmax(scores, -1);
         out_heads.narrow(1, tile.first, tile.rows)
-            .copy_(at::bmm(p, values.narrow(1, 0, tile.keys)).view({g, tile.rows, group, d}));
+            .copy_(at::bmm(p, values.narrow(1, tile.first_key, tile.keys))
+                       .view({g, tile.rows, group, d}));
         saved.push_back(p);
       }
     }
@@ -103,17 +105,21 @@ struct LinkedAttentionFunction : public Function<LinkedAttentionFunction> {
       at::Tensor dk = at::zeros({g, t, d}, dout.options().dtype(at::kFloat));
       at::Tensor dv = at::zeros_like(dk);
       for (const AttentionRows::Tile& tile : rows.tiles) {
-        const int64_t own = tile.first + tile.rows;  // own rows that stand in this prefix
+        const int64_t own =
+            tile.first + tile.rows - tile.first_own;  // rows that stand in the range
         const at::Tensor& p = saved[next++];
         const at::Tensor q = q_all.narrow(1, tile.first * group, tile.rows * group);
         const at::Tensor go = dout_heads.narrow(1, tile.first * group, tile.rows * group);
-        const at::Tensor dp = at::bmm(go, values.narrow(1, 0, tile.keys).transpose(1, 2));
+        const at::Tensor dp =
+            at::bmm(go, values.narrow(1, tile.first_key, tile.keys).transpose(1, 2));
         const at::Tensor ds = at::_softmax_backward_data(dp, p, -1, dtype);
         dq.narrow(1, tile.first * group, tile.rows * group)
-            .copy_(at::bmm(ds, keys.narrow(1, 0, tile.keys)));
-        const at::Tensor places = rows.places.narrow(0, 0, own);
-        dk.narrow(1, 0, own).add_(at::bmm(ds.index_select(2, places).transpose(1, 2), q));
-        dv.narrow(1, 0, own).add_(at::bmm(p.index_select(2, places).transpose(1, 2), go));
+            .copy_(at::bmm(ds, keys.narrow(1, tile.first_key, tile.keys)));
+        const at::Tensor places = rows.places.narrow(0, tile.first_own, own) - tile.first_key;
+        dk.narrow(1, tile.first_own, own)
+            .add_(at::bmm(ds.index_select(2, places).transpose(1, 2), q));
+        dv.narrow(1, tile.first_own, own)
+            .add_(at::bmm(p.index_select(2, places).transpose(1, 2), go));
       }
       at::Tensor part = dqkv.narrow(0, rows.first_row, t);
       const at::Tensor back = rows.turns.conj().resolve_conj();
@@ -185,7 +191,8 @@ void PlaceBlock(const Block& block, int64_t start, const RopeTurns& turns, KvBuf
 }
 
 AttentionRows MakeAttentionRows(KvBuffer* kv, int64_t first_row,
-                                const std::vector<int64_t>& positions, const RopeTurns& turns,
+                                const std::vector<int64_t>& positions,
+                                const std::vector<int64_t>& sees_from, const RopeTurns& turns,
                                 at::ScalarType dtype, at::Device device) {
   AttentionRows rows;
   rows.kv = kv;
@@ -193,15 +200,23 @@ AttentionRows MakeAttentionRows(KvBuffer* kv, int64_t first_row,
   rows.rows = static_cast<int64_t>(positions.size());
   rows.places = torch::tensor(positions, at::kLong).to(device);
   rows.turns = turns.At(rows.places);
+  const at::Tensor from = torch::tensor(sees_from, at::kLong).to(device);
   const int64_t most = kv->keys[0].size(1);
   for (int64_t first = 0; first < rows.rows; first += kTileRows) {
     AttentionRows::Tile tile;
     tile.first = first;
     tile.rows = std::min(kTileRows, rows.rows - first);
-    tile.keys = std::min(most, RoundUp(positions[first + tile.rows - 1] + 1, kKeyMultiple));
-    const at::Tensor columns = at::arange(tile.keys, rows.places.options());
+    const auto seen = sees_from.begin() + first;
+    tile.first_key = *std::min_element(seen, seen + tile.rows) / kKeyMultiple * kKeyMultiple;
+    tile.keys = std::min(most, RoundUp(positions[first + tile.rows - 1] + 1, kKeyMultiple)) -
+                tile.first_key;
+    tile.first_own =
+        std::lower_bound(positions.begin(), positions.end(), tile.first_key) - positions.begin();
+    const at::Tensor columns =
+        (at::arange(tile.keys, rows.places.options()) + tile.first_key).unsqueeze(0);
     const at::Tensor hidden =
-        columns.unsqueeze(0).gt(rows.places.narrow(0, first, tile.rows).unsqueeze(1));
+        columns.gt(rows.places.narrow(0, first, tile.rows).unsqueeze(1))
+            .logical_or_(columns.lt(from.narrow(0, first, tile.rows).unsqueeze(1)));
     tile.mask = at::zeros({tile.rows, tile.keys}, at::TensorOptions(dtype).device(device))
                     .masked_fill_(hidden, -std::numeric_limits<double>::infinity())
                     .unsqueeze(1);

@@ -1,10 +1,10 @@
-// Attention of computed tokens over the whole prompt: documents' keys and values, which are
-// constants, and their own, which gradients pass through. Private to the room (Torch).
+// Attention of computed tokens over the whole prompt: keys and values of documents' blocks, which
+// are constants, and their own, which gradients pass through. Private to the room (Torch).
 //
-// Keys and values of an example lie in one buffer by position, documents' keys rotated to their
-// place. Computed tokens see every position up to their own: within a document that is the whole of
-// it, because no computed token stands inside one. So rows are worked through in tiles, each
-// against the prefix that its last row sees.
+// Keys and values of an example lie in one buffer by position, blocks' keys rotated to their place.
+// A computed token sees every position from a first one, 0 but for tokens of documents that are
+// computed too, up to its own. So rows are worked through in tiles, each against the range of keys
+// that its rows see.
 #pragma once
 
 #include <torch/types.h>
@@ -35,8 +35,10 @@ struct AttentionRows {
   at::Tensor turns;       // [T, 1, D/2] complex64: RoPE at the rows' positions
   at::Tensor places;      // [T] int64: the rows' positions
   struct Tile {
-    int64_t first = 0, rows = 0, keys = 0;
-    at::Tensor mask;  // [rows, 1, keys]: 0 or -inf
+    int64_t first = 0, rows = 0;
+    int64_t first_key = 0, keys = 0;  // positions that some of them see
+    int64_t first_own = 0;            // the first row that stands at or behind first_key
+    at::Tensor mask;                  // [rows, 1, keys]: 0 or -inf
   };
   std::vector<Tile> tiles;
 };
@@ -60,9 +62,11 @@ KvBuffer NewKvBuffer(const ModelConfig& config, int64_t positions, at::ScalarTyp
 // A document's block at its place.
 void PlaceBlock(const Block& block, int64_t start, const RopeTurns& turns, KvBuffer* kv);
 
-// `positions` ascending; `rows` of them after padding.
+// `positions` ascending; `rows` of them after padding. sees_from: [T] the first position that each
+// row sees.
 AttentionRows MakeAttentionRows(KvBuffer* kv, int64_t first_row,
-                                const std::vector<int64_t>& positions, const RopeTurns& turns,
+                                const std::vector<int64_t>& positions,
+                                const std::vector<int64_t>& sees_from, const RopeTurns& turns,
                                 at::ScalarType dtype, at::Device device);
 
 // qkv [T of all examples, (H + 2G) D] -> [T, H D]. Writes the rows' keys and values into the

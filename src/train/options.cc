@@ -54,6 +54,15 @@ Status CheckOptions(const TrainOptions& o) {
       Need(std::isfinite(o.clip) && o.clip >= 0, "--clip", "at least 0", o.clip));
   KVLINK_RETURN_IF_ERROR(
       Need(o.warmup >= 0 && o.warmup <= 1, "--warmup", "a share from 0 to 1", o.warmup));
+  if (!o.document_prefix.empty() && o.document_prefix != "none" && o.document_prefix != "first" &&
+      o.document_prefix != "head") {
+    return InvalidArgument("--document-prefix: none, first or head expected, \"" +
+                           o.document_prefix + "\" found");
+  }
+  if (o.mode == TrainMode::kFull && o.scope == AdapterScope::kEverywhere) {
+    return InvalidArgument(
+        "--scope is the adapter's, which --mode full has not: expected no --scope");
+  }
   if (o.patience > 0 && o.valid.empty()) {
     return InvalidArgument("--patience counts validations: --valid FILE.. expected, none given");
   }

@@ -53,9 +53,18 @@ struct TrainOptions {
   int32_t k = 5;      // link tokens after each document
   int32_t slots = 1;  // 1: the same after every document; else one set for each of the first slots
   std::string link_start = "mean";  // or a text whose tokens' embeddings they start from
-  std::string start;                // a link file whose numbers training starts from; empty: none
-  int32_t rank = 16;                // 0: no adapter
+  std::string start;  // a link file whose numbers and template training starts from; empty: none
+  // A file with the prompt template as JSON (text/template.h); empty: that of `start`, else the
+  // built-in one that fits the vocabulary.
+  std::string prompt_template;
+  // What documents are encoded behind, as templates have it (text/template.h), or "none". Empty: as
+  // `prompt_template` or `start` says; without these "first", and "none" where documents are trained.
+  std::string document_prefix;
+  int32_t rank = 16;  // 0: no adapter
   double alpha = 32;
+  // Whether it acts on documents too: then they are computed with gradient in every step, and
+  // blocks belong to it.
+  AdapterScope scope = AdapterScope::kOutsideDocuments;
   std::vector<Site> targets = {Site::kQ,    Site::kK,  Site::kV,   Site::kO,
                                Site::kGate, Site::kUp, Site::kDown};
 

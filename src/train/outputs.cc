@@ -37,6 +37,7 @@ Status CheckOutputs(const TrainOptions& options) {
   }
   KVLINK_RETURN_IF_ERROR(CheckNotOutput(options, "--model", options.model));
   KVLINK_RETURN_IF_ERROR(CheckNotOutput(options, "--start", options.start));
+  KVLINK_RETURN_IF_ERROR(CheckNotOutput(options, "--template", options.prompt_template));
   KVLINK_RETURN_IF_ERROR(CheckNotOutput(options, "--mix", options.mix));
   for (const std::string& path : options.train) {
     KVLINK_RETURN_IF_ERROR(CheckNotOutput(options, "--data", path));

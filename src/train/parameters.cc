@@ -102,6 +102,7 @@ Result<Parameters> Parameters::Create(const Model& model, const TrainOptions& op
   Parameters p;
   p.k_ = options.attention == TrainAttention::kFull ? 0 : options.k;
   p.slots_ = p.k_ == 0 ? 1 : options.slots;
+  p.scope_ = options.scope;
   p.rank_ = options.targets.empty() ? 0 : options.rank;
   p.scale_ = p.rank_ == 0 ? 1 : options.alpha / p.rank_;
   const int64_t links = static_cast<int64_t>(p.k_) * p.slots_;
@@ -191,6 +192,7 @@ Links Parameters::ToLinks(const LinkableModel& model) const {
         adapter.layers[l][s] = {rank_, ToVector(site.a), ToVector(site.b * scale_)};
       }
     }
+    adapter.scope = scope_;
     adapter.hash = AdapterHash(adapter);
     links.adapter = std::move(adapter);
   }

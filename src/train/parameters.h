@@ -60,6 +60,7 @@ class Parameters {
   Parameters() = default;
   int32_t k_ = 0, slots_ = 1, rank_ = 0;
   double scale_ = 1;
+  AdapterScope scope_ = AdapterScope::kOutsideDocuments;
   int64_t link_count_ = 0;
   at::Tensor values_, gradients_;
   at::Tensor links_;

@@ -25,9 +25,10 @@ std::string Flag(const std::string& name) {
 }  // namespace
 
 std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::string_view compute,
-                        const TrainingData& data) {
+                        const PromptTemplate& prompts, const TrainingData& data) {
   ordered_json targets = ordered_json::array();
   for (const Site site : o.targets) targets.push_back(static_cast<int>(site));
+  const std::string text = TemplateToJson(prompts);
   ordered_json json = {
       {"model", ToHex(model)},
       {"compute", compute},
@@ -37,8 +38,12 @@ std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::s
       {"per-slot", o.slots},
       {"link-start", o.link_start},
       {"start", FileNameOf(o.start)},
+      {"template",
+       prompts.name + " " +
+           ToHex(Sha256().Update(std::as_bytes(std::span(text))).Finish()).substr(0, 32)},
       {"rank", o.rank},
       {"alpha", o.alpha},
+      {"scope", Name(o.scope)},
       {"targets", std::move(targets)},
       {"limit", o.limit},
       {"valid-limit", o.valid_limit},

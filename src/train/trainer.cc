@@ -30,6 +30,37 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+Result<PromptTemplate> ReadTemplate(FileSystem& files, const std::string& path) {
+  KVLINK_ASSIGN_OR_RETURN(const std::string text,
+                          ReadWholeFile(files, path, /*max_bytes=*/int64_t{1} << 20));
+  Result<PromptTemplate> read = TemplateFromJson(text);
+  if (!read.ok()) return Status(read.code(), "--template " + path + ": " + read.status().message());
+  return read;
+}
+
+// The template that examples are rendered by, and that the link file will carry.
+Result<PromptTemplate> TemplateFor(FileSystem& files, const TrainOptions& options,
+                                   const Links* start, const Tokenizer& tokenizer) {
+  PromptTemplate t;
+  if (!options.prompt_template.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(t, ReadTemplate(files, options.prompt_template));
+  } else if (start != nullptr && start->prompt_template) {
+    t = *start->prompt_template;
+  } else {
+    KVLINK_ASSIGN_OR_RETURN(t, ChooseTemplate(tokenizer));
+    // Behind one token a document's first token is no attention sink (docs/quality.md).
+    if (options.mode == TrainMode::kLinks && options.scope == AdapterScope::kOutsideDocuments) {
+      t.document_prefix = "first";
+    }
+  }
+  if (options.document_prefix == "none") {
+    t.document_prefix.clear();
+  } else if (!options.document_prefix.empty()) {
+    t.document_prefix = options.document_prefix;
+  }
+  return t;
+}
+
 class Trainer {
  public:
   Trainer(const TrainOptions& options, const TrainProgress& progress, FileSystem& files)
@@ -123,8 +154,9 @@ class Trainer {
   }
 
   Status OpenRun() {
-    const std::string description = DescribeRun(options_, model_->model().fingerprint(),
-                                                Name(model_->model().matmul_dtype()), data_);
+    const std::string description =
+        DescribeRun(options_, model_->model().fingerprint(), Name(model_->model().matmul_dtype()),
+                    model_->prompt_template(), data_);
     Result<std::unique_ptr<RunState>> opened = RunState::Open(
         options_, files_, progress_.log, description, &learner_->values(), adam_.get());
     RunPlace place;
@@ -173,7 +205,14 @@ class Trainer {
     max_tokens_ = options_.max_tokens > 0
                       ? std::min<int64_t>(options_.max_tokens, model->config().context_tokens)
                       : model->config().context_tokens;
+    std::unique_ptr<const Links> start;
+    if (!options_.start.empty()) {
+      KVLINK_ASSIGN_OR_RETURN(
+          start, LoadLinks(files_, options_.start, model->config(), model->fingerprint()));
+    }
     auto links = std::make_unique<Links>();
+    KVLINK_ASSIGN_OR_RETURN(links->prompt_template,
+                            TemplateFor(files_, options_, start.get(), model->tokenizer()));
     links->k = options_.attention == TrainAttention::kFull ? 0 : options_.k;
     links->slots = links->k == 0 ? 1 : options_.slots;
     links->embeddings.resize(static_cast<size_t>(links->k) * links->slots * model->config().width);
@@ -181,7 +220,7 @@ class Trainer {
     if (options_.mode == TrainMode::kFull) {
       KVLINK_ASSIGN_OR_RETURN(learner_, FullLearner::Create(model_.get(), options_));
     } else {
-      KVLINK_ASSIGN_OR_RETURN(learner_, LinkLearner::Create(model_.get(), options_));
+      KVLINK_ASSIGN_OR_RETURN(learner_, LinkLearner::Create(model_.get(), options_, start.get()));
     }
     adam_ = std::make_unique<AdamW>(learner_->values(),
                                     AdamWOptions{.weight_decay = options_.weight_decay});
@@ -196,8 +235,9 @@ class Trainer {
   Status AddPrompt(const Example& example, const TrainingPart& part, int64_t pass, bool distill,
                    int64_t* skipped, std::vector<TrainingPrompt>* prompts) {
     const Example arranged = Arranged(example, part, options_, pass);
-    Result<TrainingPrompt> prompt = MakeExamplePrompt(
-        *model_, arranged, part.kind, options_.attention == TrainAttention::kFull, max_tokens_);
+    Result<TrainingPrompt> prompt =
+        MakeExamplePrompt(*model_, arranged, part.kind, options_.attention == TrainAttention::kFull,
+                          options_.scope, max_tokens_);
     if (prompt.code() == StatusCode::kResourceExhausted) {
       ++*skipped;
       if (!std::exchange(named_skipped_, true)) {
@@ -208,9 +248,9 @@ class Trainer {
     }
     if (!prompt.ok()) return prompt.status();
     if (distill) {
-      KVLINK_ASSIGN_OR_RETURN(
-          TrainingPrompt teacher,
-          MakeExamplePrompt(*model_, arranged, part.kind, /*full=*/true, max_tokens_));
+      KVLINK_ASSIGN_OR_RETURN(TrainingPrompt teacher,
+                              MakeExamplePrompt(*model_, arranged, part.kind, /*full=*/true,
+                                                options_.scope, max_tokens_));
       prompt->teacher.push_back(std::move(teacher));
     }
     prompts->push_back(*std::move(prompt));

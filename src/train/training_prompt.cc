@@ -13,7 +13,7 @@ int64_t TrainingPrompt::document_tokens() const {
 }
 
 Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Example& example,
-                                          bool full, int64_t max_tokens) {
+                                          bool full, AdapterScope scope, int64_t max_tokens) {
   if (example.answers.empty() || example.answers.front().empty()) {
     return InvalidArgument("example \"" + example.id + "\" has no answer to train on");
   }
@@ -27,18 +27,24 @@ Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Exam
   TrainingPrompt prompt;
   prompt.id = example.id;
   prompt.place = example.place;
+  const bool everywhere = scope == AdapterScope::kEverywhere;
   for (const PlannedToken& token : plan.tokens) {
     const bool document = token.source == TokenSource::kDocument;
-    if (full && (document || token.source == TokenSource::kSystem)) {
+    if (full && !everywhere && (document || token.source == TokenSource::kSystem)) {
       if (!document) ++prompt.prefix_head;
       prompt.prefix.push_back(token.id);
-    } else if (!document) {
+    } else if (!document || everywhere) {
       prompt.tokens.push_back(token.id);
       prompt.positions.push_back(token.position);
     }
   }
   for (const PlannedBlock& block : plan.blocks) {
     if (block.document < 0 || block.length == 0) continue;
+    if (everywhere) {
+      prompt.sees_from.resize(static_cast<size_t>(block.start), 0);
+      prompt.sees_from.resize(static_cast<size_t>(block.start + block.length), block.start);
+      continue;
+    }
     prompt.documents.push_back(std::move(documents[block.document]));
     prompt.starts.push_back(block.start);
   }

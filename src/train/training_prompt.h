@@ -11,17 +11,18 @@
 
 namespace kvlink {
 
-// T computed tokens, in the order of their positions. Every computed token sees all computed tokens
-// up to itself and every document that ends at or before its position.
+// T computed tokens, in the order of their positions: those outside documents, or, where the
+// adapter acts on documents too, all. One outside documents sees every position up to its own.
 struct TrainingPrompt {
   std::string id;                               // of the example
   std::string place;                            // Example::place
   std::vector<int32_t> tokens;                  // [T]; < 0: ~index of a link embedding
   std::vector<int32_t> positions;               // [T]
-  std::vector<std::vector<int32_t>> documents;  // those that are not empty
+  std::vector<int32_t> sees_from;               // [T] the first position that each sees; shorter: 0
+  std::vector<std::vector<int32_t>> documents;  // not computed, those that are not empty
   std::vector<int32_t> starts;                  // positions of their first tokens
-  // Full attention: what stands before the question, computed without gradient. Tokens that the
-  // adapter acts on (those of the head) come first.
+  // Full attention, documents without adapter: what stands before the question, without gradient.
+  // Tokens that the adapter acts on (those of the head) come first.
   std::vector<int32_t> prefix;  // at positions 0..
   int32_t prefix_head = 0;      // how many of them are the head's
   // Row target_rows[i] of the computed ones must give targets[i]: the answer, then its end.
@@ -37,6 +38,6 @@ struct TrainingPrompt {
 // kInvalidArgument: no answer, or nothing to ask; kResourceExhausted: longer than max_tokens
 // (both lengths named).
 Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Example& example,
-                                          bool full, int64_t max_tokens);
+                                          bool full, AdapterScope scope, int64_t max_tokens);
 
 }  // namespace kvlink

@@ -33,6 +33,7 @@ struct Case {
   std::string adapter;           // "", "outside", "everywhere"
   std::vector<int32_t> lengths;  // tokens of each document; 0: empty
   uint32_t seed = 1;
+  std::string prefix{};  // of the template: "", "first", "head"
 };
 
 std::unique_ptr<LinkableModel> MakeModel(const Case& the, const std::string& dtype) {
@@ -64,6 +65,8 @@ std::unique_ptr<LinkableModel> MakeModel(const Case& the, const std::string& dty
         &random, (*model)->config(),
         the.adapter == "outside" ? AdapterScope::kOutsideDocuments : AdapterScope::kEverywhere);
   }
+  links->prompt_template = *ChooseTemplate((*model)->tokenizer());
+  links->prompt_template->document_prefix = the.prefix;
   auto linkable = LinkableModel::Create(*std::move(model), std::move(links));
   EXPECT_TRUE(linkable.ok()) << linkable.status().message();
   return *std::move(linkable);
@@ -87,6 +90,7 @@ struct Outcome {
 };
 
 Outcome LinkedAgainstMasked(LinkableModel& m, const LinkPlan& plan, BlockStore* store) {
+  const std::vector<int32_t> prefix = m.DocumentPrefix("");
   Indexer indexer(&m.model(), store, m.links(), m.adapter());
   std::vector<std::shared_ptr<const Block>> blocks;
   for (const PlannedBlock& b : plan.blocks) {
@@ -96,13 +100,13 @@ Outcome LinkedAgainstMasked(LinkableModel& m, const LinkPlan& plan, BlockStore* 
       blocks.push_back(nullptr);
       continue;
     }
-    auto fetched =
-        indexer.Fetch(tokens, b.document < 0 ? BlockKind::kHead : BlockKind::kDocument, "");
+    auto fetched = b.document < 0 ? indexer.Fetch(tokens, BlockKind::kHead, "")
+                                  : indexer.Fetch(tokens, BlockKind::kDocument, "", prefix);
     EXPECT_TRUE(fetched.ok()) << fetched.status().message();
     blocks.push_back(fetched->block);
   }
   const LinkedPrompt linked = Link(plan, std::move(blocks));
-  const LinkedPrompt masked = MaskedTwin(plan);
+  const LinkedPrompt masked = MaskedTwin(plan, prefix);
   auto a = Continue(m.model(), m.adapter(), m.embeddings(), linked, kSteps, {});
   auto free = Continue(m.model(), m.adapter(), m.embeddings(), masked, kSteps, {});
   EXPECT_TRUE(a.ok() && free.ok());
@@ -119,7 +123,7 @@ void ExpectEqual(const Case& the) {
   const auto m = MakeModel(the, "f32");
   const auto documents = RandomDocuments(the, m->model().config().vocab);
   const auto store = NewMemoryStore();
-  const LinkPlan plan = m->Plan("be brief", documents, "what stands where?", false);
+  const LinkPlan plan = m->Plan("", documents, "what stands where?", false);
   const Outcome out = LinkedAgainstMasked(*m, plan, store.get());
   EXPECT_LE(out.difference.max_logit, kTolerance);
   EXPECT_TRUE(out.ids_equal);
@@ -140,6 +144,8 @@ TEST(LinkedMasked, EveryKAdapterAndScaling) {
 TEST(LinkedMasked, ManyAndLongDocuments) {
   ExpectEqual({1, false, "", "outside", std::vector<int32_t>(40, 9), 3});
   ExpectEqual({5, false, "", "", {700, 513, 512, 511}, 4});  // across key tiles
+  ExpectEqual({5, false, "", "outside", {30, 0, 2, 600}, 8, "first"});
+  ExpectEqual({1, false, "", "everywhere", {30, 0, 2, 600}, 9, "head"});
   ExpectEqual({5, false, "", "", {1}, 5});
   ExpectEqual({5, false, "", "", {0, 0}, 6});
 }
@@ -153,6 +159,7 @@ RC_GTEST_PROP(LinkedMasked, RandomPrompts, ()) {
   the.lengths = *rc::gen::resize(
       12, rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(0, 90))));
   the.seed = *rc::gen::arbitrary<uint32_t>();
+  the.prefix = *rc::gen::element<std::string>("", "first", "head");
   const auto m = MakeModel(the, "f32");
   auto documents = RandomDocuments(the, m->model().config().vocab);
   const auto store = NewMemoryStore();
@@ -175,13 +182,14 @@ RC_GTEST_PROP(LinkedMasked, RandomPrompts, ()) {
 TEST(LinkedMasked, MaskedPassEqualsTheSlowReference) {
   for (const char* scaling : {"", "linear", "llama3"}) {
     for (const char* adapter : {"", "outside", "everywhere"}) {
-      const Case the{2, true, scaling, adapter, {20, 1, 33}, 21};
+      const Case the{
+          2, true, scaling, adapter, {20, 1, 33}, 21, *adapter == '\0' ? "head" : "first"};
       const auto m = MakeModel(the, "f32");
       const auto store = NewMemoryStore();
       const LinkPlan plan =
-          m->Plan("s", RandomDocuments(the, m->model().config().vocab), "why?", false);
+          m->Plan("", RandomDocuments(the, m->model().config().vocab), "why?", false);
       const Outcome out = LinkedAgainstMasked(*m, plan, store.get());
-      const LinkedPrompt twin = MaskedTwin(plan);
+      const LinkedPrompt twin = MaskedTwin(plan, m->DocumentPrefix(""));
       const std::vector<int32_t> last = {static_cast<int32_t>(twin.tokens.size()) - 1};
       const auto slow =
           ReferenceLogits(m->model().file(), m->model().config(),

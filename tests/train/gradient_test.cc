@@ -76,10 +76,11 @@ class Gradients {
   at::Tensor gradient_;  // [P]
 };
 
-void ExpectAllRanges(const TrainOptions& options, const testing::TinyModelOptions& sizes) {
+void ExpectAllRanges(const TrainOptions& options, const testing::TinyModelOptions& sizes,
+                     int documents = 3) {
   TinyTraining training(options, sizes);
   training.Randomize();
-  const std::vector<TrainingPrompt> prompts = {training.Prompt(TinyExample(3, 1)),
+  const std::vector<TrainingPrompt> prompts = {training.Prompt(TinyExample(documents, 1)),
                                                training.Prompt(TinyExample(2, 2))};
   Gradients gradients(&training, [&] { return training.Loss(prompts); });
   Parameters& parameters = training.parameters();
@@ -119,6 +120,19 @@ TEST(Gradient, LinksOnly) {
   options.k = 2;
   options.rank = 0;
   ExpectAllRanges(options, TinySizes());
+}
+
+// Documents' keys are trained then, in ranges that begin behind the first tile of them.
+TEST(Gradient, TheAdapterOnDocumentsToo) {
+  TrainOptions options;
+  options.scope = AdapterScope::kEverywhere;
+  options.k = 1;
+  options.rank = 2;
+  options.alpha = 3;
+  options.targets = {Site::kK, Site::kV, Site::kDown};
+  TinyTraining training(options);
+  ASSERT_GT(training.Prompt(TinyExample(9, 1)).length, 2 * kKeyMultiple);
+  ExpectAllRanges(options, TinySizes(), 9);
 }
 
 TEST(Gradient, Distillation) {

@@ -58,10 +58,11 @@ struct Distilling {
     options.distill = weight;
     options.teacher = teacher;
     training = std::make_unique<TinyTraining>(options);
-    learner = *LinkLearner::Create(&training->model(), options);
+    learner = *LinkLearner::Create(&training->model(), options, /*start=*/nullptr);
     example = TinyExample(documents, 1);
     prompt = training->Prompt(example);
-    prompt.teacher.push_back(*MakeTrainingPrompt(training->model(), example, /*full=*/true, 4096));
+    prompt.teacher.push_back(*MakeTrainingPrompt(training->model(), example, /*full=*/true,
+                                                 AdapterScope::kOutsideDocuments, 4096));
     EXPECT_EQ(prompt.teacher.at(0).targets, prompt.targets);
   }
   double GradientNorm() {

@@ -119,12 +119,13 @@ TEST(RunDescription, WhatDiffersIsNamed) {
   TrainingData data;
   data.train.push_back({});
   data.files.push_back({.path = "sets/a.jsonl", .hash = {1}, .examples = 1, .validation = false});
-  const std::string before = DescribeRun(options, {7}, "f32", data);
+  const std::string before = DescribeRun(options, {7}, "f32", ChatMlTemplate(), data);
   EXPECT_TRUE(CheckSameRun(before, before).ok());
 
   const auto refusal = [&](const TrainOptions& o, const TrainingData& d, uint8_t model,
                            const char* compute) {
-    const Status status = CheckSameRun(before, DescribeRun(o, {model}, compute, d));
+    const Status status =
+        CheckSameRun(before, DescribeRun(o, {model}, compute, ChatMlTemplate(), d));
     EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
     return status.message();
   };
@@ -153,7 +154,7 @@ TEST(RunDescription, WhatDiffersIsNamed) {
   other.threads = 2;
   other.store = "z";
   other.rank_of = 1;
-  EXPECT_TRUE(CheckSameRun(before, DescribeRun(other, {7}, "f32", data)).ok());
+  EXPECT_TRUE(CheckSameRun(before, DescribeRun(other, {7}, "f32", ChatMlTemplate(), data)).ok());
   // Older checkpoints say which process wrote them.
   EXPECT_TRUE(CheckSameRun("{\"rank-of\":0," + before.substr(1), before).ok());
 }

@@ -47,9 +47,10 @@ double LargestDifference(TinyTraining* training, const Example& example) {
     std::vector<int32_t> tokens;
     for (int32_t i = b.start; i < b.start + b.length; ++i) tokens.push_back(plan.tokens[i].id);
     blocks.push_back(
-        tokens.empty()
-            ? nullptr
-            : indexer.Fetch(tokens, b.document < 0 ? BlockKind::kHead : BlockKind::kDocument, "")
+        tokens.empty() ? nullptr
+        : b.document < 0
+            ? indexer.Fetch(tokens, BlockKind::kHead, "")->block
+            : indexer.Fetch(tokens, BlockKind::kDocument, "", training->model().DocumentPrefix(""))
                   ->block);
   }
   const auto served = Continue(model, adapter.get(), links.embeddings, Link(plan, blocks),
@@ -104,6 +105,37 @@ TEST(ServingEqual, FullAttentionWithTheAdapterOutsideDocuments) {
   TinyTraining training(options);
   training.Randomize();
   EXPECT_LE(LargestDifference(&training, TinyExample(4)), kTolerance);
+}
+
+TEST(ServingEqual, DocumentsBehindAPrefix) {
+  for (const char* prefix : {"first", "head"}) {
+    TrainOptions options;
+    options.k = 2;
+    options.rank = 3;
+    TinyTraining training(options, TinySizes(), prefix);
+    training.Randomize();
+    for (const int documents : {0, 1, 4}) {
+      EXPECT_LE(LargestDifference(&training, TinyExample(documents)), kTolerance) << documents;
+    }
+  }
+}
+
+// Documents with the adapter: served from blocks that belong to it, trained in one pass.
+TEST(ServingEqual, TheAdapterOnDocumentsToo) {
+  for (const TrainAttention attention : {TrainAttention::kLinked, TrainAttention::kFull}) {
+    for (const int32_t k : {0, 2}) {
+      TrainOptions options;
+      options.attention = attention;
+      options.scope = AdapterScope::kEverywhere;
+      options.k = k;
+      options.rank = 3;
+      TinyTraining training(options);
+      training.Randomize();
+      for (const int documents : {0, 1, 4, 6}) {
+        EXPECT_LE(LargestDifference(&training, TinyExample(documents)), kTolerance) << documents;
+      }
+    }
+  }
 }
 
 // Prompts that go through the layers together do not see each other.

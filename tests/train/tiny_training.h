@@ -57,7 +57,8 @@ inline TinyModelOptions TinySizes(bool tied = true) {
 // One owner, one thread.
 class TinyTraining {
  public:
-  explicit TinyTraining(const TrainOptions& options, const TinyModelOptions& sizes = TinySizes())
+  explicit TinyTraining(const TrainOptions& options, const TinyModelOptions& sizes = TinySizes(),
+                        const std::string& document_prefix = "")
       : options_(options) {
     at::set_num_threads(1);
     path_ = WriteTinyModel(folder_.path(), sizes);
@@ -72,8 +73,13 @@ class TinyTraining {
     links->slots = links->k == 0 ? 1 : options_.slots;
     links->embeddings.resize(static_cast<size_t>(links->k) * links->slots *
                              (*model)->config().width);
+    if (!document_prefix.empty()) {
+      links->prompt_template = *ChooseTemplate((*model)->tokenizer());
+      links->prompt_template->document_prefix = document_prefix;
+    }
     model_ = *LinkableModel::Create(*std::move(model), std::move(links));
-    blocks_ = *DocumentBlocks::Open(&model_->model(), int64_t{1} << 26, "", 0);
+    blocks_ = *DocumentBlocks::Open(&model_->model(), model_->DocumentPrefix(""), int64_t{1} << 26,
+                                    "", 0);
   }
 
   // As if something had been learned: B would be zero else, and A without a gradient.
@@ -91,7 +97,7 @@ class TinyTraining {
   }
 
   TrainingPrompt Prompt(const Example& example) {
-    auto prompt = MakeTrainingPrompt(*model_, example, full(), 4096);
+    auto prompt = MakeTrainingPrompt(*model_, example, full(), options_.scope, 4096);
     EXPECT_TRUE(prompt.ok()) << prompt.status().message();
     return *std::move(prompt);
   }
