@@ -90,9 +90,10 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--template", o.prompt_template,
                  "The prompt template, JSON (docs/link-file.md); else that of --start, or built in")
       ->type_name("FILE");
-  app.add_option("--document-prefix", o.document_prefix,
-                 "What documents are encoded behind: none, first (the prompt's first token) or head "
-                 "(all before the documents) [as --template or --start has it, else first]")
+  app.add_option(
+         "--document-prefix", o.document_prefix,
+         "What documents are encoded behind: none, first (the prompt's first token) or head "
+         "(all before the documents) [as --template or --start has it, else first]")
       ->check(CLI::IsMember({"none", "first", "head"}));
   app.add_option("--link-start", o.link_start, "mean, or a text whose tokens they start from")
       ->capture_default_str();
