@@ -204,7 +204,7 @@ Status FileDiskStore::PutHoldingLock(const Block& block, bool* written) {
         ledger_.MakeRoom(static_cast<int64_t>(block.image().size()), options_.budget_bytes));
   }
   KVLINK_RETURN_IF_ERROR(folder_.Publish(block));
-  const Status recorded = ledger_.Record(block);
+  Status recorded = ledger_.Record(block);
   if (!recorded.ok()) {
     // A block without a row would not count towards the budget.
     (void)folder_.Remove(id, /*durable=*/false);
@@ -217,7 +217,7 @@ Status FileDiskStore::PutHoldingLock(const Block& block, bool* written) {
 Status FileDiskStore::Remove(const BlockId& id) {
   KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
   DropOpen(id);
-  const Status removed = folder_.Remove(id, /*durable=*/true);
+  Status removed = folder_.Remove(id, /*durable=*/true);
   if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
   KVLINK_RETURN_IF_ERROR(ledger_.Forget({id}));
   if (removed.ok()) return {};

@@ -111,8 +111,12 @@ Status Ledger::WithRows(const Write& write) {
     // Another process rebuilt it, or somebody removed it: in either case the files tell.
     rows_.reset();
     Result<Catalogue> rows = Catalogue::Open(folder_.CataloguePath(), /*read_only=*/false);
-    if (rows.ok()) rows_.emplace(*std::move(rows));
-    status = rows.ok() ? ReconcileHeld() : rows.status();
+    if (rows.ok()) {
+      rows_.emplace(*std::move(rows));
+      status = ReconcileHeld();
+    } else {
+      status = rows.status();
+    }
   }
   if (status.ok()) status = write(*rows_);
   if (!MeansDamaged(status)) return status;

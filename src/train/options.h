@@ -58,7 +58,8 @@ struct TrainOptions {
   // built-in one that fits the vocabulary.
   std::string prompt_template;
   // What documents are encoded behind, as templates have it (text/template.h), or "none". Empty: as
-  // `prompt_template` or `start` says; without these "first", and "none" where documents are trained.
+  // `prompt_template` or `start` says; without these "first", or "none" where documents are
+  // trained.
   std::string document_prefix;
   int32_t rank = 16;  // 0: no adapter
   double alpha = 32;
