@@ -50,6 +50,8 @@ if [ ${#files[@]} -gt 0 ]; then
   fi
   # What this build does not compile (fuzzers, the trainer without Torch) cannot be looked at.
   mapfile -t files < <(for f in "${files[@]}"; do
+                         # clang 14 takes Torch 1.13's headers, read as C++20, for wrong.
+                         case $f in src/train/*|tests/train/*) continue ;; esac
                          if grep -qF "/$f\"" "$build/compile_commands.json"; then echo "$f"
                          else echo "lint: not in $build, skipped: $f" >&2; fi
                        done)
