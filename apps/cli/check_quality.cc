@@ -38,8 +38,7 @@ std::string TooFew(const QualityOptions& options, const std::vector<Example>& ow
   for (const Example& e : own) ++counts[e.dataset];
   for (const auto& [dataset, n] : counts) {
     if (n < kGateQuestions) {
-      return "--data " + Quoted(dataset) + " with " + std::to_string(n) +
-             (n == 1 ? " question" : " questions") + asked;
+      return "--data " + Quoted(dataset) + " with " + FormatCounted(n, "question") + asked;
     }
   }
   return "";

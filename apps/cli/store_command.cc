@@ -34,9 +34,8 @@ Result<int> Stats(Session& session) {
   }
   PrintText("store        " + Printable(path, false) + "\nblocks       " +
             FormatCount(stats.blocks) + ", " + FormatCount(stats.pinned) + " pinned, of " +
-            FormatCount(stats.models) + (stats.models == 1 ? " model" : " models") +
-            "\ntokens       " + FormatCount(stats.tokens) + "\nsize         " +
-            FormatBytes(stats.bytes) +
+            FormatCounted(stats.models, "model") + "\ntokens       " + FormatCount(stats.tokens) +
+            "\nsize         " + FormatBytes(stats.bytes) +
             (stats.budget_bytes > 0 ? " of " + FormatBytes(stats.budget_bytes) : "") +
             "\nquarantined  " + FormatCount(stats.quarantined_files) + " files, " +
             FormatBytes(stats.quarantined_bytes) + "\n");
