@@ -13,6 +13,19 @@
 namespace kvlink::cli {
 namespace {
 
+std::string VariableOf(const std::string& option) {
+  std::string variable = "KVLINK_";
+  for (const char c : option) {
+    variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return variable;
+}
+
+bool IsSet(const std::string& variable) {
+  const char* value = std::getenv(variable.c_str());
+  return value != nullptr && *value != '\0';
+}
+
 // CLI11 would let the file beat the environment, so what the environment sets is dropped from it.
 class EnvironmentFirst : public CLI::ConfigTOML {
  public:
@@ -20,12 +33,7 @@ class EnvironmentFirst : public CLI::ConfigTOML {
     std::vector<CLI::ConfigItem> read = CLI::ConfigTOML::from_config(input);
     std::erase_if(read, [](const CLI::ConfigItem& item) {
       if (!item.parents.empty()) return false;
-      std::string variable = "KVLINK_";
-      for (const char c : item.name) {
-        variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-      }
-      const char* value = std::getenv(variable.c_str());
-      return value != nullptr && *value != '\0';
+      return IsSet(VariableOf(item.name));
     });
     return read;
   }
@@ -74,6 +82,18 @@ std::string OneLine(std::string text) {
   }
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
+}
+
+// CLI11 names the option, as "--threads: ...", where its variable holds what is wrong.
+std::string NamingVariable(const std::string& what, int argc, const char* const* argv) {
+  if (!what.starts_with("--")) return what;
+  const std::string option = what.substr(2, what.find_first_of(": =", 2) - 2);
+  const std::string variable = VariableOf(option), flag = "--" + option;
+  const bool typed = std::any_of(argv, argv + argc, [&](const std::string_view word) {
+    return word == flag || word.starts_with(flag + "=");
+  });
+  if (typed || !IsSet(variable)) return what;
+  return variable + what.substr(flag.size());
 }
 
 std::string TypedCommand(const CLI::App& app) {
@@ -145,8 +165,8 @@ Arguments ParseArguments(int argc, const char* const* argv) {
     console.Line("kvlink: " + Printable(what, false) + "; see: " + TypedCommand(app) + " --help");
     arguments.exit_status = 2;
   } catch (const CLI::ParseError& e) {
-    console.Line("kvlink: " + Printable(OneLine(e.what()), false) + "; see: " + TypedCommand(app) +
-                 " --help");
+    console.Line("kvlink: " + Printable(NamingVariable(OneLine(e.what()), argc, argv), false) +
+                 "; see: " + TypedCommand(app) + " --help");
     arguments.exit_status = 2;
   }
   return arguments;

@@ -53,6 +53,12 @@ Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
   KVLINK_ASSIGN_OR_RETURN(const std::vector<SearchHit> hits,
                           index->Search(question, options.top_k));
   if (hits.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(const std::vector<IndexedDocument> all, index->List());
+    if (all.empty()) {
+      KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
+      return NotFound("no documents are indexed in " + store +
+                      "; index some with: kvlink index PATH");
+    }
     return NotFound(
         "no documents found: no indexed document has a word of the question; name documents with "
         "--doc ID (see: kvlink docs list), index more, or ask without any: --top-k 0");
@@ -72,10 +78,13 @@ std::string CheckMode(const std::string& mode) {
 }
 
 Result<std::string> ReadQuestion(const std::string& given) {
-  if (given != "-") return given;
-  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  if (text.empty()) return InvalidArgument("the question from standard input is empty");
+  const bool piped = given == "-";
+  std::string text = piped ? std::string{std::istreambuf_iterator<char>(std::cin), {}} : given;
+  while (piped && !text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  if (text.empty()) {
+    return InvalidArgument(piped ? "the question from standard input is empty"
+                                 : "the question is empty");
+  }
   return text;
 }
 
@@ -117,6 +126,9 @@ Result<std::unique_ptr<DocumentIndex>> OpenForKeeping(const AskOptions& options,
 
 Result<int> RunAsk(const AskOptions& options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
+  if (options.request.top_logprobs > 0 && !session.json()) {
+    return InvalidArgument("--top-logprobs are reported by --json alone: expected --json too");
+  }
   Request request = options.request;
   KVLINK_ASSIGN_OR_RETURN(request.question, ReadQuestion(options.question));
   KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
@@ -174,7 +186,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
     if (!stream) PrintText(terminal ? Printable(answer->text, true) : answer->text);
     PrintText("\n");
     KVLINK_RETURN_IF_ERROR(FlushOutput());
-    if (terminal && session.chatty()) {
+    if ((terminal || session.console().err_is_terminal()) && session.chatty()) {
       session.console().Write(DescribeAnswer(*answer, documents, session.console()));
     }
     keep();  // people have read the answer by then

@@ -53,6 +53,18 @@ bool FoundText(const IndexReport& report) {
                      [](const IndexedLine& line) { return line.status != "empty"; });
 }
 
+// For the parser.
+void CheckName(const IndexOptions& options) {
+  if (options.name.empty()) return;
+  if (options.name.starts_with('/') || options.name.starts_with("answer:")) {
+    throw CLI::ValidationError(
+        "--name", options.name + " found, expected no path (/..) and no kept answer (answer:..)");
+  }
+  if (std::find(options.paths.begin(), options.paths.end(), "-") == options.paths.end()) {
+    throw CLI::ValidationError("--name", "names standard input: expected - among the paths");
+  }
+}
+
 Result<int> RunIndex(const IndexOptions& options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> sources, SourcesOf(options));
   if (sources.empty() && !options.prune) {
@@ -107,8 +119,13 @@ void AddIndexCommand(CLI::App& app, Command* command) {
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
+  sub->add_option("--name", options->name,
+                  "What standard input is called: another name is another text, the same one "
+                  "replaces it [none]")
+      ->type_name("NAME");
   sub->add_flag("--prune", options->prune, "Forget documents whose files below PATH are gone");
   sub->callback([command, options] {
+    CheckName(*options);
     *command = [options](Session& session) { return RunIndex(*options, session); };
   });
 }

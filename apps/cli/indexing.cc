@@ -16,7 +16,12 @@
 namespace kvlink::cli {
 namespace {
 
-constexpr char kStandardInput[] = "-";
+constexpr char kStandardInput[] = "-";  // as a path
+
+// The source that its documents belong to. Those of files are absolute paths.
+std::string InputSource(const IndexOptions& options) {
+  return options.name.empty() ? kStandardInput : options.name;
+}
 
 Result<std::string> ReadStandardInput(int64_t max_bytes) {
   std::string bytes;
@@ -52,7 +57,7 @@ Result<std::vector<std::string>> SourcesOf(const IndexOptions& options) {
   std::vector<std::string> sources;
   std::set<std::string> seen;
   for (const std::string& path : options.paths) {
-    std::vector<std::string> found = {kStandardInput};
+    std::vector<std::string> found = {InputSource(options)};
     if (path != kStandardInput) {
       if (options.prune && !FileExists(path)) continue;
       KVLINK_ASSIGN_OR_RETURN(found, FindSources(FileSystem::Posix(), {path}));
@@ -138,13 +143,12 @@ Status Indexing::ReadAll(const std::vector<std::string>& sources) {
 }
 
 Status Indexing::Read(Source& source) {
+  const bool is_input = source.name == InputSource(options_);
   const auto read = [&](const std::function<int64_t(std::string_view)>& count_tokens) {
-    if (source.name != kStandardInput) {
-      return ReadSource(files_, source.name, read_options_, count_tokens);
-    }
-    return ReadSourceText(kStandardInput, standard_input_, read_options_, count_tokens);
+    return is_input ? ReadSourceText(source.name, standard_input_, read_options_, count_tokens)
+                    : ReadSource(files_, source.name, read_options_, count_tokens);
   };
-  if (source.name == kStandardInput) {
+  if (is_input) {
     // (Emptied files lose their documents; a pipe without a word has most likely failed.)
     KVLINK_ASSIGN_OR_RETURN(standard_input_, ReadStandardInput(read_options_.max_file_bytes));
     if (standard_input_.empty()) {
@@ -265,7 +269,7 @@ Status Indexing::Prune(const std::vector<std::string>& sources) {
   const std::set<std::string> present(sources.begin(), sources.end());
   KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> recorded, index_.Sources());
   for (const std::string& source : recorded) {
-    if (present.count(source) > 0 || source == kStandardInput || FileExists(source)) continue;
+    if (present.count(source) > 0 || !source.starts_with('/') || FileExists(source)) continue;
     const bool asked =
         std::any_of(options_.paths.begin(), options_.paths.end(), [&](const std::string& path) {
           return path != kStandardInput && IsUnder(source, AbsolutePath(path));

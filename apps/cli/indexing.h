@@ -17,6 +17,7 @@ struct IndexOptions {
   std::vector<std::string> paths;  // "-": standard input
   int max_tokens = 200;
   bool prune = false;
+  std::string name;  // of standard input; empty: none
 };
 
 // What became of one document.

@@ -105,6 +105,17 @@ Arguments ParseArguments(int argc, char** argv) {
       ->transform(CLI::CheckedTransformer(std::map<std::string, AdapterScope>{
           {"outside_documents", AdapterScope::kOutsideDocuments},
           {"everywhere", AdapterScope::kEverywhere}}));
+  app.add_option_function<std::string>(
+         "--methods",
+         [&o](const std::string& list) {
+           Result<std::vector<Method>> methods = ParseMethods(list);
+           if (!methods.ok()) throw CLI::ValidationError("--methods", methods.status().message());
+           o.methods = *std::move(methods);
+         },
+         "How documents are linked: link, or with tokens computed again, as link+attention:0.1 "
+         "(docs/methods.md); of several, each example draws one")
+      ->type_name("METHOD,...")
+      ->default_str("link");
   app.add_option("--distill", o.distill,
                  "Share of the loss that follows full attention's distribution on the answer")
       ->check(CLI::Range(0.0, 1.0));

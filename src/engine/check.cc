@@ -60,12 +60,7 @@ class Check {
     plan_ = m_.Plan("", documents_, kQuestion, /*full=*/false);
     std::vector<std::shared_ptr<const Block>> blocks;
     for (const PlannedBlock& b : plan_.blocks) {
-      std::vector<int32_t> tokens;
-      for (int32_t i = b.start; i < b.start + b.length; ++i) tokens.push_back(plan_.tokens[i].id);
-      KVLINK_ASSIGN_OR_RETURN(IndexedBlock fetched,
-                              b.document < 0
-                                  ? indexer_.Fetch(tokens, BlockKind::kHead, "")
-                                  : indexer_.Fetch(tokens, BlockKind::kDocument, "", prefix_));
+      KVLINK_ASSIGN_OR_RETURN(IndexedBlock fetched, indexer_.Fetch(plan_, b, prefix_));
       blocks.push_back(std::move(fetched.block));
     }
     linked_prompt_ = Link(plan_, std::move(blocks));

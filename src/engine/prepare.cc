@@ -6,21 +6,6 @@
 #include "link/recompute.h"
 
 namespace kvlink {
-namespace {
-
-// Tokens of a block of the plan; -1: the head's.
-std::vector<int32_t> TokensOf(const LinkPlan& plan, int32_t document) {
-  std::vector<int32_t> tokens;
-  for (const PlannedBlock& block : plan.blocks) {
-    if (block.document != document) continue;
-    for (int32_t i = block.start; i < block.start + block.length; ++i) {
-      tokens.push_back(plan.tokens[i].id);
-    }
-  }
-  return tokens;
-}
-
-}  // namespace
 
 PreparedAdapter* EngineImpl::AdapterOf(const Method& method) const {
   return method.adapter ? model_->adapter() : nullptr;
@@ -154,25 +139,26 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
   const Method& method = prompt->method;
   Indexer& indexer = method.adapter ? indexer_ : base_indexer_;
   std::vector<int32_t> prefix;  // that documents are encoded behind
-  if (method.behind_head) prefix = TokensOf(prompt->plan, -1);
+  const std::vector<PlannedBlock>& planned_blocks = prompt->plan.blocks;
+  if (method.behind_head && !planned_blocks.empty() && planned_blocks.front().document < 0) {
+    prefix = TokensOf(prompt->plan, planned_blocks.front());
+  }
   if (method.layout == Layout::kLinked) prefix = model_->DocumentPrefix(request.system);
   std::vector<std::shared_ptr<const Block>> blocks;
   prompt->computed.assign(prompt->plan.tokens.size(), false);
   for (const int32_t i : prompt->plan.computed) prompt->computed[i] = true;
   int not_kept = 0;
-  for (const PlannedBlock& planned : prompt->plan.blocks) {
+  for (const PlannedBlock& planned : planned_blocks) {
     if (planned.length == 0) {
       blocks.push_back(nullptr);
       continue;
     }
-    const std::vector<int32_t> tokens = TokensOf(prompt->plan, planned.document);
     const bool head = planned.document < 0;
     const size_t place = head ? 0 : prompt->places[planned.document];
     const double before = clock_.MonotonicMs();
     KVLINK_ASSIGN_OR_RETURN(
         IndexedBlock fetched,
-        head ? indexer.Fetch(tokens, BlockKind::kHead, "")
-             : indexer.Fetch(tokens, BlockKind::kDocument, request.documents[place].label, prefix));
+        indexer.Fetch(prompt->plan, planned, prefix, head ? "" : request.documents[place].label));
     if (fetched.computed) {
       answer->timings.encode_ms += clock_.MonotonicMs() - before;
       std::fill_n(prompt->computed.begin() + planned.start, planned.length, true);

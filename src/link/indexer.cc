@@ -36,8 +36,7 @@ Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> to
   std::shared_ptr<const Block> before;
   std::vector<Segment> context;
   if (!prefix.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(IndexedBlock fetched, Fetch(prefix, kind, ""));
-    before = std::move(fetched.block);
+    KVLINK_ASSIGN_OR_RETURN(before, PrefixBlock(prefix, kind));
     context.push_back(SegmentOf(*before, -static_cast<int32_t>(prefix.size())));
   }
   const BlockShape shape = ShapeOf(tokens.size());
@@ -63,8 +62,21 @@ Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> to
   return std::move(builder).Finish();
 }
 
+Result<std::shared_ptr<const Block>> Indexer::PrefixBlock(std::span<const int32_t> prefix,
+                                                          BlockKind kind) {
+  if (prefix_ == nullptr || prefix_->identity().id != IdOf(prefix, kind)) {
+    KVLINK_ASSIGN_OR_RETURN(IndexedBlock fetched, Fetch(prefix, kind, ""));
+    prefix_ = std::move(fetched.block);
+  }
+  return prefix_;
+}
+
 Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind kind,
                                     std::string_view label, std::span<const int32_t> prefix) {
+  if (store_ == nullptr) {
+    KVLINK_ASSIGN_OR_RETURN(auto encoded, Encode(tokens, kind, label, prefix));
+    return IndexedBlock{std::move(encoded), true, "there is no store", ""};
+  }
   auto found = store_->Get(IdOf(tokens, kind, prefix));
   if (found.ok()) {
     // The id is a hash over all of this; a file that says otherwise under it was forged or damaged,
@@ -85,6 +97,13 @@ Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind k
     made.not_kept = kept.message();
   }
   return made;
+}
+
+Result<IndexedBlock> Indexer::Fetch(const LinkPlan& plan, const PlannedBlock& block,
+                                    std::span<const int32_t> prefix, std::string_view label) {
+  const std::vector<int32_t> tokens = TokensOf(plan, block);
+  if (block.document < 0) return Fetch(tokens, BlockKind::kHead, "");
+  return Fetch(tokens, BlockKind::kDocument, label, prefix);
 }
 
 }  // namespace kvlink

@@ -10,6 +10,7 @@
 
 #include "kv/store.h"
 #include "link/link_file.h"
+#include "link/plan.h"
 #include "model/model.h"
 #include "model/prepared_adapter.h"
 
@@ -28,7 +29,7 @@ struct IndexedBlock {
 // Thread promise: one call at a time (it runs the model).
 class Indexer {
  public:
-  // All outlive the indexer. `links` and `adapter` may be null.
+  // All outlive the indexer. `links` and `adapter` may be null; so may `store`: nothing is kept.
   Indexer(Model* model, BlockStore* store, const Links* links, PreparedAdapter* adapter)
       : model_(model), store_(store), links_(links), adapter_(adapter) {}
 
@@ -43,8 +44,12 @@ class Indexer {
   Result<IndexedBlock> Fetch(std::span<const int32_t> tokens, BlockKind kind,
                              std::string_view label, std::span<const int32_t> prefix = {});
 
-  // Always encodes, keeps nothing but the prefix's own block. The prefix is encoded as a document
-  // is, so that an adapter outside documents changes no document's block.
+  // The same for a block of a plan, documents behind `prefix`. REQUIRES: the block has tokens.
+  Result<IndexedBlock> Fetch(const LinkPlan& plan, const PlannedBlock& block,
+                             std::span<const int32_t> prefix, std::string_view label = "");
+
+  // Always encodes, keeps nothing in the store but the prefix's own block. The prefix is encoded as
+  // a document is, so that an adapter outside documents changes no document's block.
   Result<std::shared_ptr<const Block>> Encode(std::span<const int32_t> tokens, BlockKind kind,
                                               std::string_view label,
                                               std::span<const int32_t> prefix = {});
@@ -58,11 +63,15 @@ class Indexer {
   }
 
   BlockShape ShapeOf(size_t tokens) const;
+  // The block of what documents are encoded behind. The last one is held: a store may be null, or
+  // drop it.
+  Result<std::shared_ptr<const Block>> PrefixBlock(std::span<const int32_t> prefix, BlockKind kind);
 
   Model* model_;
   BlockStore* store_;
   const Links* links_;
   PreparedAdapter* adapter_;
+  std::shared_ptr<const Block> prefix_;  // may be null
 };
 
 }  // namespace kvlink

@@ -106,6 +106,12 @@ Result<Method> ParseMethod(std::string_view text) {
   return method;
 }
 
+std::string NamesOf(std::span<const Method> methods) {
+  std::string names;
+  for (const Method& method : methods) names += (names.empty() ? "" : ",") + method.name;
+  return names;
+}
+
 Result<std::vector<Method>> ParseMethods(std::string_view list) {
   std::vector<Method> methods;
   for (size_t begin = 0; begin <= list.size();) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,9 @@ struct Method {
 
 // kInvalidArgument names the methods there are, or what a number may be.
 Result<Method> ParseMethod(std::string_view text);
+
+// Their names with commas between them, as ParseMethods reads them.
+std::string NamesOf(std::span<const Method> methods);
 
 // A list with commas between methods: "full,ape:0.9,0.9,link" is three, since ape's numbers hold a
 // comma of their own. kInvalidArgument also for a method that is named twice.

@@ -80,4 +80,13 @@ LinkPlan MakePlan(const PlanInput& input) {
   return plan;
 }
 
+std::vector<int32_t> TokensOf(const LinkPlan& plan, const PlannedBlock& block) {
+  std::vector<int32_t> tokens;
+  tokens.reserve(static_cast<size_t>(block.length));
+  for (int32_t i = block.start; i < block.start + block.length; ++i) {
+    tokens.push_back(plan.tokens[i].id);
+  }
+  return tokens;
+}
+
 }  // namespace kvlink

@@ -42,6 +42,9 @@ struct LinkPlan {
   std::vector<int32_t> computed;  // indices into tokens
 };
 
+// [block.length] the ids of its tokens.
+std::vector<int32_t> TokensOf(const LinkPlan& plan, const PlannedBlock& block);
+
 struct PlanInput {
   std::span<const int32_t> head;
   std::span<const std::vector<int32_t>> documents;

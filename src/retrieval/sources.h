@@ -16,13 +16,13 @@ struct SourceDocument {
   std::string id;     // first 16 hex digits of SHA-256 over title and text
   std::string title;  // heading path, or the jsonl title, or the file's name without its ending
   std::string text;
-  std::string source;  // path as given, absolute; "-" for standard input
+  std::string source;  // path as given, absolute; "-" or a name for standard input
   int64_t begin = 0;   // byte range in the source (for .jsonl: of the line)
   int64_t end = 0;
 };
 
 struct SourceFile {
-  std::string path;          // absolute; "-" for standard input
+  std::string path;          // absolute; "-" or a name for standard input
   std::string content_hash;  // hex SHA-256 of the bytes, max_tokens and the splitter's version
   std::vector<SourceDocument> documents;  // in the order of the text
   std::vector<std::string> notes;         // "notes.txt: 3 bytes that are not UTF-8 were replaced"

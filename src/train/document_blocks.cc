@@ -17,10 +17,7 @@ Result<std::unique_ptr<DocumentBlocks>> DocumentBlocks::Open(Model* model,
     options.budget_bytes = store_budget;
     KVLINK_ASSIGN_OR_RETURN(blocks->disk_, DiskStore::Open(options));
   }
-  if (blocks->disk_ == nullptr) blocks->prefix_block_ = NewMemoryStore();
-  blocks->indexer_ = std::make_unique<Indexer>(
-      model, blocks->disk_ != nullptr ? blocks->disk_.get() : blocks->prefix_block_.get(), nullptr,
-      nullptr);
+  blocks->indexer_ = std::make_unique<Indexer>(model, blocks->disk_.get(), nullptr, nullptr);
   blocks->prefix_ = std::move(prefix);
   return blocks;
 }

@@ -36,9 +36,8 @@ class DocumentBlocks {
 
  private:
   DocumentBlocks() = default;
-  std::unique_ptr<BlockStore> memory_;        // may be null
-  std::unique_ptr<BlockStore> disk_;          // may be null
-  std::unique_ptr<BlockStore> prefix_block_;  // where the prefix rests if there is no disk_
+  std::unique_ptr<BlockStore> memory_;  // may be null
+  std::unique_ptr<BlockStore> disk_;    // may be null
   std::unique_ptr<Indexer> indexer_;
   std::vector<int32_t> prefix_;
   bool disk_full_ = false;

@@ -3,8 +3,11 @@
 #include <numeric>
 #include <utility>
 
+#include "base/bytes.h"
+#include "base/hash.h"
 #include "data/arrange.h"
 #include "data/pieces.h"
+#include "data/random.h"
 
 namespace kvlink {
 namespace {
@@ -79,12 +82,18 @@ Example Arranged(Example example, const TrainingPart& part, const TrainOptions& 
   return example;
 }
 
+const Method& DrawnMethod(const TrainOptions& options, const Example& example, int64_t pass) {
+  Random random((options.seed + static_cast<uint64_t>(pass)) ^ Xxh3(AsBytes(example.id)));
+  random.Next();  // the first decides the order of documents
+  return options.methods[random.Below(options.methods.size())];
+}
+
 Result<TrainingPrompt> MakeExamplePrompt(const LinkableModel& model, const Example& example,
                                          PartKind kind, bool full, AdapterScope scope,
-                                         int64_t max_tokens) {
+                                         const Method& method, int64_t max_tokens) {
   if (kind == PartKind::kByExample) kind = KindOf(example);
   if (kind == PartKind::kText) return MakeTextPrompt(model, example, max_tokens);
-  return MakeTrainingPrompt(model, example, full, scope, max_tokens);
+  return MakeTrainingPrompt(model, example, full, scope, method, max_tokens);
 }
 
 Status CheckAnswers(const LinkableModel& model, const TrainingPart& part, int64_t max_tokens) {

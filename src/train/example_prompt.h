@@ -16,11 +16,14 @@ namespace kvlink {
 Example Arranged(Example example, const TrainingPart& part, const TrainOptions& options,
                  int64_t pass);
 
+// Of options.methods the one that an example draws in its `pass`-th pass.
+const Method& DrawnMethod(const TrainOptions& options, const Example& example, int64_t pass);
+
 // The prompt of an arranged example. kResourceExhausted: longer than max_tokens. A plain text is
 // cut at max_tokens; kInvalidArgument if nothing of it can be predicted.
 Result<TrainingPrompt> MakeExamplePrompt(const LinkableModel& model, const Example& example,
                                          PartKind kind, bool full, AdapterScope scope,
-                                         int64_t max_tokens);
+                                         const Method& method, int64_t max_tokens);
 
 // kInvalidArgument, with file, line and field, for the first example whose answer alone does not
 // fit into max_tokens.

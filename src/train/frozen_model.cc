@@ -136,7 +136,8 @@ at::Tensor FrozenModel::AnswerLogits(const PassInput& input, Parameters& paramet
   rows_ = {};
   Rows prefix;
   rows_.adapter = prefix.adapter = input.adapter;
-  std::vector<float> prefix_active;
+  std::vector<float> prefix_active, active;
+  bool some_inactive = false;
   std::vector<int64_t> targets;
   const auto add_rows = [&](Rows* rows, const std::vector<int32_t>& tokens,
                             std::vector<int64_t> positions, std::vector<int64_t> sees_from,
@@ -173,9 +174,18 @@ at::Tensor FrozenModel::AnswerLogits(const PassInput& input, Parameters& paramet
       }
       add_rows(&rows_, prompt.tokens, {prompt.positions.begin(), prompt.positions.end()},
                {prompt.sees_from.begin(), prompt.sees_from.end()}, kv);
+      for (const uint8_t in_document : prompt.in_document) {
+        active.push_back(in_document != 0 ? 0.0f : 1.0f);
+        some_inactive = some_inactive || in_document != 0;
+      }
+      active.resize(rows_.tokens.size(), 1.0f);
     }
+    const auto factors = [&](const std::vector<float>& of_rows) {
+      return torch::tensor(of_rows, at::kFloat).to(dtype_).to(device_).unsqueeze(1);
+    };
+    if (some_inactive) rows_.active = factors(active);
     if (!prefix.tokens.empty()) {
-      prefix.active = torch::tensor(prefix_active, at::kFloat).to(dtype_).to(device_).unsqueeze(1);
+      prefix.active = factors(prefix_active);
       RunLayers(prefix, parameters);
     }
   }

@@ -18,10 +18,6 @@ Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
     return InvalidArgument(
         "--mode full has no teacher, as the base itself changes: expected no --distill");
   }
-  if (!model->DocumentPrefix("").empty()) {
-    return Unsupported(
-        "--mode full sees no prefix before a document: expected --document-prefix none");
-  }
   std::unique_ptr<FullLearner> learner(new FullLearner(model, options));
   const Model& base = model->model();
   const at::ScalarType dtype = base.matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;

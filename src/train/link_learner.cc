@@ -1,6 +1,10 @@
 #include "train/link_learner.h"
 
+#include <algorithm>
+#include <deque>
+
 #include "base/check.h"
+#include "train/computed_again.h"
 #include "train/loss.h"
 
 namespace kvlink {
@@ -14,10 +18,6 @@ Result<std::unique_ptr<LinkLearner>> LinkLearner::Create(LinkableModel* model,
   KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(base, options, at::kCPU));
   if (start != nullptr) KVLINK_RETURN_IF_ERROR(parameters.StartFrom(*start, options.start));
   learner->parameters_ = std::make_unique<Parameters>(std::move(parameters));
-  if (options.scope == AdapterScope::kEverywhere && !model->DocumentPrefix("").empty()) {
-    return Unsupported(
-        "--scope everywhere sees no prefix before a document: expected --document-prefix none");
-  }
   KVLINK_ASSIGN_OR_RETURN(learner->frozen_, FrozenModel::Create(base, dtype, at::kCPU));
   KVLINK_ASSIGN_OR_RETURN(
       learner->blocks_,
@@ -45,11 +45,25 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
   if (weight > 0) {
     KVLINK_ASSIGN_OR_RETURN(teacher, TeacherLogits(prompts));
   }
+  const auto computes_again = [](const TrainingPrompt& prompt) {
+    return prompt.method.recompute != Method::Recompute::kNothing;
+  };
+  if (std::any_of(prompts.begin(), prompts.end(), computes_again)) {
+    KVLINK_RETURN_IF_ERROR(PrepareNow());
+  }
   PassInput input;
+  std::deque<TrainingPrompt> changed;
   std::vector<int64_t> targets;
   for (const TrainingPrompt& prompt : prompts) {
-    input.prompts.push_back(&prompt);
     KVLINK_ASSIGN_OR_RETURN(auto blocks, blocks_->Fetch(prompt));
+    input.prompts.push_back(&prompt);
+    if (computes_again(prompt)) {
+      KVLINK_ASSIGN_OR_RETURN(
+          TrainingPrompt again,
+          ComputedAgain(model_->model(), adapter_now_.get(), now_.embeddings, prompt, blocks));
+      changed.push_back(std::move(again));
+      input.prompts.back() = &changed.back();
+    }
     input.blocks.push_back(std::move(blocks));
     targets.insert(targets.end(), prompt.targets.begin(), prompt.targets.end());
   }
@@ -58,6 +72,15 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
                                         torch::tensor(targets, at::kLong), teacher, weight);
   if (gradient) loss.objective.backward();
   return loss.gold;
+}
+
+Status LinkLearner::PrepareNow() {
+  now_ = parameters_->ToLinks(*model_);
+  if (!now_.adapter) return {};
+  KVLINK_ASSIGN_OR_RETURN(adapter_now_,
+                          PreparedAdapter::Create(*now_.adapter, model_->model().config(),
+                                                  model_->model().matmul_dtype()));
+  return {};
 }
 
 Status LinkLearner::Save(FileSystem& files, const std::string& provenance) {

@@ -63,6 +63,20 @@ Status CheckOptions(const TrainOptions& o) {
     return InvalidArgument(
         "--scope is the adapter's, which --mode full has not: expected no --scope");
   }
+  if (o.methods.empty()) return InvalidArgument("--methods: at least one expected, none found");
+  for (const Method& method : o.methods) {
+    if (method.name == "link") continue;
+    if (!method.name.starts_with("link+")) {
+      return InvalidArgument("--methods: link or link+... expected (docs/methods.md), \"" +
+                             method.name + "\" found");
+    }
+    if (o.mode == TrainMode::kFull || o.attention == TrainAttention::kFull ||
+        o.scope == AdapterScope::kEverywhere) {
+      return InvalidArgument("--methods " + method.name +
+                             " computes tokens of blocks again: expected no --mode full, no "
+                             "--attention full and no --scope everywhere");
+    }
+  }
   if (o.patience > 0 && o.valid.empty()) {
     return InvalidArgument("--patience counts validations: --valid FILE.. expected, none given");
   }

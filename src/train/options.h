@@ -9,6 +9,7 @@
 
 #include "base/dtype.h"
 #include "kvlink/status.h"
+#include "link/method.h"
 #include "model/adapter.h"
 
 namespace kvlink {
@@ -68,6 +69,10 @@ struct TrainOptions {
   AdapterScope scope = AdapterScope::kOutsideDocuments;
   std::vector<Site> targets = {Site::kQ,    Site::kK,  Site::kV,   Site::kO,
                                Site::kGate, Site::kUp, Site::kDown};
+
+  // How documents are linked: "link", or with tokens of theirs computed again
+  // ("link+attention:0.1", link/method.h). Of several, each example draws one in each pass.
+  std::vector<Method> methods = {Method()};
 
   double distill = 0;  // share of distillation in the loss, 0 to 1 (train/loss.h)
   TrainTeacher teacher = TrainTeacher::kBase;

@@ -49,6 +49,7 @@ std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::s
       {"valid-limit", o.valid_limit},
       {"documents", o.documents},
       {"shuffle-documents", o.shuffle_documents},
+      {"methods", NamesOf(o.methods)},
       {"distill", o.distill},
       {"distill-teacher", o.teacher == TrainTeacher::kAdapter ? "adapter" : "base"},
       {"world", o.world},

@@ -41,6 +41,9 @@ Result<PromptTemplate> ReadTemplate(FileSystem& files, const std::string& path) 
 // The template that examples are rendered by, and that the link file will carry.
 Result<PromptTemplate> TemplateFor(FileSystem& files, const TrainOptions& options,
                                    const Links* start, const Tokenizer& tokenizer) {
+  // They are computed with gradient then, in one pass with all else.
+  const bool trains_documents =
+      options.mode == TrainMode::kFull || options.scope == AdapterScope::kEverywhere;
   PromptTemplate t;
   if (!options.prompt_template.empty()) {
     KVLINK_ASSIGN_OR_RETURN(t, ReadTemplate(files, options.prompt_template));
@@ -49,14 +52,17 @@ Result<PromptTemplate> TemplateFor(FileSystem& files, const TrainOptions& option
   } else {
     KVLINK_ASSIGN_OR_RETURN(t, ChooseTemplate(tokenizer));
     // Behind one token a document's first token is no attention sink (docs/quality.md).
-    if (options.mode == TrainMode::kLinks && options.scope == AdapterScope::kOutsideDocuments) {
-      t.document_prefix = "first";
-    }
+    if (!trains_documents) t.document_prefix = "first";
   }
   if (options.document_prefix == "none") {
     t.document_prefix.clear();
   } else if (!options.document_prefix.empty()) {
     t.document_prefix = options.document_prefix;
+  }
+  if (trains_documents && !t.document_prefix.empty()) {
+    return Unsupported(
+        std::string(options.mode == TrainMode::kFull ? "--mode full" : "--scope everywhere") +
+        " sees no prefix before a document: expected --document-prefix none");
   }
   return t;
 }
@@ -237,7 +243,7 @@ class Trainer {
     const Example arranged = Arranged(example, part, options_, pass);
     Result<TrainingPrompt> prompt =
         MakeExamplePrompt(*model_, arranged, part.kind, options_.attention == TrainAttention::kFull,
-                          options_.scope, max_tokens_);
+                          options_.scope, DrawnMethod(options_, example, pass), max_tokens_);
     if (prompt.code() == StatusCode::kResourceExhausted) {
       ++*skipped;
       if (!std::exchange(named_skipped_, true)) {
@@ -250,7 +256,7 @@ class Trainer {
     if (distill) {
       KVLINK_ASSIGN_OR_RETURN(TrainingPrompt teacher,
                               MakeExamplePrompt(*model_, arranged, part.kind, /*full=*/true,
-                                                options_.scope, max_tokens_));
+                                                options_.scope, Method(), max_tokens_));
       prompt->teacher.push_back(std::move(teacher));
     }
     prompts->push_back(*std::move(prompt));

@@ -3,6 +3,22 @@
 #include <string>
 
 namespace kvlink {
+namespace {
+
+// The plan without blocks of no tokens, and with the head among what is computed: its block would
+// be another after every step.
+LinkPlan HeadComputed(LinkPlan plan) {
+  std::vector<int32_t> head;
+  for (const PlannedBlock& block : plan.blocks) {
+    for (int32_t i = 0; block.document < 0 && i < block.length; ++i) head.push_back(i);
+  }
+  std::erase_if(plan.blocks,
+                [](const PlannedBlock& block) { return block.document < 0 || block.length == 0; });
+  plan.computed.insert(plan.computed.begin(), head.begin(), head.end());
+  return plan;
+}
+
+}  // namespace
 
 int64_t TrainingPrompt::document_tokens() const {
   int64_t total = 0;
@@ -13,7 +29,8 @@ int64_t TrainingPrompt::document_tokens() const {
 }
 
 Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Example& example,
-                                          bool full, AdapterScope scope, int64_t max_tokens) {
+                                          bool full, AdapterScope scope, const Method& method,
+                                          int64_t max_tokens) {
   if (example.answers.empty() || example.answers.front().empty()) {
     return InvalidArgument("example \"" + example.id + "\" has no answer to train on");
   }
@@ -22,7 +39,7 @@ Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Exam
     documents.push_back(model.RenderDocument(example.documents[i].title, example.documents[i].text,
                                              static_cast<int>(i)));
   }
-  const LinkPlan plan = model.Plan("", documents, example.question, full);
+  LinkPlan plan = model.Plan("", documents, example.question, full);
 
   TrainingPrompt prompt;
   prompt.id = example.id;
@@ -59,11 +76,33 @@ Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Exam
     prompt.positions.push_back(position++);
   }
   prompt.length = position;
+  prompt.method = method;
+  if (method.recompute != Method::Recompute::kNothing) prompt.plan = HeadComputed(std::move(plan));
   if (prompt.length > max_tokens) {
     return ResourceExhausted("example \"" + example.id + "\" has " + std::to_string(prompt.length) +
                              " tokens with its answer; at most " + std::to_string(max_tokens) +
                              " fit");
   }
+  return prompt;
+}
+
+TrainingPrompt WithComputedAgain(TrainingPrompt prompt, std::span<const int32_t> chosen) {
+  std::vector<int32_t> tokens, positions;
+  auto next = chosen.begin();
+  for (size_t t = 0; t < prompt.tokens.size(); ++t) {
+    for (; next != chosen.end() && *next < prompt.positions[t]; ++next) {
+      tokens.push_back(prompt.plan.tokens[*next].id);
+      positions.push_back(*next);
+      prompt.in_document.push_back(1);
+    }
+    tokens.push_back(prompt.tokens[t]);
+    positions.push_back(prompt.positions[t]);
+    prompt.in_document.push_back(0);
+  }
+  prompt.tokens = std::move(tokens);
+  prompt.positions = std::move(positions);
+  // The question, and with it every target, stands behind all documents.
+  for (int32_t& row : prompt.target_rows) row += static_cast<int32_t>(chosen.size());
   return prompt;
 }
 

@@ -3,16 +3,20 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "data/example.h"
 #include "kvlink/status.h"
 #include "link/linkable_model.h"
+#include "link/method.h"
+#include "link/plan.h"
 
 namespace kvlink {
 
-// T computed tokens, in the order of their positions: those outside documents, or, where the
-// adapter acts on documents too, all. One outside documents sees every position up to its own.
+// T computed tokens, in the order of their positions: those outside documents, and of documents
+// those that a method computes again, or, where the adapter acts on documents too, all. One outside
+// documents, or computed again, sees every position up to its own.
 struct TrainingPrompt {
   std::string id;                               // of the example
   std::string place;                            // Example::place
@@ -21,6 +25,11 @@ struct TrainingPrompt {
   std::vector<int32_t> sees_from;               // [T] the first position that each sees; shorter: 0
   std::vector<std::vector<int32_t>> documents;  // not computed, those that are not empty
   std::vector<int32_t> starts;                  // positions of their first tokens
+  std::vector<uint8_t> in_document;  // [T] 1: computed again, without adapter; empty: all 0
+  // How it is linked, and, where that computes tokens again, what to choose them by: all but the
+  // answer, `documents` as blocks, the head computed.
+  Method method;
+  LinkPlan plan;
   // Full attention, documents without adapter: what stands before the question, without gradient.
   // Tokens that the adapter acts on (those of the head) come first.
   std::vector<int32_t> prefix;  // at positions 0..
@@ -38,6 +47,11 @@ struct TrainingPrompt {
 // kInvalidArgument: no answer, or nothing to ask; kResourceExhausted: longer than max_tokens
 // (both lengths named).
 Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Example& example,
-                                          bool full, AdapterScope scope, int64_t max_tokens);
+                                          bool full, AdapterScope scope, const Method& method,
+                                          int64_t max_tokens);
+
+// The same prompt with tokens of its documents computed again (link/recompute.h). chosen: their
+// positions, ascending.
+TrainingPrompt WithComputedAgain(TrainingPrompt prompt, std::span<const int32_t> chosen);
 
 }  // namespace kvlink

@@ -57,7 +57,8 @@ class Arguments(harness.CliTest):
         self.assertIn("/.local/share/kvlink/store;", settled(None, None, None))
 
     def test_environment_values_are_checked(self):
-        self.bad("version", env={"KVLINK_DTYPE": "f64"}, code=2, says="f64")
+        self.bad("version", env={"KVLINK_DTYPE": "f64"}, code=2, says=["KVLINK_DTYPE", "f64"])
+        self.bad("version", "--dtype", "f63", env={"KVLINK_DTYPE": "f64"}, code=2, says="--dtype")
         self.bad("version", env={"KVLINK_THREADS": "two"}, code=2, says="two")
 
     def test_configuration_file_mistakes(self):

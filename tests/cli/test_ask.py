@@ -20,6 +20,14 @@ class Ask(harness.CliTest):
             words += ["--doc", self.documents[title]["id"]]
         return words
 
+    def test_what_cannot_be_asked(self):
+        self.bad("ask", "", says="the question is empty")
+        self.bad("ask", "-", stdin="\n", says="standard input is empty")
+        self.bad("ask", "How many cranes?", "--top-logprobs", "3", says="--json")
+        void = self.dir / "void"
+        self.bad("index", self.write("blank.txt", ""), "--store", void, says="nothing to index")
+        self.bad("ask", "How many cranes?", "--store", void, says="kvlink index PATH")
+
     def test_shape(self):
         answer = self.ask("How many cranes has the harbour?", "--top-logprobs", "3")
         self.assertEqual(list(answer), ["answer", "prompt", "generated", "documents", "usage",

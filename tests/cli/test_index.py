@@ -101,6 +101,18 @@ class Index(harness.CliTest):
         self.bad("index", "-", stdin="", says="standard input")
         self.assertEqual([d["title"] for d in self.listed()], ["T"])
 
+    def test_standard_input_by_name(self):
+        self.index("-", "--name", "mill.md", stdin="The mill of Corvane grinds blue flour.\n")
+        self.index("-", "--name", "inn.md", stdin="The inn of Corvane has six rooms.\n")
+        self.assertEqual([d["source"] for d in self.listed()], ["inn.md", "mill.md"])
+        documents = self.index("-", "--name", "inn.md", stdin="The inn of Corvane burned down.\n")
+        self.assertEqual(self.statuses(documents), ["computed", "removed"])
+        # No file's path: pruning leaves it.
+        self.index("--prune", self.write_notes())
+        self.assertIn("mill.md", [d["source"] for d in self.listed()])
+        self.bad("index", "x.txt", "--name", "x", code=2, says="expected - among")
+        self.bad("index", "-", "--name", "/x", code=2, says="--name")
+
     def test_long_documents_are_cut(self):
         sentence = "The river Ansel runs past mill number {} and turns its wheel. "
         path = self.write("long.txt", "".join(sentence.format(n) for n in range(400)))

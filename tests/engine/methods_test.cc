@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -521,6 +522,14 @@ TEST(Methods, ABlockBehindAPrefixIsTheEndOfOnePass) {
             indexer.IdOf(document, BlockKind::kDocument, prefix));
   EXPECT_EQ(block->block->identity().id, indexer.IdOf(document, BlockKind::kDocument, prefix));
   EXPECT_FALSE(indexer.Fetch(document, BlockKind::kDocument, "", prefix)->computed);
+  // Nothing is kept without a store, and the bytes are the same.
+  Indexer storeless(&m.model(), nullptr, m.links(), m.adapter());
+  for (int i = 0; i < 2; ++i) {
+    const auto again = storeless.Fetch(document, BlockKind::kDocument, "", prefix);
+    ASSERT_TRUE(again.ok()) << again.status().message();
+    EXPECT_TRUE(again->computed);
+    EXPECT_TRUE(std::ranges::equal(again->block->image(), block->block->image()));
+  }
 }
 
 TEST(Methods, EncodedDocumentsAreFoundBehindTheTemplatesPrefix) {

@@ -94,14 +94,11 @@ Outcome LinkedAgainstMasked(LinkableModel& m, const LinkPlan& plan, BlockStore* 
   Indexer indexer(&m.model(), store, m.links(), m.adapter());
   std::vector<std::shared_ptr<const Block>> blocks;
   for (const PlannedBlock& b : plan.blocks) {
-    std::vector<int32_t> tokens;
-    for (int32_t i = b.start; i < b.start + b.length; ++i) tokens.push_back(plan.tokens[i].id);
-    if (tokens.empty()) {
+    if (b.length == 0) {
       blocks.push_back(nullptr);
       continue;
     }
-    auto fetched = b.document < 0 ? indexer.Fetch(tokens, BlockKind::kHead, "")
-                                  : indexer.Fetch(tokens, BlockKind::kDocument, "", prefix);
+    auto fetched = indexer.Fetch(plan, b, prefix);
     EXPECT_TRUE(fetched.ok()) << fetched.status().message();
     blocks.push_back(fetched->block);
   }

@@ -62,10 +62,7 @@ class Linked : public ::testing::Test {
     const LinkPlan plan = (*m)->Plan("", documents, kQuestion, false);
     std::vector<std::shared_ptr<const Block>> blocks;
     for (const PlannedBlock& b : plan.blocks) {
-      std::vector<int32_t> tokens;
-      for (int32_t i = b.start; i < b.start + b.length; ++i) tokens.push_back(plan.tokens[i].id);
-      auto fetched =
-          indexer.Fetch(tokens, b.document < 0 ? BlockKind::kHead : BlockKind::kDocument, "");
+      auto fetched = indexer.Fetch(plan, b, /*prefix=*/{});
       EXPECT_TRUE(fetched.ok()) << fetched.status().message();
       blocks.push_back(fetched->block);
     }

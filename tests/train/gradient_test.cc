@@ -135,6 +135,17 @@ TEST(Gradient, TheAdapterOnDocumentsToo) {
   ExpectAllRanges(options, TinySizes(), 9);
 }
 
+// Through tokens of documents too, whose keys and values depend on links and adapter before them.
+TEST(Gradient, TokensComputedAgain) {
+  TrainOptions options;
+  options.methods = *ParseMethods("link+epic:2");  // a choice that no parameter moves
+  options.k = 2;
+  options.rank = 2;
+  options.alpha = 3;
+  options.targets = {Site::kK, Site::kV, Site::kDown};
+  ExpectAllRanges(options, TinySizes());
+}
+
 TEST(Gradient, Distillation) {
   TrainOptions options;
   options.k = 2;

@@ -62,7 +62,7 @@ struct Distilling {
     example = TinyExample(documents, 1);
     prompt = training->Prompt(example);
     prompt.teacher.push_back(*MakeTrainingPrompt(training->model(), example, /*full=*/true,
-                                                 AdapterScope::kOutsideDocuments, 4096));
+                                                 AdapterScope::kOutsideDocuments, Method(), 4096));
     EXPECT_EQ(prompt.teacher.at(0).targets, prompt.targets);
   }
   double GradientNorm() {

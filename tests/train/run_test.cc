@@ -431,6 +431,12 @@ TEST_F(Run, OptionsOutOfRangeNameTheirFlag) {
   options_.distill = std::nan("");
   ExpectRefused("--distill: a share from 0 to 1 expected");
   options_ = good;
+  options_.methods = *ParseMethods("link,reuse");
+  ExpectRefused("--methods: link or link+... expected (docs/methods.md), \"reuse\" found");
+  options_.methods = *ParseMethods("link+epic:1");
+  options_.attention = TrainAttention::kFull;
+  ExpectRefused("--methods link+epic:1 computes tokens of blocks again");
+  options_ = good;
   options_.mix = "mix.json";
   ExpectRefused("--data and --mix exclude each other");
 }

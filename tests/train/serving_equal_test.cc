@@ -8,6 +8,7 @@
 #include "link/indexer.h"
 #include "link/link_file.h"
 #include "link/linker.h"
+#include "link/recompute.h"
 #include "train/tiny_training.h"
 
 namespace kvlink {
@@ -30,10 +31,7 @@ double LargestDifference(TinyTraining* training, const Example& example) {
 
   Model& model = training->model().model();
   const Links links = training->parameters().ToLinks(training->model());
-  std::unique_ptr<PreparedAdapter> adapter;
-  if (links.adapter) {
-    adapter = *PreparedAdapter::Create(*links.adapter, model.config(), model.matmul_dtype());
-  }
+  const std::unique_ptr<PreparedAdapter> adapter = training->AdapterOf(links);
   const auto store = NewMemoryStore();
   Indexer indexer(&model, store.get(), &links, adapter.get());
   std::vector<std::vector<int32_t>> documents;
@@ -41,19 +39,18 @@ double LargestDifference(TinyTraining* training, const Example& example) {
     documents.push_back(training->model().RenderDocument(
         example.documents[d].title, example.documents[d].text, static_cast<int>(d)));
   }
-  const LinkPlan plan = training->model().Plan("", documents, example.question, training->full());
+  LinkPlan plan = training->model().Plan("", documents, example.question, training->full());
   std::vector<std::shared_ptr<const Block>> blocks;
+  const std::vector<int32_t> prefix = training->model().DocumentPrefix("");
   for (const PlannedBlock& b : plan.blocks) {
-    std::vector<int32_t> tokens;
-    for (int32_t i = b.start; i < b.start + b.length; ++i) tokens.push_back(plan.tokens[i].id);
-    blocks.push_back(
-        tokens.empty() ? nullptr
-        : b.document < 0
-            ? indexer.Fetch(tokens, BlockKind::kHead, "")->block
-            : indexer.Fetch(tokens, BlockKind::kDocument, "", training->model().DocumentPrefix(""))
-                  ->block);
+    blocks.push_back(b.length == 0 ? nullptr : indexer.Fetch(plan, b, prefix)->block);
   }
-  const auto served = Continue(model, adapter.get(), links.embeddings, Link(plan, blocks),
+  const Method& method = training->options().methods[0];
+  const auto chosen = ChooseTokens(method, model, adapter.get(), links.embeddings, plan,
+                                   Link(plan, blocks, method));
+  EXPECT_TRUE(chosen.ok()) << chosen.status().message();
+  plan = Recomputed(std::move(plan), *chosen);
+  const auto served = Continue(model, adapter.get(), links.embeddings, Link(plan, blocks, method),
                                static_cast<int32_t>(prompt.targets.size()), prompt.targets);
   EXPECT_TRUE(served.ok()) << served.status().message();
   EXPECT_EQ(logits.numel(), static_cast<int64_t>(served->logits.size()));
@@ -132,6 +129,24 @@ TEST(ServingEqual, TheAdapterOnDocumentsToo) {
       TinyTraining training(options);
       training.Randomize();
       for (const int documents : {0, 1, 4, 6}) {
+        EXPECT_LE(LargestDifference(&training, TinyExample(documents)), kTolerance) << documents;
+      }
+    }
+  }
+}
+
+// What is computed again is chosen alike, sees what serving lets it see, and has no adapter.
+TEST(ServingEqual, TokensComputedAgain) {
+  for (const char* method : {"link+epic:2", "link+attention:0.4", "link+cacheblend:0.3"}) {
+    for (const int32_t rank : {0, 3}) {
+      SCOPED_TRACE(std::string(method) + " rank " + std::to_string(rank));
+      TrainOptions options;
+      options.methods = *ParseMethods(method);
+      options.k = 2;
+      options.rank = rank;
+      TinyTraining training(options, TinySizes(), "first");
+      training.Randomize();
+      for (const int documents : {0, 1, 4}) {
         EXPECT_LE(LargestDifference(&training, TinyExample(documents)), kTolerance) << documents;
       }
     }

@@ -6,6 +6,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <deque>
 #include <memory>
 #include <random>
 #include <span>
@@ -17,6 +18,7 @@
 #include "link/linkable_model.h"
 #include "support/random_links.h"
 #include "support/tiny_model.h"
+#include "train/computed_again.h"
 #include "train/document_blocks.h"
 #include "train/frozen_model.h"
 #include "train/parameters.h"
@@ -97,18 +99,37 @@ class TinyTraining {
   }
 
   TrainingPrompt Prompt(const Example& example) {
-    auto prompt = MakeTrainingPrompt(*model_, example, full(), options_.scope, 4096);
+    auto prompt =
+        MakeTrainingPrompt(*model_, example, full(), options_.scope, options_.methods[0], 4096);
     EXPECT_TRUE(prompt.ok()) << prompt.status().message();
     return *std::move(prompt);
   }
 
+  // A prompt whose method computes tokens again is brought to do so first.
   PassInput Input(std::span<const TrainingPrompt> prompts) {
     PassInput input;
+    again_.clear();
     for (const TrainingPrompt& prompt : prompts) {
       input.prompts.push_back(&prompt);
       input.blocks.push_back(*blocks_->Fetch(prompt));
+      if (prompt.method.recompute == Method::Recompute::kNothing) continue;
+      const at::NoGradGuard no_gradient;
+      const Links links = parameters_->ToLinks(*model_);
+      const auto adapter = AdapterOf(links);
+      auto again = ComputedAgain(model_->model(), adapter.get(), links.embeddings, prompt,
+                                 input.blocks.back());
+      EXPECT_TRUE(again.ok()) << again.status().message();
+      again_.push_back(*std::move(again));
+      input.prompts.back() = &again_.back();
     }
     return input;
+  }
+
+  // nullptr: none
+  std::unique_ptr<PreparedAdapter> AdapterOf(const Links& links) {
+    if (!links.adapter) return nullptr;
+    return *PreparedAdapter::Create(*links.adapter, model_->model().config(),
+                                    model_->model().matmul_dtype());
   }
 
   // Nats, summed over the answers of all prompts.
@@ -138,6 +159,7 @@ class TinyTraining {
   std::unique_ptr<Parameters> parameters_;
   std::unique_ptr<FrozenModel> frozen_;
   std::unique_ptr<DocumentBlocks> blocks_;
+  std::deque<TrainingPrompt> again_;
 };
 
 }  // namespace kvlink::testing

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "kvlink/engine.h"
 #include "model/safetensors.h"
+#include "train/example_prompt.h"
 #include "train/tiny_training.h"
 #include "train/trainer.h"
 
@@ -66,6 +67,7 @@ class TrainingRun : public ::testing::Test {
       request.question = example.question;
       request.gold = example.answers[0];
       request.max_tokens = 1;
+      request.method = options_.methods.back().name;
       if (options_.attention == TrainAttention::kFull) request.method = "full+adapter";
       for (const ExampleDocument& d : example.documents) {
         request.documents.push_back({"", d.title, d.text, ""});
@@ -159,6 +161,29 @@ TEST_F(TrainingRun, StartsFromALinkFile) {
   options_.k = 2;
   options_.rank = 3;
   EXPECT_NE(Train(options_, {}).status().message().find("rank 4"), std::string::npos);
+}
+
+TEST_F(TrainingRun, TokensComputedAgainAreServedSo) {
+  options_.methods = *ParseMethods("link+attention:0.4");
+  const auto [first, summary] = Run();
+  EXPECT_LT(summary.loss, 0.5 * first);
+  EXPECT_NEAR(summary.valid_loss, ServedLoss(), 1e-3);
+}
+
+// Half of the examples, another half in another pass, and the same whoever asks.
+TEST_F(TrainingRun, MethodsAreDrawn) {
+  options_.methods = *ParseMethods("link,link+epic:1");
+  int again = 0, changed = 0;
+  for (int i = 0; i < 400; ++i) {
+    Example example;
+    example.id = std::to_string(i);
+    const Method& method = DrawnMethod(options_, example, 0);
+    EXPECT_EQ(&method, &DrawnMethod(options_, example, 0));
+    again += method.name == "link+epic:1" ? 1 : 0;
+    changed += &method != &DrawnMethod(options_, example, 1) ? 1 : 0;
+  }
+  EXPECT_NEAR(again, 200, 60);
+  EXPECT_NEAR(changed, 200, 60);
 }
 
 TEST_F(TrainingRun, LinksOnly) {
