@@ -84,16 +84,19 @@ std::string OneLine(std::string text) {
   return text;
 }
 
-// CLI11 names the option, as "--threads: ...", where its variable holds what is wrong.
-std::string NamingVariable(const std::string& what, int argc, const char* const* argv) {
-  if (!what.starts_with("--")) return what;
-  const std::string option = what.substr(2, what.find_first_of(": =", 2) - 2);
-  const std::string variable = VariableOf(option), flag = "--" + option;
-  const bool typed = std::any_of(argv, argv + argc, [&](const std::string_view word) {
-    return word == flag || word.starts_with(flag + "=");
-  });
-  if (typed || !IsSet(variable)) return what;
-  return variable + what.substr(flag.size());
+// CLI11 names the option where its variable holds what is wrong.
+std::string NamingVariable(std::string what, const CLI::App& app, int argc,
+                           const char* const* argv) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string flag = option->get_name(), &variable = option->get_envname();
+    const size_t place = what.find(flag);
+    if (variable.empty() || !IsSet(variable) || place == what.npos) continue;
+    const bool typed = std::any_of(argv, argv + argc, [&](const std::string_view word) {
+      return word == flag || word.starts_with(flag + "=");
+    });
+    if (!typed) return what.replace(place, flag.size(), variable);
+  }
+  return what;
 }
 
 std::string TypedCommand(const CLI::App& app) {
@@ -165,7 +168,7 @@ Arguments ParseArguments(int argc, const char* const* argv) {
     console.Line("kvlink: " + Printable(what, false) + "; see: " + TypedCommand(app) + " --help");
     arguments.exit_status = 2;
   } catch (const CLI::ParseError& e) {
-    console.Line("kvlink: " + Printable(NamingVariable(OneLine(e.what()), argc, argv), false) +
+    console.Line("kvlink: " + Printable(NamingVariable(OneLine(e.what()), app, argc, argv), false) +
                  "; see: " + TypedCommand(app) + " --help");
     arguments.exit_status = 2;
   }

@@ -53,12 +53,8 @@ Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
   KVLINK_ASSIGN_OR_RETURN(const std::vector<SearchHit> hits,
                           index->Search(question, options.top_k));
   if (hits.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(const std::vector<IndexedDocument> all, index->List());
-    if (all.empty()) {
-      KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
-      return NotFound("no documents are indexed in " + store +
-                      "; index some with: kvlink index PATH");
-    }
+    KVLINK_ASSIGN_OR_RETURN(const bool none, index->IsEmpty());
+    if (none) return session.NoDocuments();
     return NotFound(
         "no documents found: no indexed document has a word of the question; name documents with "
         "--doc ID (see: kvlink docs list), index more, or ask without any: --top-k 0");
@@ -127,7 +123,7 @@ Result<std::unique_ptr<DocumentIndex>> OpenForKeeping(const AskOptions& options,
 Result<int> RunAsk(const AskOptions& options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
   if (options.request.top_logprobs > 0 && !session.json()) {
-    return InvalidArgument("--top-logprobs are reported by --json alone: expected --json too");
+    session.Warn("--top-logprobs are reported by --json alone");
   }
   Request request = options.request;
   KVLINK_ASSIGN_OR_RETURN(request.question, ReadQuestion(options.question));

@@ -55,7 +55,9 @@ bool FoundText(const IndexReport& report) {
 
 // For the parser.
 void CheckName(const IndexOptions& options) {
-  if (options.name.empty()) return;
+  if (options.name.empty()) {
+    throw CLI::ValidationError("--name", "nothing found, expected a name");
+  }
   if (options.name.starts_with('/') || options.name.starts_with("answer:")) {
     throw CLI::ValidationError(
         "--name", options.name + " found, expected no path (/..) and no kept answer (answer:..)");
@@ -119,13 +121,14 @@ void AddIndexCommand(CLI::App& app, Command* command) {
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
-  sub->add_option("--name", options->name,
-                  "What standard input is called: another name is another text, the same one "
-                  "replaces it [none]")
-      ->type_name("NAME");
+  const CLI::Option* name =
+      sub->add_option("--name", options->name,
+                      "What standard input is called: another name is another text, the same one "
+                      "replaces it. As a file's, it gives title and format [none]")
+          ->type_name("NAME");
   sub->add_flag("--prune", options->prune, "Forget documents whose files below PATH are gone");
-  sub->callback([command, options] {
-    CheckName(*options);
+  sub->callback([command, options, name] {
+    if (!name->empty()) CheckName(*options);
     *command = [options](Session& session) { return RunIndex(*options, session); };
   });
 }

@@ -51,15 +51,19 @@ Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create) {
   return DiskStore::Open(options);
 }
 
+Status Session::NoDocuments() const {
+  KVLINK_ASSIGN_OR_RETURN(const std::string store, store_path());
+  return NotFound("no documents are indexed in " + store + "; index some with: kvlink index PATH" +
+                  (FileExists(store)
+                       ? " (or, if documents.sqlite was lost, restore it with: kvlink store verify)"
+                       : ""));
+}
+
 Result<std::unique_ptr<DocumentIndex>> Session::OpenDocuments(bool create, bool read_only) {
   KVLINK_ASSIGN_OR_RETURN(const std::string store, store_path());
   const std::string path = DocumentsPath(store);
   if (!create && !FileExists(path)) {
-    return NotFound(
-        "no documents are indexed in " + store + "; index some with: kvlink index PATH" +
-        (FileExists(store)
-             ? " (or, if documents.sqlite was lost, restore it with: kvlink store verify)"
-             : ""));
+    return NoDocuments();
   }
   if (create) KVLINK_RETURN_IF_ERROR(FileSystem::Posix().CreateDirectories(store));
   return DocumentIndex::Open(path, read_only);

@@ -57,6 +57,8 @@ class Session {
   Result<std::unique_ptr<Engine>> OpenEngine(bool read_only);
   // kNotFound if there is no store, unless `create`.
   Result<std::unique_ptr<DiskStore>> OpenStore(bool create);
+  // kNotFound: that nothing is indexed, and what to do.
+  Status NoDocuments() const;
   // kNotFound if nothing has been indexed, unless `create`.
   Result<std::unique_ptr<DocumentIndex>> OpenDocuments(bool create, bool read_only);
 

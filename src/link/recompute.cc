@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/check.h"
 #include "model/value_distance.h"
@@ -42,8 +43,12 @@ std::vector<int32_t> Largest(std::span<const int32_t> tokens, std::span<const fl
       static_cast<size_t>(std::llround(fraction * static_cast<double>(tokens.size())));
   std::vector<size_t> order(tokens.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  // A score that is no number comes last: it has no place in an order.
+  const auto score = [&](size_t i) {
+    return std::isnan(scores[i]) ? -std::numeric_limits<float>::infinity() : scores[i];
+  };
   std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+                   [&](size_t a, size_t b) { return score(a) > score(b); });
   std::vector<int32_t> chosen;
   for (size_t i = 0; i < count; ++i) chosen.push_back(tokens[order[i]]);
   std::sort(chosen.begin(), chosen.end());
@@ -134,6 +139,8 @@ Result<std::vector<int32_t>> ChooseTokens(const Method& method, Model& model,
                                           PreparedAdapter* adapter,
                                           std::span<const float> embeddings, const LinkPlan& plan,
                                           const LinkedPrompt& linked) {
+  const std::vector<int32_t> tokens = BlockTokens(plan);
+  if (tokens.empty()) return tokens;
   switch (method.recompute) {
     case Method::Recompute::kNothing:
       break;
@@ -142,12 +149,12 @@ Result<std::vector<int32_t>> ChooseTokens(const Method& method, Model& model,
     case Method::Recompute::kDeviates: {
       KVLINK_ASSIGN_OR_RETURN(const std::vector<float> scores,
                               Deviation(model, adapter, embeddings, plan, linked));
-      return Largest(BlockTokens(plan), scores, method.fraction);
+      return Largest(tokens, scores, method.fraction);
     }
     case Method::Recompute::kAttended: {
       KVLINK_ASSIGN_OR_RETURN(const std::vector<float> scores,
                               QuestionAttention(model, adapter, embeddings, plan, linked));
-      return Largest(BlockTokens(plan), scores, method.fraction);
+      return Largest(tokens, scores, method.fraction);
     }
   }
   return std::vector<int32_t>();

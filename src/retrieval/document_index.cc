@@ -80,6 +80,14 @@ class SqliteIndex : public DocumentIndex {
     });
   }
 
+  Result<bool> IsEmpty() override {
+    return Locked<Result<bool>>([&]() -> Result<bool> {
+      KVLINK_ASSIGN_OR_RETURN(Statement query, db_.Prepare("SELECT 1 FROM documents LIMIT 1"));
+      KVLINK_ASSIGN_OR_RETURN(const bool row, query.Step());
+      return !row;
+    });
+  }
+
   Result<std::vector<std::string>> Sources() override {
     return Locked<Result<std::vector<std::string>>>([&]() -> Result<std::vector<std::string>> {
       KVLINK_ASSIGN_OR_RETURN(Statement query,

@@ -55,6 +55,8 @@ class DocumentIndex {
   virtual Result<std::vector<SearchHit>> Search(std::string_view query, int limit) = 0;
   // Here and below a unique prefix of the id is enough. kNotFound; kInvalidArgument: not unique.
   virtual Result<IndexedDocument> Get(const std::string& id) = 0;
+  // Whether no document is there (a source may be: an empty file's).
+  virtual Result<bool> IsEmpty() = 0;
   // By source, then place: a document once for every place it has.
   virtual Result<std::vector<IndexedDocument>> List() = 0;
   // Forgets the document at all its places. Its sources count as changed: indexing them again

@@ -83,8 +83,9 @@ Example Arranged(Example example, const TrainingPart& part, const TrainOptions& 
 }
 
 const Method& DrawnMethod(const TrainOptions& options, const Example& example, int64_t pass) {
-  Random random((options.seed + static_cast<uint64_t>(pass)) ^ Xxh3(AsBytes(example.id)));
-  random.Next();  // the first decides the order of documents
+  // Another stream than the one that shuffles the example's documents.
+  Random random((options.seed + static_cast<uint64_t>(pass)) ^
+                Xxh3(AsBytes("method of " + example.id)));
   return options.methods[random.Below(options.methods.size())];
 }
 

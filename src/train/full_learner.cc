@@ -1,5 +1,6 @@
 #include "train/full_learner.h"
 
+#include "base/check.h"
 #include "model/gguf_copy.h"
 #include "train/loss.h"
 
@@ -18,6 +19,7 @@ Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
     return InvalidArgument(
         "--mode full has no teacher, as the base itself changes: expected no --distill");
   }
+  KVLINK_CHECK(model->DocumentPrefix("").empty());  // trainer.cc, TemplateFor
   std::unique_ptr<FullLearner> learner(new FullLearner(model, options));
   const Model& base = model->model();
   const at::ScalarType dtype = base.matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;

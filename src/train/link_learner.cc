@@ -18,6 +18,8 @@ Result<std::unique_ptr<LinkLearner>> LinkLearner::Create(LinkableModel* model,
   KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(base, options, at::kCPU));
   if (start != nullptr) KVLINK_RETURN_IF_ERROR(parameters.StartFrom(*start, options.start));
   learner->parameters_ = std::make_unique<Parameters>(std::move(parameters));
+  KVLINK_CHECK(options.scope == AdapterScope::kOutsideDocuments ||
+               model->DocumentPrefix("").empty());  // trainer.cc, TemplateFor
   KVLINK_ASSIGN_OR_RETURN(learner->frozen_, FrozenModel::Create(base, dtype, at::kCPU));
   KVLINK_ASSIGN_OR_RETURN(
       learner->blocks_,
@@ -46,7 +48,7 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
     KVLINK_ASSIGN_OR_RETURN(teacher, TeacherLogits(prompts));
   }
   const auto computes_again = [](const TrainingPrompt& prompt) {
-    return prompt.method.recompute != Method::Recompute::kNothing;
+    return prompt.method.recompute != Method::Recompute::kNothing && !prompt.documents.empty();
   };
   if (std::any_of(prompts.begin(), prompts.end(), computes_again)) {
     KVLINK_RETURN_IF_ERROR(PrepareNow());
@@ -75,6 +77,7 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
 }
 
 Status LinkLearner::PrepareNow() {
+  const at::NoGradGuard no_gradient;
   now_ = parameters_->ToLinks(*model_);
   if (!now_.adapter) return {};
   KVLINK_ASSIGN_OR_RETURN(adapter_now_,

@@ -3,8 +3,8 @@
 //
 // Keys and values of an example lie in one buffer by position, blocks' keys rotated to their place.
 // A computed token sees every position from a first one, 0 but for tokens of documents that are
-// computed too, up to its own. So rows are worked through in tiles, each against the range of keys
-// that its rows see.
+// trained (the adapter's scope everywhere), up to its own. So rows are worked through in tiles,
+// each against the range of keys that its rows see.
 #pragma once
 
 #include <torch/types.h>

@@ -30,7 +30,7 @@ ordered_json Hyperparameters(const TrainOptions& o, std::string_view compute) {
           {"rank", adapter ? ordered_json(o.rank) : ordered_json(nullptr)},
           {"alpha", adapter ? ordered_json(o.alpha) : ordered_json(nullptr)},
           {"scope", adapter ? ordered_json(Name(o.scope)) : ordered_json(nullptr)},
-          {"methods", NamesOf(o.methods)},
+          {"methods", full ? ordered_json(nullptr) : ordered_json(NamesOf(o.methods))},
           {"distill", o.distill},
           {"distill_teacher", o.distill == 0                        ? ordered_json(nullptr)
                               : o.teacher == TrainTeacher::kAdapter ? ordered_json("adapter")

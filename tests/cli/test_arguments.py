@@ -59,7 +59,8 @@ class Arguments(harness.CliTest):
     def test_environment_values_are_checked(self):
         self.bad("version", env={"KVLINK_DTYPE": "f64"}, code=2, says=["KVLINK_DTYPE", "f64"])
         self.bad("version", "--dtype", "f63", env={"KVLINK_DTYPE": "f64"}, code=2, says="--dtype")
-        self.bad("version", env={"KVLINK_THREADS": "two"}, code=2, says="two")
+        self.bad("version", env={"KVLINK_THREADS": "two"}, code=2, says=["KVLINK_THREADS", "two"])
+        self.bad("version", env={"KVLINK_JSON": "maybe"}, code=2, says=["KVLINK_JSON", "maybe"])
 
     def test_configuration_file_mistakes(self):
         path = self.write("config.toml", "stor = 1\n")

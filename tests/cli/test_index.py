@@ -112,6 +112,8 @@ class Index(harness.CliTest):
         self.assertIn("mill.md", [d["source"] for d in self.listed()])
         self.bad("index", "x.txt", "--name", "x", code=2, says="expected - among")
         self.bad("index", "-", "--name", "/x", code=2, says="--name")
+        self.bad("index", "-", "--name", "", code=2, says="--name")
+        self.assertIn("mill", [d["title"] for d in self.listed()])
 
     def test_long_documents_are_cut(self):
         sentence = "The river Ansel runs past mill number {} and turns its wheel. "

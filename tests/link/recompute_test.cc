@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace kvlink {
 namespace {
 
@@ -27,6 +29,13 @@ TEST(Recompute, FirstOfEach) {
   EXPECT_EQ(FirstOfEach(SmallPlan(), 1), (Indices{2, 7}));
   EXPECT_EQ(FirstOfEach(SmallPlan(), 2), (Indices{2, 3, 7}));
   EXPECT_EQ(FirstOfEach(SmallPlan(), 1000), BlockTokens(SmallPlan()));
+}
+
+TEST(Recompute, ScoresThatAreNoNumbersComeLast) {
+  const float nan = std::nanf("");
+  const Indices tokens = {3, 5, 7, 9};
+  EXPECT_EQ(Largest(tokens, std::vector<float>{nan, 1, nan, 2}, 0.5), (Indices{5, 9}));
+  EXPECT_EQ(Largest(tokens, std::vector<float>{nan, nan, nan, nan}, 0.5), (Indices{3, 5}));
 }
 
 TEST(Recompute, LargestRoundsAndPrefersTheEarlierOfEqualOnes) {

@@ -157,6 +157,15 @@ TEST(RunDescription, WhatDiffersIsNamed) {
   EXPECT_TRUE(CheckSameRun(before, DescribeRun(other, {7}, "f32", ChatMlTemplate(), data)).ok());
   // Older checkpoints say which process wrote them.
   EXPECT_TRUE(CheckSameRun("{\"rank-of\":0," + before.substr(1), before).ok());
+  // Nor did they say how documents were linked.
+  std::string older = before;
+  const std::string methods = "\"methods\":\"link\",";
+  ASSERT_NE(older.find(methods), older.npos);
+  older.erase(older.find(methods), methods.size());
+  EXPECT_TRUE(CheckSameRun(older, before).ok());
+  other = options;
+  other.methods = *ParseMethods("link+epic:1");
+  EXPECT_FALSE(CheckSameRun(older, DescribeRun(other, {7}, "f32", ChatMlTemplate(), data)).ok());
 }
 
 }  // namespace

@@ -149,6 +149,21 @@ TEST_F(Run, GoesOnExactlyWhereverItDied) {
   }
 }
 
+TEST_F(Run, TokensComputedAgainGoOnExactly) {
+  options_.methods = *ParseMethods("link,link+attention:0.4");
+  options_.epochs = 1;
+  const auto whole = Train(options_, {});
+  ASSERT_TRUE(whole.ok()) << whole.status().message();
+  const std::string links = Read(options_.out);
+  TrainOptions options = options_;
+  options.out = folder_ / "died.safetensors";
+  DieAfter(options, 3);
+  options.resume = true;
+  options.run = DefaultRunFolder(options.out);
+  ASSERT_TRUE(Train(options, {}).ok());
+  EXPECT_EQ(Read(options.out), links);
+}
+
 TEST_F(Run, AMixtureGoesOnExactly) {
   Write("text.txt", "the mill was on the river and the tower was in the town. it was there.");
   Write("chat.jsonl",
@@ -430,6 +445,15 @@ TEST_F(Run, OptionsOutOfRangeNameTheirFlag) {
   options_ = good;
   options_.distill = std::nan("");
   ExpectRefused("--distill: a share from 0 to 1 expected");
+  options_ = good;
+  options_.scope = AdapterScope::kEverywhere;
+  options_.document_prefix = "first";
+  ExpectRefused("--scope everywhere sees no prefix before a document");
+  options_ = good;
+  options_.mode = TrainMode::kFull;
+  options_.out_model = folder_ / "tuned.gguf";
+  options_.document_prefix = "head";
+  ExpectRefused("--mode full sees no prefix before a document");
   options_ = good;
   options_.methods = *ParseMethods("link,reuse");
   ExpectRefused("--methods: link or link+... expected (docs/methods.md), \"reuse\" found");

@@ -158,13 +158,14 @@ TEST(ServingEqual, ABatchIsItsExamples) {
   TrainOptions options;
   options.k = 2;
   options.rank = 3;
+  options.methods = *ParseMethods("link,link+epic:2");
   TinyTraining training(options);
   training.Randomize();
   const at::NoGradGuard no_gradient;
   std::vector<TrainingPrompt> prompts;
   double alone = 0;
   for (int which = 0; which < 3; ++which) {
-    prompts.push_back(training.Prompt(TinyExample(which + 1, which)));
+    prompts.push_back(training.Prompt(TinyExample(which + 1, which), which % 2));
     alone += training.Loss({&prompts.back(), 1}).item<double>();
   }
   EXPECT_NEAR(training.Loss(prompts).item<double>(), alone, 1e-4 * alone);

@@ -98,9 +98,9 @@ class TinyTraining {
     }
   }
 
-  TrainingPrompt Prompt(const Example& example) {
-    auto prompt =
-        MakeTrainingPrompt(*model_, example, full(), options_.scope, options_.methods[0], 4096);
+  TrainingPrompt Prompt(const Example& example, size_t method = 0) {
+    auto prompt = MakeTrainingPrompt(*model_, example, full(), options_.scope,
+                                     options_.methods[method], 4096);
     EXPECT_TRUE(prompt.ok()) << prompt.status().message();
     return *std::move(prompt);
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
@@ -135,6 +136,7 @@ TEST_F(TrainingRun, TheFileSaysWhereItComesFrom) {
   }
   EXPECT_EQ(text.find(folder_.path()), std::string::npos);
   EXPECT_EQ(found["hyperparameters"]["rank"], 4);
+  EXPECT_EQ(found["hyperparameters"]["methods"], "link");
   EXPECT_EQ(found["hyperparameters"]["compute"], "f32");
   EXPECT_EQ(found["seed"], 17);
   EXPECT_EQ(found["steps"], 2);
@@ -174,16 +176,25 @@ TEST_F(TrainingRun, TokensComputedAgainAreServedSo) {
 TEST_F(TrainingRun, MethodsAreDrawn) {
   options_.methods = *ParseMethods("link,link+epic:1");
   int again = 0, changed = 0;
+  std::map<int32_t, int> again_by_place;  // of the gold document: the order is drawn too
+  options_.shuffle_documents = true;
+  TrainingPart part;
+  part.kind = PartKind::kQaSegments;
   for (int i = 0; i < 400; ++i) {
-    Example example;
+    Example example = TinyExample(3);
     example.id = std::to_string(i);
+    example.gold = {0};
     const Method& method = DrawnMethod(options_, example, 0);
     EXPECT_EQ(&method, &DrawnMethod(options_, example, 0));
     again += method.name == "link+epic:1" ? 1 : 0;
+    again_by_place[Arranged(example, part, options_, 0).gold[0]] +=
+        method.name == "link+epic:1" ? 1 : 0;
     changed += &method != &DrawnMethod(options_, example, 1) ? 1 : 0;
   }
   EXPECT_NEAR(again, 200, 60);
   EXPECT_NEAR(changed, 200, 60);
+  ASSERT_EQ(again_by_place.size(), 3u);
+  for (const auto& [place, count] : again_by_place) EXPECT_NEAR(count, 67, 30) << place;
 }
 
 TEST_F(TrainingRun, LinksOnly) {
