@@ -222,8 +222,9 @@ void AddAskCommand(CLI::App& app, Command* command) {
       ->excludes(top_k);
   CLI::Option* mode =
       sub->add_option("--mode", options->mode,
-                      "linked: blocks side by side; full: one full pass; or a method to compare "
-                      "with, by its name in docs/methods.md")
+                      "linked: blocks side by side; link+attention:0.1: the same, with a tenth of "
+                      "the documents' tokens computed again; full: one full pass; or a method to "
+                      "compare with, by its name in docs/methods.md")
           ->check(CheckMode)
           ->type_name("MODE")
           ->capture_default_str();

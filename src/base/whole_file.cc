@@ -5,27 +5,15 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/publish.h"
 
 namespace kvlink {
 namespace {
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 // Two writers of one path, in one process or in two, must not share a temporary file.
 std::string TemporaryBeside(const std::string& path) {
   static std::atomic<uint64_t> serial{0};
   return path + ".tmp-" + std::to_string(getpid()) + "-" + std::to_string(serial++);
-}
-
-Status WriteAndSync(WritableFile& file, std::string_view contents) {
-  Status status = file.Append(AsBytes(contents));
-  if (status.ok()) status = file.Sync();
-  const Status closed = file.Close();
-  return status.ok() ? closed : status;
 }
 
 }  // namespace
@@ -41,15 +29,8 @@ Result<std::string> ReadWholeFile(FileSystem& files, const std::string& path, in
 }
 
 Status WriteWholeFile(FileSystem& files, const std::string& path, std::string_view contents) {
-  const std::string temporary = TemporaryBeside(path);
-  KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.Create(temporary));
-  Status status = WriteAndSync(*file, contents);
-  if (status.ok()) status = files.Rename(temporary, path);
-  if (!status.ok()) {
-    (void)files.Remove(temporary);  // the first failure is the one to report
-    return status;
-  }
-  return files.SyncDirectory(FolderOf(path));
+  return PublishFile(files, path, TemporaryBeside(path),
+                     [&](WritableFile& file) { return file.Append(AsBytes(contents)); });
 }
 
 }  // namespace kvlink

@@ -223,18 +223,22 @@ void EngineImpl::CountUsage(const Prompt& prompt, Answer* answer) const {
 void EngineImpl::AddWarnings(const Prompt& prompt, Answer* answer) const {
   const Method& method = prompt.method;
   std::vector<std::string>& warnings = answer->warnings;
-  if (!method.is_main()) {
+  if (!method.is_main() && !method.extends_link()) {
     warnings.push_back("method " + method.name + ": for comparison, see docs/methods.md");
   }
   if (method.layout == Layout::kFull || prompt.documents.empty()) return;
   const Links* links = model_->links();
-  if (!method.is_main()) {
-    // What a link file's gate measured was not this method.
-  } else {
+  if (method.is_main() || method.extends_link()) {
     if (links != nullptr) {
       warnings.insert(warnings.end(), links->warnings.begin(), links->warnings.end());
     }
-    if (!summary_.why_not_gated.empty()) warnings.push_back(summary_.why_not_gated);
+    if (!summary_.why_not_gated.empty()) {
+      warnings.push_back(summary_.why_not_gated);
+    } else if (method.extends_link()) {
+      warnings.push_back(
+          "method " + method.name +
+          ": the quality gate measured link, which computes no token of a document again");
+    }
   }
   if (model_->prompt_template().uses_rank()) {
     warnings.push_back(

@@ -39,6 +39,8 @@ struct Method {
 
   // Linking or full attention, not one of those to compare them with.
   bool is_main() const { return name == "link" || name == "full"; }
+  // Linking, with tokens of documents computed again.
+  bool extends_link() const { return name.starts_with("link+"); }
 };
 
 // kInvalidArgument names the methods there are, or what a number may be.

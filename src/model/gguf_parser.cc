@@ -269,6 +269,7 @@ class Parser {
     for (Wide<T>& value : values) {
       T element{};
       KVLINK_RETURN_IF_ERROR(Read("element", &element));
+      // An int8 element is a number, its sign is meant. NOLINTNEXTLINE(bugprone-signed-char-misuse)
       value = static_cast<Wide<T>>(element);
     }
     *array = std::move(values);

@@ -22,8 +22,8 @@ Result<std::unique_ptr<Model>> Model::Load(FileSystem& files, const std::string&
   KVLINK_ASSIGN_OR_RETURN(model->file_, GgufFile::Open(files, path));
   KVLINK_ASSIGN_OR_RETURN(model->config_, ReadModelConfig(*model->file_));
   const ModelConfig& c = model->config_;
-  KVLINK_ASSIGN_OR_RETURN(TokenizerConfig vocabulary, ReadTokenizerConfig(*model->file_));
-  KVLINK_ASSIGN_OR_RETURN(model->tokenizer_, Tokenizer::Create(std::move(vocabulary)));
+  KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig vocabulary, ReadTokenizerConfig(*model->file_));
+  KVLINK_ASSIGN_OR_RETURN(model->tokenizer_, Tokenizer::Create(vocabulary));
   if (c.rope.scaling == RopeScaling::kDependent) {
     return Unsupported(path + ": RoPE scaling '" + c.rope.scaling_name +
                        "' depends on the prompt's length, which kvlink does not compute; use a "

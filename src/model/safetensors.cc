@@ -193,6 +193,7 @@ Status PlaceTensor(const Entry& entry, std::span<const std::byte> data, SafeTens
 // Tensors must cover the data without gaps and without sharing a byte: a hole could carry anything.
 Status CheckCover(const std::map<std::string, Entry, std::less<>>& entries, uint64_t size) {
   std::vector<std::pair<const std::vector<uint64_t>*, const std::string*>> order;
+  order.reserve(entries.size());
   for (const auto& [name, entry] : entries) order.emplace_back(&entry.offsets, &name);
   std::sort(order.begin(), order.end(),
             [](const auto& a, const auto& b) { return *a.first < *b.first; });

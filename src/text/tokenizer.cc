@@ -210,7 +210,7 @@ class BpeTokenizer final : public Tokenizer {
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(TokenizerConfig config) {
+Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(const TokenizerConfig& config) {
   KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<PreTokenizer> words, PreTokenizer::Create(config.pre));
   KVLINK_RETURN_IF_ERROR(CheckVocabulary(config));
   KVLINK_ASSIGN_OR_RETURN(std::vector<std::string> bytes, ReadTokenBytes(config));

@@ -40,7 +40,7 @@ class Tokenizer {
   // Errors: kUnsupported names a pre-tokenizer that is not one of the four; kInvalidArgument names
   // the first token, type, id or merge that is wrong, or a byte that no text could be spelled with.
   // Of tokens that stand for the same bytes the first counts.
-  static Result<std::unique_ptr<Tokenizer>> Create(TokenizerConfig config);
+  static Result<std::unique_ptr<Tokenizer>> Create(const TokenizerConfig& config);
   virtual ~Tokenizer() = default;
 
   // Text as text: nothing in it is taken for a special token, whatever it spells, and no token is

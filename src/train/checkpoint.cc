@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/publish.h"
 
 namespace kvlink {
 namespace {
@@ -38,7 +39,7 @@ Status WriteAll(WritableFile& file, const Header& header, const CheckpointView& 
   for (const std::span<const float> array : {view.values, view.first, view.second, view.best}) {
     if (!array.empty()) KVLINK_RETURN_IF_ERROR(file.Append(std::as_bytes(array)));
   }
-  return file.Sync();
+  return {};
 }
 
 }  // namespace
@@ -58,18 +59,8 @@ Status SaveCheckpoint(FileSystem& files, const std::string& path, const Checkpoi
   header.header_hash = Xxh3(BytesOf(header).first(kHashedBytes));
 
   // One run owns its folder, so that one name is enough, and a killed run's rest is written over.
-  const std::string temporary = path + ".tmp";
-  KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.Create(temporary));
-  Status status = WriteAll(*file, header, view);
-  const Status closed = file->Close();
-  if (status.ok()) status = closed;
-  if (status.ok()) status = files.Rename(temporary, path);
-  if (!status.ok()) {
-    (void)files.Remove(temporary);  // the first failure is the one to report
-    return status;
-  }
-  const size_t slash = path.find_last_of('/');
-  return files.SyncDirectory(slash == std::string::npos ? "." : path.substr(0, slash + 1));
+  return PublishFile(files, path, path + ".tmp",
+                     [&](WritableFile& file) { return WriteAll(file, header, view); });
 }
 
 Result<Checkpoint> LoadCheckpoint(FileSystem& files, const std::string& path) {

@@ -106,6 +106,19 @@ TEST_F(EngineGateTest, PassedSaysNothingAndIsAnswered) {
   EXPECT_GT(answer->usage.prompt_tokens, 0);
 }
 
+// The gate measured link alone.
+TEST_F(EngineGateTest, TokensComputedAgainWereNotMeasured) {
+  const auto engine = Open(WriteLinks(Gate::kPassed));
+  const auto answer = engine->Ask(MakeRequest("link+epic:1"));
+  ASSERT_TRUE(answer.ok()) << answer.status().message();
+  ASSERT_EQ(answer->warnings.size(), 1u);
+  EXPECT_TRUE(
+      answer->warnings[0].starts_with("method link+epic:1: the quality gate measured link"));
+  const auto ungated = Open(WriteLinks(Gate::kNone));
+  EXPECT_EQ(ungated->Ask(MakeRequest("link+epic:1"))->warnings,
+            ungated->Ask(MakeRequest("link"))->warnings);
+}
+
 TEST_F(EngineGateTest, EveryOtherGateIsSaidOnceAndRefused) {
   ExpectConcern(Gate::kNone, {"not gated", "links.safetensors"});
   ExpectConcern(Gate::kFellShort, {"fell short: gate: recovers 0.970"});

@@ -458,7 +458,7 @@ TEST(Methods, WhatALinkFileCannotDoIsRefused) {
   refused(*none, "sideways", "unknown method");
 }
 
-TEST(Methods, OthersThanLinkAndFullAreForComparison) {
+TEST(Methods, OthersThanLinkingAndFullAreForComparison) {
   const auto engine = MakeEngine({});
   const auto warned = [&](const std::string& method) {
     for (const std::string& w : Ask(*engine, MakeRequest(method, kTexts)).warnings) {
@@ -467,8 +467,9 @@ TEST(Methods, OthersThanLinkAndFullAreForComparison) {
     return false;
   };
   EXPECT_TRUE(warned("reuse"));
-  EXPECT_TRUE(warned("link+epic:1"));
+  EXPECT_TRUE(warned("epic:1"));
   EXPECT_FALSE(warned("link"));
+  EXPECT_FALSE(warned("link+epic:1"));
   EXPECT_FALSE(warned("full"));
 }
 

@@ -13,9 +13,7 @@
 namespace kvlink {
 namespace {
 
-using testing::FakeFingerprint;
 using testing::LinkFileTest;
-using testing::SmallConfig;
 
 constexpr int kRank = 2;
 constexpr float kAlpha = 3;
@@ -219,7 +217,10 @@ TEST_F(LinkAdapterTest, OnlyRowsOfQueryAndKeyBMove) {
 TEST_F(LinkAdapterTest, TheOrderOfOneHeadAsATable) {
   Parts parts = PeftParts();
   auto& b = parts.tensors[Tensor(0, "self_attn.k_proj", "B")].values;
-  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i / kRank);  // row numbers
+  for (size_t i = 0; i < b.size(); ++i) {
+    const size_t row = i / kRank;
+    b[i] = static_cast<float>(row);
+  }
   parts.metadata["adapter"].replace(parts.metadata["adapter"].find("\"alpha\":3"), 9,
                                     "\"alpha\":2");
   const auto links = Load(parts);

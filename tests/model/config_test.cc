@@ -16,7 +16,6 @@
 namespace kvlink {
 namespace {
 
-using testing::GgufType;
 using testing::GgufWriter;
 using testing::MemoryFile;
 using testing::TinyModelOptions;

@@ -155,9 +155,10 @@ TEST(Gguf, PlacesTensorsByAlignment) {
     EXPECT_EQ(b->elements(), 64);
     EXPECT_EQ(b->type, GgmlType::kQ8_0);
     EXPECT_EQ(AsText(b->data), std::string(68, '\x11'));
-    const float expected[] = {4, 5, 6, 7};
-    ASSERT_EQ(c->data.size(), sizeof(expected));
-    EXPECT_EQ(std::memcmp(c->data.data(), expected, sizeof(expected)), 0);
+    ASSERT_EQ(c->data.size(), 4 * sizeof(float));
+    std::vector<float> read(4);
+    std::memcpy(read.data(), c->data.data(), c->data.size());
+    EXPECT_EQ(read, (std::vector<float>{4, 5, 6, 7}));
     EXPECT_EQ((b->data.data() - a->data.data()) % static_cast<int64_t>(alignment), 0);
   }
 }

@@ -18,7 +18,6 @@
 namespace kvlink {
 namespace {
 
-using testing::GgufText;
 using testing::GgufType;
 using testing::GgufWriter;
 using testing::MemoryFile;
@@ -267,7 +266,7 @@ TEST_P(HostileGgufTest, GivesAnErrorThatNamesTheField) {
   const Hostile& hostile = GetParam();
   MemoryFile files(hostile.bytes);
   const auto file = GgufFile::Open(files, "hostile.gguf");
-  const Status status = file.status();
+  const Status& status = file.status();
   ASSERT_EQ(file.code(), hostile.code) << status.message();
   if (file.ok()) return;
   EXPECT_TRUE(fuzz::IsOneLine(status));

@@ -234,7 +234,7 @@ TEST(Linear, EqualsPlainSums) {
          std::vector<std::pair<int64_t, int64_t>>{{48, 80}, {64, 256}, {3, 5}}) {
       auto w = Random(n * k, &random);
       if (dtype == DType::kBF16) Round(&w);
-      auto linear = Linear::Create(k, n, dtype, [&](int64_t begin, int64_t end, float* out) {
+      auto linear = Linear::Create(k, n, dtype, [&, k = k](int64_t begin, int64_t end, float* out) {
         std::copy(w.begin() + begin * k, w.begin() + end * k, out);
       });
       ASSERT_TRUE(linear.ok()) << linear.status().message();

@@ -20,7 +20,7 @@ TEST(Linear, MultipliesAndAdds) {
       std::vector<float> w(k * n);
       for (float& value : w) value = FromBf16(ToBf16(normal(random)));
       Result<Linear> linear =
-          Linear::Create(k, n, dtype, [&](int64_t begin, int64_t end, float* o) {
+          Linear::Create(k, n, dtype, [&, k = k](int64_t begin, int64_t end, float* o) {
             std::copy(w.begin() + begin * k, w.begin() + end * k, o);
           });
       ASSERT_TRUE(linear.ok()) << linear.status().message();

@@ -186,7 +186,9 @@ TEST(Quant, FloatsAreCopied) {
   const float source[] = {1.5f, -0.0f, std::numeric_limits<float>::infinity()};
   float found[3] = {};
   Dequantize(GgmlType::kF32, source, 3, found);
-  EXPECT_EQ(std::memcmp(source, found, sizeof(source)), 0);
+  for (int i = 0; i < 3; ++i) {  // bit by bit: -0 is not 0
+    EXPECT_EQ(std::bit_cast<uint32_t>(source[i]), std::bit_cast<uint32_t>(found[i]));
+  }
   Dequantize(GgmlType::kF32, nullptr, 0, nullptr);
 }
 

@@ -67,8 +67,8 @@ inline TokenizerConfig SmallVocabulary(std::string_view pre = "gpt-2") {
   return config;
 }
 
-inline std::unique_ptr<Tokenizer> MakeTokenizer(TokenizerConfig config) {
-  auto made = Tokenizer::Create(std::move(config));
+inline std::unique_ptr<Tokenizer> MakeTokenizer(const TokenizerConfig& config) {
+  auto made = Tokenizer::Create(config);
   return made.ok() ? *std::move(made) : nullptr;
 }
 
