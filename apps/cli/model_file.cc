@@ -14,9 +14,9 @@ Result<ModelFile> ReadModelFile(const std::string& path, bool fingerprint) {
   KVLINK_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(FileSystem::Posix(), path));
   ModelFile model;
   KVLINK_ASSIGN_OR_RETURN(model.config, ReadModelConfig(*file));
-  KVLINK_ASSIGN_OR_RETURN(TokenizerConfig tokenizer_config, ReadTokenizerConfig(*file));
+  KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig tokenizer_config, ReadTokenizerConfig(*file));
   model.tokenizer = tokenizer_config.pre;
-  KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::Create(std::move(tokenizer_config)));
+  KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::Create(tokenizer_config));
   const Result<PromptTemplate> prompt_template = ChooseTemplate(*tokenizer);
   if (prompt_template.ok()) model.template_name = prompt_template->name;
   model.why_not_linkable = WhyNotLinkable(model.config);
@@ -45,8 +45,8 @@ std::string DescribeRope(const RopeConfig& rope) {
 
 Result<std::unique_ptr<Tokenizer>> ReadTokenizer(const std::string& path) {
   KVLINK_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(FileSystem::Posix(), path));
-  KVLINK_ASSIGN_OR_RETURN(TokenizerConfig config, ReadTokenizerConfig(*file));
-  return Tokenizer::Create(std::move(config));
+  KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig config, ReadTokenizerConfig(*file));
+  return Tokenizer::Create(config);
 }
 
 Status CopyModel(const std::string& path, const std::string& directory, const std::string& name) {

@@ -196,7 +196,7 @@ void StoreFolder::ClearTemporary() {
 Status StoreFolder::RemoveCatalogue() {
   // The log first: beside a newer catalogue it would be taken for that one's.
   for (const char* suffix : {"-wal", "-shm", ""}) {
-    const Status status = files_.Remove(CataloguePath() + suffix);
+    Status status = files_.Remove(CataloguePath() + suffix);
     if (!status.ok() && status.code() != StatusCode::kNotFound) return status;
   }
   return {};

@@ -37,7 +37,7 @@ Result<std::shared_ptr<const Block>> WarmStore::Get(const BlockId& id) {
 Status WarmStore::Put(std::shared_ptr<const Block> block) {
   // Kept here only if the store below cannot: a block that it took is mapped by the next Get, while
   // this one lies in the process's own memory.
-  const Status status = below_->Put(block);
+  Status status = below_->Put(block);
   if (!status.ok()) {
     const std::lock_guard lock(mutex_);
     Keep(std::move(block));
