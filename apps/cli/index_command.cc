@@ -7,6 +7,7 @@
 #include "cli/indexing.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
+#include "cli/keep_answer.h"
 
 namespace kvlink::cli {
 namespace {
@@ -58,7 +59,7 @@ void CheckName(const IndexOptions& options) {
   if (options.name.empty()) {
     throw CLI::ValidationError("--name", "nothing found, expected a name");
   }
-  if (options.name.starts_with('/') || options.name.starts_with("answer:")) {
+  if (options.name.starts_with('/') || options.name.starts_with(kAnswerSource)) {
     throw CLI::ValidationError(
         "--name", options.name + " found, expected no path (/..) and no kept answer (answer:..)");
   }

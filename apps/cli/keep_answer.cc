@@ -17,7 +17,7 @@ Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& titl
   document.id = DocumentId(title, text);
   document.title = title;
   document.text = text;
-  document.source = "answer:" + document.id;
+  document.source = kAnswerSource + document.id;
   document.end = static_cast<int64_t>(text.size());
 
   const double before_ms = Clock::System().MonotonicMs();

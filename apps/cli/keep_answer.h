@@ -16,8 +16,11 @@
 
 namespace kvlink::cli {
 
+// What the source of a kept answer begins with.
+inline constexpr char kAnswerSource[] = "answer:";
+
 struct KeptAnswer {
-  SourceDocument document;  // its source is "answer:" and its id
+  SourceDocument document;  // its source is kAnswerSource and its id
   int64_t tokens = 0;       // rendered
   std::string status;       // "computed", "unchanged" (an equal document had a block)
   double encode_ms = 0;

@@ -223,12 +223,13 @@ void EngineImpl::CountUsage(const Prompt& prompt, Answer* answer) const {
 void EngineImpl::AddWarnings(const Prompt& prompt, Answer* answer) const {
   const Method& method = prompt.method;
   std::vector<std::string>& warnings = answer->warnings;
-  if (!method.is_main() && !method.extends_link()) {
+  const bool compares = !method.is_main() && !method.extends_link();
+  if (compares) {
     warnings.push_back("method " + method.name + ": for comparison, see docs/methods.md");
   }
   if (method.layout == Layout::kFull || prompt.documents.empty()) return;
   const Links* links = model_->links();
-  if (method.is_main() || method.extends_link()) {
+  if (!compares) {
     if (links != nullptr) {
       warnings.insert(warnings.end(), links->warnings.begin(), links->warnings.end());
     }

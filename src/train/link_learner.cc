@@ -50,8 +50,17 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
   const auto computes_again = [](const TrainingPrompt& prompt) {
     return prompt.method.recompute != Method::Recompute::kNothing && !prompt.documents.empty();
   };
+  // As they are now, for the serving engine, which chooses what is computed again.
+  Links links;
+  std::unique_ptr<PreparedAdapter> adapter;  // null: none
   if (std::any_of(prompts.begin(), prompts.end(), computes_again)) {
-    KVLINK_RETURN_IF_ERROR(PrepareNow());
+    const at::NoGradGuard no_gradient;
+    links = parameters_->ToLinks(*model_);
+    if (links.adapter) {
+      KVLINK_ASSIGN_OR_RETURN(adapter,
+                              PreparedAdapter::Create(*links.adapter, model_->model().config(),
+                                                      model_->model().matmul_dtype()));
+    }
   }
   PassInput input;
   std::deque<TrainingPrompt> changed;
@@ -62,7 +71,7 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
     if (computes_again(prompt)) {
       KVLINK_ASSIGN_OR_RETURN(
           TrainingPrompt again,
-          ComputedAgain(model_->model(), adapter_now_.get(), now_.embeddings, prompt, blocks));
+          ComputedAgain(model_->model(), adapter.get(), links.embeddings, prompt, blocks));
       changed.push_back(std::move(again));
       input.prompts.back() = &changed.back();
     }
@@ -74,16 +83,6 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
                                         torch::tensor(targets, at::kLong), teacher, weight);
   if (gradient) loss.objective.backward();
   return loss.gold;
-}
-
-Status LinkLearner::PrepareNow() {
-  const at::NoGradGuard no_gradient;
-  now_ = parameters_->ToLinks(*model_);
-  if (!now_.adapter) return {};
-  KVLINK_ASSIGN_OR_RETURN(adapter_now_,
-                          PreparedAdapter::Create(*now_.adapter, model_->model().config(),
-                                                  model_->model().matmul_dtype()));
-  return {};
 }
 
 Status LinkLearner::Save(FileSystem& files, const std::string& provenance) {

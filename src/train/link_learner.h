@@ -36,17 +36,11 @@ class LinkLearner : public Learner {
   // [targets of all prompts, V] f32: the teacher's logits, without a graph.
   Result<at::Tensor> TeacherLogits(std::span<const TrainingPrompt> prompts);
 
-  // Links and adapter as they are now, for the serving engine, which chooses what is computed
-  // again.
-  Status PrepareNow();
-
   LinkableModel* model_;
   const TrainOptions& options_;
   std::unique_ptr<FrozenModel> frozen_;
   std::unique_ptr<Parameters> parameters_;
   std::unique_ptr<DocumentBlocks> blocks_;
-  Links now_;
-  std::unique_ptr<PreparedAdapter> adapter_now_;  // null: none
 };
 
 }  // namespace kvlink

@@ -66,7 +66,7 @@ Status CheckOptions(const TrainOptions& o) {
   if (o.methods.empty()) return InvalidArgument("--methods: at least one expected, none found");
   for (const Method& method : o.methods) {
     if (method.name == "link") continue;
-    if (!method.name.starts_with("link+")) {
+    if (!method.extends_link()) {
       return InvalidArgument("--methods: link or link+... expected (docs/methods.md), \"" +
                              method.name + "\" found");
     }
