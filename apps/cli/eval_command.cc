@@ -23,43 +23,39 @@ struct EvalCommandOptions {
   std::string out;
 };
 
-const std::map<std::string, GoldPosition> kGoldPositions = {{"shuffle", GoldPosition::kShuffled},
-                                                            {"cycle", GoldPosition::kCycled},
-                                                            {"every", GoldPosition::kEvery}};
-
 // Links with an adapter are measured by full attention with that adapter: it has learned the
 // answers' form, which the base model has not.
-Result<std::string> DefaultMethods(EngineOptions engine_options) {
-  if (engine_options.links_path.empty()) return std::string("none,full,reuse,link");
-  engine_options.store_path.clear();
-  KVLINK_ASSIGN_OR_RETURN(const auto engine, Engine::Open(engine_options));
-  return std::string(engine->model().has_adapter ? "none,full,full+adapter,reuse,link"
-                                                 : "none,full,reuse,link");
+std::vector<std::string> DefaultMethods(const ModelSummary& model) {
+  if (!model.has_adapter) return {"none", "full", "reuse", "link"};
+  return {"none", "full", "full+adapter", "reuse", "link"};
 }
 
 Result<int> RunEval(EvalCommandOptions options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
   EvaluationOptions& evaluation = options.evaluation;
   KVLINK_ASSIGN_OR_RETURN(evaluation.engine, session.MakeEngineOptions(/*read_only=*/false));
-  evaluation.gold_position = kGoldPositions.at(options.gold_position);
-  if (options.methods.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(options.methods, DefaultMethods(evaluation.engine));
+  evaluation.gold_position = GoldPositions().at(options.gold_position);
+  if (!options.methods.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(const std::vector<Method> methods, ParseMethods(options.methods));
+    for (const Method& method : methods) evaluation.methods.push_back(method.name);
   }
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<Method> methods, ParseMethods(options.methods));
-  for (const Method& method : methods) evaluation.methods.push_back(method.name);
   ReadExamplesOptions reading;
   reading.squad_seed = evaluation.seed;
   KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples, ReadQuestions(options.files, reading));
   examples = ArrangeExamples(std::move(examples), evaluation);
+  KVLINK_ASSIGN_OR_RETURN(const auto engine, OpenForEvaluation(evaluation.engine));
+  if (options.methods.empty()) evaluation.methods = DefaultMethods(engine->model());
+  // Before the folder is made: one that holds an evaluation that cannot be is of no use.
+  KVLINK_RETURN_IF_ERROR(CheckEvaluation(evaluation, examples));
   KVLINK_ASSIGN_OR_RETURN(const Json description, DescribeEvaluation(evaluation, options.files));
   KVLINK_ASSIGN_OR_RETURN(PredictionLog log, OpenEvaluationLog(options.out, description));
 
   CatchInterrupt();
   std::vector<std::string> left_out;
-  KVLINK_RETURN_IF_ERROR(EvaluateWithProgress(evaluation, examples, session, &log, &left_out));
+  KVLINK_RETURN_IF_ERROR(
+      EvaluateWithProgress(*engine, evaluation, examples, session, &log, &left_out));
   for (const std::string& why : left_out) session.Warn("left out: " + why);
-  Report report = Summarise(log.all(), evaluation.methods, evaluation.seed,
-                            evaluation.gold_position == GoldPosition::kEvery);
+  Report report = Summarise(log.all(), evaluation.methods, evaluation.seed);
   report.title = "Answers and their cost, by method";
   report.notes = {
       "model " + FileName(evaluation.engine.model_path),
@@ -67,9 +63,8 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
           (evaluation.engine.links_path.empty() ? "none" : FileName(evaluation.engine.links_path)),
       "seed " + std::to_string(evaluation.seed) + " of the documents' order"};
   if (!left_out.empty()) {
-    report.notes.push_back(std::to_string(left_out.size()) + " of " +
-                           std::to_string(examples.size()) +
-                           " examples left out by every method; the first: " + left_out[0]);
+    report.notes.push_back(FormatCounted(static_cast<int64_t>(left_out.size()), "question") +
+                           " left out by every method; the first: " + left_out[0]);
   }
   Json json = ReportToJson(evaluation, report);
   json["left_out"] = left_out;
@@ -121,8 +116,8 @@ void AddEvalCommand(CLI::App& app, Command* command) {
       ->type_name("N");
   sub->add_option(
          "--gold-position", options->gold_position,
-         "Where the document with the answer stands: shuffle, cycle (question i at place i "
-         "modulo n), every (each question once a place)")
+         "Where the document with the answer stands: shuffle, cycle (question i at position i "
+         "modulo n), every (each question once a position)")
       ->check(CLI::IsMember({"shuffle", "cycle", "every"}))
       ->capture_default_str();
   sub->add_option("--seed", evaluation.seed, "Of the documents' order and the intervals")

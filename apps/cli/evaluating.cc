@@ -14,15 +14,45 @@ namespace kvlink::cli {
 namespace {
 
 constexpr int64_t kMostDescriptionBytes = 1 << 20;
+constexpr char kBlockLinks[] = "block_links";  // in run.json
 
 Result<std::string> FileHash(const std::string& path) {
   KVLINK_ASSIGN_OR_RETURN(const auto mapped, FileSystem::Posix().Map(path));
   return ToHex(Sha256().Update(mapped->bytes()).Finish());
 }
 
+std::string GoldPositionName(GoldPosition position) {
+  for (const auto& [name, named] : GoldPositions()) {
+    if (named == position) return name;
+  }
+  return "";
+}
+
 Json NumberOrNull(const Estimate& e) { return e.measured() ? Json(e.value) : Json(); }
 
+Json RowToJson(const Row& row) {
+  Json json = {{"dataset", row.dataset}, {"method", row.method}};
+  if (row.gold_position >= 0) json["gold_position"] = row.gold_position;
+  json["n"] = row.n;
+  Json ci = Json::object();
+  for (const Measure& measure : Measures()) {
+    const Estimate& e = row.*measure.value;
+    json[measure.name] = NumberOrNull(e);
+    if (e.has_interval()) ci[measure.name] = {e.low, e.high};
+  }
+  json["ci"] = std::move(ci);
+  return json;
+}
+
 }  // namespace
+
+const std::map<std::string, GoldPosition>& GoldPositions() {
+  static const std::map<std::string, GoldPosition> positions = {
+      {"shuffle", GoldPosition::kShuffled},
+      {"cycle", GoldPosition::kCycled},
+      {"every", GoldPosition::kEvery}};
+  return positions;
+}
 
 Result<std::vector<Example>> ReadQuestions(const std::vector<std::string>& files,
                                            const ReadExamplesOptions& reading) {
@@ -40,7 +70,7 @@ Result<Json> DescribeEvaluation(const EvaluationOptions& options,
   Json json = {{"seed", options.seed},
                {"limit", options.limit},
                {"documents", options.documents},
-               {"gold_position", static_cast<int>(options.gold_position)},
+               {"gold_position", GoldPositionName(options.gold_position)},
                {"max_tokens", options.max_tokens},
                {"piece_words", options.piece_words},
                {"dtype", options.engine.dtype}};
@@ -54,10 +84,15 @@ Result<Json> DescribeEvaluation(const EvaluationOptions& options,
   };
   KVLINK_RETURN_IF_ERROR(add_file("model", options.engine.model_path));
   KVLINK_RETURN_IF_ERROR(add_file("links", options.engine.links_path));
-  KVLINK_RETURN_IF_ERROR(add_file("block_links", options.block_links_path));
-  for (const std::string& file : files) {
-    KVLINK_RETURN_IF_ERROR(add_file("file " + FileName(file), file));
+  if (options.asks_block()) {
+    KVLINK_RETURN_IF_ERROR(add_file(kBlockLinks, options.block_links_path));
   }
+  Json asked = Json::array();  // in their order, as two may have one name
+  for (const std::string& file : files) {
+    KVLINK_ASSIGN_OR_RETURN(std::string hash, FileHash(file));
+    asked.push_back({FileName(file), std::move(hash)});
+  }
+  json["files"] = std::move(asked);
   return json;
 }
 
@@ -66,22 +101,26 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
   FileSystem& files = FileSystem::Posix();
   KVLINK_RETURN_IF_ERROR(files.CreateDirectories(folder));
   const std::string path = folder + "/run.json";
-  if (!FileExists(path)) {
-    KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, path, DumpJson(description) + "\n"));
-  } else {
+  Json all = description;
+  if (FileExists(path)) {
     KVLINK_ASSIGN_OR_RETURN(const std::string text,
                             ReadWholeFile(files, path, kMostDescriptionBytes));
     const Json there = ParseBoundedJson<Json>(text);
     for (const auto& [name, value] : description.items()) {
-      if (there.is_object() && there.contains(name) && there[name] == value) continue;
+      const bool known = there.is_object() && there.contains(name);
+      if (known && there[name] == value) continue;
+      if (!known && there.is_object() && name == kBlockLinks) continue;  // a method is added
       std::string message = folder;
       message.append(" holds another evaluation: ").append(name).append(" is ");
-      message += there.is_object() && there.contains(name) ? DumpJson(there[name]) : "not there";
+      message += known ? DumpJson(there[name]) : "not there";
       message.append(" in its run.json, and ").append(DumpJson(value));
       message += " now; choose another --out";
       return FailedPrecondition(std::move(message));
     }
+    if (there.contains(kBlockLinks)) all[kBlockLinks] = there[kBlockLinks];
+    if (all == there) return PredictionLog::Open(folder + "/predictions.jsonl");
   }
+  KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, path, DumpJson(all) + "\n"));
   return PredictionLog::Open(folder + "/predictions.jsonl");
 }
 
@@ -99,13 +138,13 @@ bool EvaluationBar::Draw(int64_t done, int64_t total, int64_t fresh, std::string
   return !Interrupted();
 }
 
-Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<Example>& examples,
-                            Session& session, PredictionLog* log,
-                            std::vector<std::string>* left_out) {
+Status EvaluateWithProgress(Engine& engine, const EvaluationOptions& options,
+                            const std::vector<Example>& examples, Session& session,
+                            PredictionLog* log, std::vector<std::string>* left_out) {
   EvaluationBar bar(session);
   const int64_t already = static_cast<int64_t>(log->all().size());
   return Evaluate(
-      options, examples,
+      engine, options, examples,
       [&](int64_t done, int64_t total, std::string_view dataset) {
         // What the log had is passed at no cost and tells nothing of the rate.
         const int64_t fresh = static_cast<int64_t>(log->all().size()) - already;
@@ -115,18 +154,9 @@ Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<
 }
 
 Json ReportToJson(const EvaluationOptions& options, const Report& report) {
-  Json rows = Json::array(), paired = Json::array();
-  for (const Row& row : RowsWithMeans(report)) {
-    Json json = {{"dataset", row.dataset}, {"method", row.method}, {"n", row.n}};
-    Json ci = Json::object();
-    for (const Measure& measure : Measures()) {
-      const Estimate& e = row.*measure.value;
-      json[measure.name] = NumberOrNull(e);
-      if (e.has_interval()) ci[measure.name] = {e.low, e.high};
-    }
-    json["ci"] = std::move(ci);
-    rows.push_back(std::move(json));
-  }
+  Json rows = Json::array(), positions = Json::array(), paired = Json::array();
+  for (const Row& row : RowsWithMeans(report)) rows.push_back(RowToJson(row));
+  for (const Row& row : report.positions) positions.push_back(RowToJson(row));
   for (const Difference& d : report.differences) {
     paired.push_back({{"dataset", d.dataset},
                       {"method", d.method},
@@ -137,11 +167,13 @@ Json ReportToJson(const EvaluationOptions& options, const Report& report) {
                       {"ci", {d.value.low, d.value.high}}});
   }
   const std::string& links = options.engine.links_path;
-  return {{"rows", std::move(rows)},
-          {"paired", std::move(paired)},
-          {"model", FileName(options.engine.model_path)},
-          {"links", links.empty() ? Json() : Json(FileName(links))},
-          {"seed", options.seed}};
+  Json json = {{"rows", std::move(rows)},
+               {"paired", std::move(paired)},
+               {"model", FileName(options.engine.model_path)},
+               {"links", links.empty() ? Json() : Json(FileName(links))},
+               {"seed", options.seed}};
+  if (!positions.empty()) json["positions"] = std::move(positions);
+  return json;
 }
 
 }  // namespace kvlink::cli

@@ -1,6 +1,7 @@
 // What `eval` and `check --quality` share: an evaluation with its progress bar, and its folder.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,11 +13,15 @@
 
 namespace kvlink::cli {
 
+// What --gold-position may be.
+const std::map<std::string, GoldPosition>& GoldPositions();
+
 // The examples of all files, in their order.
 Result<std::vector<Example>> ReadQuestions(const std::vector<std::string>& files,
                                            const ReadExamplesOptions& reading);
 
-// What decides an evaluation's numbers, but for the methods: a folder holds one evaluation.
+// What decides an evaluation's numbers, but for the methods (block's own links, where it is one of
+// them): a folder holds one evaluation.
 Result<Json> DescribeEvaluation(const EvaluationOptions& options,
                                 const std::vector<std::string>& files);
 
@@ -37,9 +42,9 @@ class EvaluationBar {
   double start_ms_;
 };
 
-Status EvaluateWithProgress(const EvaluationOptions& options, const std::vector<Example>& examples,
-                            Session& session, PredictionLog* log,
-                            std::vector<std::string>* left_out = nullptr);
+Status EvaluateWithProgress(Engine& engine, const EvaluationOptions& options,
+                            const std::vector<Example>& examples, Session& session,
+                            PredictionLog* log, std::vector<std::string>* left_out);
 
 Json ReportToJson(const EvaluationOptions& options, const Report& report);
 

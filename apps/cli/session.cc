@@ -1,5 +1,6 @@
 #include "cli/session.h"
 
+#include "base/file.h"
 #include "cli/log.h"
 #include "cli/places.h"
 
@@ -14,7 +15,14 @@ void Session::Warn(std::string_view message) {
   if (!silent_) log_(Severity::kWarning, message);
 }
 
-Result<std::string> Session::store_path() const { return StorePath(options_.store); }
+Result<std::string> Session::store_path() const {
+  KVLINK_ASSIGN_OR_RETURN(std::string path, StorePath(options_.store));
+  const Result<FileInfo> there = FileSystem::Posix().Stat(path);
+  if (there.ok() && !there->is_directory) {
+    return FailedPrecondition("the store '" + path + "' is not a folder; choose another path");
+  }
+  return path;
+}
 
 Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
   EngineOptions options;

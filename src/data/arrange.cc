@@ -52,8 +52,10 @@ void KeepDocuments(Example* example, int32_t n) {
   std::vector<bool> is_gold(example->documents.size());
   for (const int32_t gold : example->gold) is_gold[gold] = true;
   std::vector<int32_t> order;
+  std::vector<int32_t> candidates = Indices(*example);
+  if (example->kind == ExampleKind::kChat) std::reverse(candidates.begin(), candidates.end());
   for (const bool wanted : {true, false}) {
-    for (const int32_t index : Indices(*example)) {
+    for (const int32_t index : candidates) {
       if (is_gold[index] == wanted && static_cast<int32_t>(order.size()) < n) {
         order.push_back(index);
       }

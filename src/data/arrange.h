@@ -13,7 +13,8 @@ namespace kvlink {
 void ShuffleDocuments(Example* example, uint64_t seed);
 
 // Keeps at most n documents: all gold ones first, then the first others, in their original order.
-// Where there are more than n gold ones, the first n of them. REQUIRES: n >= 0
+// Where there are more than n gold ones, the first n of them. Of a chat, the last n: its latest
+// turns. REQUIRES: n >= 0
 void KeepDocuments(Example* example, int32_t n);
 
 // Moves the first gold document (gold[0]) to `position`, or to the end where there are fewer

@@ -29,6 +29,8 @@ struct Example {
   std::vector<ExampleDocument> documents;
   std::vector<int32_t> gold;  // indices of documents that hold the answer; may be empty
   std::string place{};        // "PATH:LINE" that it was read from
+  // Where its gold document was moved to, of an example that is asked once for each such position.
+  int32_t gold_position = -1;
 };
 
 }  // namespace kvlink

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <tuple>
 
 #include "data/arrange.h"
 #include "eval/metrics.h"
@@ -14,7 +15,7 @@ namespace kvlink {
 namespace {
 
 constexpr char kBlockMethod[] = "block";
-// Blocks of some hundred documents: what one question's methods share.
+// Blocks of some hundred documents, at least: what one question's methods share.
 constexpr int64_t kBlockBytes = 1ll << 30;
 
 Request RequestFor(const Example& example, const std::string& method, int32_t max_tokens) {
@@ -49,10 +50,9 @@ Scores ScoresOf(const Example& example, std::string_view answer) {
   return scores;
 }
 
-// What cannot be asked, or could not be told apart in the log, is refused before the first
-// question.
+// What cannot be asked, or could not be told apart in the log.
 Status CheckExamples(const std::vector<Example>& examples) {
-  std::set<std::pair<std::string, std::string>> seen;  // data set, id
+  std::set<std::tuple<std::string, std::string, int32_t>> seen;  // data set, id, position
   for (const Example& example : examples) {
     const std::string where = "example " + example.id + " of " + example.dataset + ": ";
     if (example.question.empty() || example.answers.empty()) {
@@ -60,7 +60,7 @@ Status CheckExamples(const std::vector<Example>& examples) {
                              "it has no question with an answer, as plain text has none; give "
                              "questions, summaries or chats");
     }
-    if (!seen.emplace(example.dataset, example.id).second) {
+    if (!seen.emplace(example.dataset, example.id, example.gold_position).second) {
       return InvalidArgument(where +
                              "two examples have this id; give each its own, and each file once");
     }
@@ -68,33 +68,13 @@ Status CheckExamples(const std::vector<Example>& examples) {
   return {};
 }
 
-// The engines that the methods need: "block" has a link file of its own.
-class Engines {
- public:
-  explicit Engines(const EvaluationOptions& options) : options_(options) {}
-
-  Result<Engine*> For(const std::string& method) {
-    const bool block = method == kBlockMethod;
-    if (block && options_.block_links_path.empty()) {
-      return InvalidArgument(
-          "method block needs a link file of its own, with K = 0 and an adapter: give one with "
-          "--block-links");
-    }
-    std::unique_ptr<Engine>& engine = block ? block_ : main_;
-    if (engine == nullptr) {
-      EngineOptions engine_options = options_.engine;
-      if (block) engine_options.links_path = options_.block_links_path;
-      engine_options.store_path.clear();
-      engine_options.store_budget_bytes = kBlockBytes;
-      KVLINK_ASSIGN_OR_RETURN(engine, Engine::Open(engine_options));
-    }
-    return engine.get();
-  }
-
- private:
-  const EvaluationOptions& options_;
-  std::unique_ptr<Engine> main_, block_;
-};
+// The engine of method block, whose links are its own; null where it is not asked.
+Result<std::unique_ptr<Engine>> OpenForBlock(const EvaluationOptions& options) {
+  if (!options.asks_block()) return std::unique_ptr<Engine>();
+  EngineOptions engine_options = options.engine;
+  engine_options.links_path = options.block_links_path;
+  return OpenForEvaluation(engine_options);
+}
 
 Result<Prediction> AskOnce(Engine& engine, const Example& example, const std::string& method,
                            int32_t max_tokens) {
@@ -103,6 +83,7 @@ Result<Prediction> AskOnce(Engine& engine, const Example& example, const std::st
   KVLINK_ASSIGN_OR_RETURN(Answer answer, engine.Ask(request));
   Prediction p;
   p.id = example.id;
+  p.gold_position = example.gold_position;
   p.dataset = example.dataset;
   p.method = method;
   p.text = answer.text;
@@ -118,6 +99,11 @@ Result<Prediction> AskOnce(Engine& engine, const Example& example, const std::st
     request.gold.clear();
     request.max_tokens = 1;
     KVLINK_ASSIGN_OR_RETURN(answer, engine.Ask(request));
+    if (answer.timings.encode_ms > 0) {
+      return ResourceExhausted(
+          "its documents' blocks take more than is kept of blocks, so that its cost cannot be "
+          "measured; give more with --budget, or fewer --documents");
+    }
   }
   p.computed_tokens = answer.usage.computed_tokens;
   p.ttft_ms = answer.timings.ttft_ms;
@@ -133,26 +119,25 @@ std::vector<Example> ArrangeExamples(std::vector<Example> examples,
   for (Example& example : examples) {
     int64_t& number = count[example.dataset];
     if (options.limit > 0 && number >= options.limit) continue;
-    if (example.kind == ExampleKind::kSummary) {
-      CutIntoPieces(&example, options.piece_words);
-      if (options.documents > 0) KeepDocuments(&example, options.documents);
+    if (example.kind == ExampleKind::kSummary) CutIntoPieces(&example, options.piece_words);
+    if (options.documents > 0) KeepDocuments(&example, options.documents);
+    if (example.kind != ExampleKind::kQuestion) {
       arranged.push_back(std::move(example));
       ++number;
-      continue;  // pieces of one text keep their order
+      continue;  // pieces of one text, turns of one chat keep their order
     }
-    if (options.documents > 0) KeepDocuments(&example, options.documents);
     ShuffleDocuments(&example, options.seed);
-    const int64_t places = static_cast<int64_t>(example.documents.size());
+    const int64_t positions = static_cast<int64_t>(example.documents.size());
     if (example.gold.size() != 1 || options.gold_position == GoldPosition::kShuffled) {
       arranged.push_back(std::move(example));
     } else if (options.gold_position == GoldPosition::kCycled) {
-      MoveGold(&example, static_cast<int32_t>(number % places));
+      MoveGold(&example, static_cast<int32_t>(number % positions));
       arranged.push_back(std::move(example));
     } else {
-      for (int64_t place = 0; place < places; ++place) {
+      for (int64_t position = 0; position < positions; ++position) {
         arranged.push_back(example);
-        arranged.back().id += "@" + std::to_string(place);
-        MoveGold(&arranged.back(), static_cast<int32_t>(place));
+        arranged.back().gold_position = static_cast<int32_t>(position);
+        MoveGold(&arranged.back(), static_cast<int32_t>(position));
       }
     }
     ++number;
@@ -160,35 +145,55 @@ std::vector<Example> ArrangeExamples(std::vector<Example> examples,
   return arranged;
 }
 
-Status Evaluate(const EvaluationOptions& options, const std::vector<Example>& examples,
-                const EvaluationProgress& progress, PredictionLog* log,
-                std::vector<std::string>* left_out) {
+bool EvaluationOptions::asks_block() const {
+  return std::find(methods.begin(), methods.end(), kBlockMethod) != methods.end();
+}
+
+Status CheckEvaluation(const EvaluationOptions& options, const std::vector<Example>& examples) {
   if (examples.empty()) {
     return InvalidArgument("there is no example to evaluate: the files hold none");
   }
   if (options.methods.empty()) return InvalidArgument("no method is named: give --methods");
-  KVLINK_RETURN_IF_ERROR(CheckExamples(examples));
-  Engines engines(options);
-  for (const std::string& method : options.methods) {
-    KVLINK_RETURN_IF_ERROR(engines.For(method).status());
+  if (options.asks_block() && options.block_links_path.empty()) {
+    return InvalidArgument(
+        "method block needs a link file of its own, with K = 0 and an adapter: give one with "
+        "--block-links");
   }
+  return CheckExamples(examples);
+}
+
+Result<std::unique_ptr<Engine>> OpenForEvaluation(EngineOptions options) {
+  options.store_path.clear();
+  options.store_budget_bytes = std::max(options.store_budget_bytes, kBlockBytes);
+  return Engine::Open(options);
+}
+
+Status Evaluate(Engine& engine, const EvaluationOptions& options,
+                const std::vector<Example>& examples, const EvaluationProgress& progress,
+                PredictionLog* log, std::vector<std::string>* left_out) {
+  KVLINK_RETURN_IF_ERROR(CheckEvaluation(options, examples));
+  KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> block, OpenForBlock(options));
   const int64_t total = static_cast<int64_t>(examples.size() * options.methods.size());
   int64_t done = 0;
-  size_t too_long = 0;
+  std::set<std::pair<std::string, std::string>> do_not_fit;  // data set, id
+  bool one_fits = false;
+  Status last_left_out;
   for (const Example& example : examples) {
-    bool fits = true;
+    // Longer at one position of its gold document is too long at all.
+    bool fits = !do_not_fit.contains({example.dataset, example.id});
     for (const std::string& method : options.methods) {
-      if (fits && !log->Has(example.dataset, example.id, method)) {
-        KVLINK_ASSIGN_OR_RETURN(Engine* const engine, engines.For(method));
-        Result<Prediction> p = AskOnce(*engine, example, method, options.max_tokens);
+      if (fits && !log->Has(example.dataset, example.id, method, example.gold_position)) {
+        Engine& asked = method == kBlockMethod ? *block : engine;
+        Result<Prediction> p = AskOnce(asked, example, method, options.max_tokens);
         if (p.ok()) {
           KVLINK_RETURN_IF_ERROR(log->Add(*std::move(p)));
         } else {
           Status status(p.code(), "example " + example.id + " of " + example.dataset +
                                       " by method " + method + ": " + p.status().message());
           if (p.code() != StatusCode::kResourceExhausted || left_out == nullptr) return status;
-          if (++too_long == examples.size()) return status;
           left_out->push_back(status.message());
+          last_left_out = std::move(status);
+          do_not_fit.emplace(example.dataset, example.id);
           fits = false;
         }
       }
@@ -198,8 +203,9 @@ Status Evaluate(const EvaluationOptions& options, const std::vector<Example>& ex
                          std::to_string(total) + " answers");
       }
     }
+    one_fits = one_fits || fits;
   }
-  return {};
+  return one_fits ? Status() : last_left_out;
 }
 
 }  // namespace kvlink

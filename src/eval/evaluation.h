@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,8 @@ struct EvaluationOptions {
   uint64_t seed = 1;         // of the documents' order
   int32_t max_tokens = 200;  // of an answer; 0: only the gold answer's loss
   int64_t piece_words = 75;  // summaries: an article is cut into documents of about so many words
+
+  bool asks_block() const;  // whether method block, whose link file is its own, is one of methods
 };
 
 // Examples ready to be asked: limited, cut, in their documents' order. Pure.
@@ -43,14 +46,22 @@ std::vector<Example> ArrangeExamples(std::vector<Example> examples,
 using EvaluationProgress =
     std::function<bool(int64_t done, int64_t total, std::string_view dataset)>;
 
+// The engine of an evaluation: the user's model and links, and blocks in memory alone.
+Result<std::unique_ptr<Engine>> OpenForEvaluation(EngineOptions options);
+
+// kInvalidArgument: no example, no method, an example that cannot be asked or told apart, method
+// block without its link file.
+Status CheckEvaluation(const EvaluationOptions& options, const std::vector<Example>& examples);
+
 // Asks every question by every method that the log does not have yet, question by question, so that
-// times of methods compare under the same conditions. Documents' blocks are made beforehand and
-// are warm; making them is not part of a time to first token.
-// An example for which the model's context or the memory is too small by some method is left out,
+// times of methods compare under the same conditions. Where a document's block had to be made, the
+// question is asked again for its time: making blocks is not part of a time to first token.
+// A question for which the model's context or the memory is too small by some method is left out,
 // and why goes to `left_out`, a line each; where that is null, or nothing is left, it is an error.
-// kInvalidArgument: no example, no method, a method that is not known.
-Status Evaluate(const EvaluationOptions& options, const std::vector<Example>& examples,
-                const EvaluationProgress& progress, PredictionLog* log,
-                std::vector<std::string>* left_out = nullptr);
+// `engine` is OpenForEvaluation's, of options.engine; method block has one of its own beside it.
+// kInvalidArgument: as CheckEvaluation, and a method that is not known.
+Status Evaluate(Engine& engine, const EvaluationOptions& options,
+                const std::vector<Example>& examples, const EvaluationProgress& progress,
+                PredictionLog* log, std::vector<std::string>* left_out = nullptr);
 
 }  // namespace kvlink

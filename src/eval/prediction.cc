@@ -2,15 +2,18 @@
 #include "eval/prediction.h"
 
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "base/file.h"
 #include "text/bounded_json.h"
 
 namespace kvlink {
 namespace {
 
 using nlohmann::ordered_json;
+
+constexpr int64_t kMostLogBytes = 1ll << 40;  // as much as there is
 
 ordered_json OrNull(const std::optional<double>& value) {
   return value ? ordered_json(*value) : ordered_json();
@@ -27,19 +30,20 @@ bool ReadScore(const ordered_json& scores, const char* name, std::optional<doubl
 }  // namespace
 
 std::string ToJsonLine(const Prediction& p) {
-  const ordered_json line = {{"id", p.id},
-                             {"dataset", p.dataset},
-                             {"method", p.method},
-                             {"prediction", p.text},
-                             {"gold_loss", p.gold_loss},
-                             {"scores",
-                              {{"subspan_em", OrNull(p.scores.subspan_em)},
-                               {"em", OrNull(p.scores.em)},
-                               {"f1", OrNull(p.scores.f1)},
-                               {"rouge_l", OrNull(p.scores.rouge_l)}}},
-                             {"answer_tokens", p.answer_tokens},
-                             {"computed_tokens", p.computed_tokens},
-                             {"ttft_ms", p.ttft_ms}};
+  ordered_json line = {{"id", p.id},
+                       {"dataset", p.dataset},
+                       {"method", p.method},
+                       {"prediction", p.text},
+                       {"gold_loss", p.gold_loss},
+                       {"scores",
+                        {{"subspan_em", OrNull(p.scores.subspan_em)},
+                         {"em", OrNull(p.scores.em)},
+                         {"f1", OrNull(p.scores.f1)},
+                         {"rouge_l", OrNull(p.scores.rouge_l)}}},
+                       {"answer_tokens", p.answer_tokens},
+                       {"computed_tokens", p.computed_tokens},
+                       {"ttft_ms", p.ttft_ms}};
+  if (p.gold_position >= 0) line["gold_position"] = p.gold_position;
   return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -69,6 +73,13 @@ Result<Prediction> PredictionFromJson(std::string_view line) {
     if (at == json.end() || !at->is_number_integer()) return wrong(name);
     p.*member = at->get<int64_t>();
   }
+  if (const auto at = json.find("gold_position"); at != json.end()) {
+    constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+    if (!at->is_number_integer()) return wrong("gold_position");
+    const auto position = at->get<int64_t>();
+    if (position < 0 || position > kMost) return wrong("gold_position");
+    p.gold_position = static_cast<int32_t>(position);
+  }
   const auto scores = json.find("scores");
   if (scores == json.end() || !scores->is_object() ||
       !ReadScore(*scores, "subspan_em", &p.scores.subspan_em) ||
@@ -83,13 +94,9 @@ Result<PredictionLog> PredictionLog::Open(const std::string& path) {
   PredictionLog log;
   if (path.empty()) return log;
   log.path_ = path;
-  std::string contents;
-  {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream all;
-    if (in) all << in.rdbuf();
-    contents = std::move(all).str();
-  }
+  Result<std::string> read = ReadWholeFile(FileSystem::Posix(), path, kMostLogBytes);
+  if (!read.ok() && read.code() != StatusCode::kNotFound) return read.status();
+  const std::string contents = read.ok() ? *std::move(read) : "";
   size_t begin = 0;
   for (int64_t number = 1;; ++number) {
     const size_t end = contents.find('\n', begin);
@@ -100,7 +107,7 @@ Result<PredictionLog> PredictionLog::Open(const std::string& path) {
       return DataLoss(path + ":" + std::to_string(number) + ": not a prediction: " +
                       p.status().message() + "; remove the line, or choose another --out");
     }
-    log.there_.insert({p->dataset, p->id, p->method});
+    log.there_.insert({p->dataset, p->id, p->method, p->gold_position});
     log.all_.push_back(*std::move(p));
     begin = end + 1;
   }
@@ -114,9 +121,10 @@ Result<PredictionLog> PredictionLog::Open(const std::string& path) {
   return log;
 }
 
-bool PredictionLog::Has(std::string_view dataset, std::string_view id,
-                        std::string_view method) const {
-  return there_.contains({std::string(dataset), std::string(id), std::string(method)});
+bool PredictionLog::Has(std::string_view dataset, std::string_view id, std::string_view method,
+                        int32_t gold_position) const {
+  return there_.contains(
+      {std::string(dataset), std::string(id), std::string(method), gold_position});
 }
 
 Status PredictionLog::Add(Prediction prediction) {
@@ -128,7 +136,7 @@ Status PredictionLog::Add(Prediction prediction) {
                                "space and run the same command again: it goes on from here");
     }
   }
-  there_.insert({prediction.dataset, prediction.id, prediction.method});
+  there_.insert({prediction.dataset, prediction.id, prediction.method, prediction.gold_position});
   all_.push_back(std::move(prediction));
   return {};
 }

@@ -2,13 +2,13 @@
 // The file is written line by line, so that an evaluation that was killed goes on where it stopped.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <fstream>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "kvlink/status.h"
@@ -21,7 +21,8 @@ struct Scores {
 };
 
 struct Prediction {
-  std::string id;  // of the example; "@3" behind it: its gold document was moved to position 3
+  std::string id;              // of the example
+  int32_t gold_position = -1;  // of the example
   std::string dataset;
   std::string method;
   std::string text;
@@ -42,7 +43,8 @@ class PredictionLog {
   // Reads what is there; a last line without its end (the writer was killed) is cut off.
   // kDataLoss: a whole line that is no prediction; kUnavailable: the file cannot be written.
   static Result<PredictionLog> Open(const std::string& path);
-  bool Has(std::string_view dataset, std::string_view id, std::string_view method) const;
+  bool Has(std::string_view dataset, std::string_view id, std::string_view method,
+           int32_t gold_position = -1) const;
   Status Add(Prediction prediction);
   const std::vector<Prediction>& all() const { return all_; }
 
@@ -50,7 +52,8 @@ class PredictionLog {
   std::string path_;
   std::ofstream out_;
   std::vector<Prediction> all_;
-  std::set<std::array<std::string, 3>> there_;  // data set, id, method
+  // Data set, id, method, position of the gold document.
+  std::set<std::tuple<std::string, std::string, std::string, int32_t>> there_;
 };
 
 }  // namespace kvlink

@@ -175,20 +175,16 @@ Result<GateResult> MeasureGate(const GateOptions& options, std::vector<Example> 
   std::move(own.begin(), own.end(), std::back_inserter(examples));
   examples = ArrangeExamples(std::move(examples), evaluation);
   result.data = HashOf(examples);
-  {
-    EngineOptions look = options.engine;
-    look.store_path.clear();
-    KVLINK_ASSIGN_OR_RETURN(const auto engine, Engine::Open(look));
-    if (const std::string& why = engine->model().why_not_linkable; !why.empty()) {
-      return Unsupported("this model cannot be linked: " + why);
-    }
-    result.model = engine->model().fingerprint;
-    result.links = engine->model().links_content;
-    evaluation.methods = {"none", "full", "link"};
-    if (engine->model().has_adapter) evaluation.methods = {"none", "full", "full+adapter", "link"};
+  KVLINK_ASSIGN_OR_RETURN(const auto engine, OpenForEvaluation(options.engine));
+  if (const std::string& why = engine->model().why_not_linkable; !why.empty()) {
+    return Unsupported("this model cannot be linked: " + why);
   }
+  result.model = engine->model().fingerprint;
+  result.links = engine->model().links_content;
+  evaluation.methods = {"none", "full", "link"};
+  if (engine->model().has_adapter) evaluation.methods = {"none", "full", "full+adapter", "link"};
   KVLINK_ASSIGN_OR_RETURN(PredictionLog log, PredictionLog::Open(""));
-  KVLINK_RETURN_IF_ERROR(Evaluate(evaluation, examples, progress, &log));
+  KVLINK_RETURN_IF_ERROR(Evaluate(*engine, evaluation, examples, progress, &log));
   result.report = Summarise(log.all(), evaluation.methods, evaluation.seed);
   result.verdict = JudgeGate(result.report);
   return result;

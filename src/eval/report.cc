@@ -184,6 +184,12 @@ Table RowsTable(const std::vector<Row>& rows, bool all_intervals) {
   Table table;
   table.heads = {"dataset", "method", "n"};
   table.is_text = {true, true, false};
+  const bool by_position =
+      std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.gold_position >= 0; });
+  if (by_position) {
+    table.heads.push_back("gold at");
+    table.is_text.push_back(false);
+  }
   std::vector<const Measure*> shown;
   for (const Measure& measure : Measures()) {
     if (std::any_of(rows.begin(), rows.end(),
@@ -197,6 +203,7 @@ Table RowsTable(const std::vector<Row>& rows, bool all_intervals) {
     const Row& row = rows[i];
     std::vector<std::string> cells = {Printable(row.dataset), Printable(row.method),
                                       std::to_string(row.n)};
+    if (by_position) cells.push_back(std::to_string(row.gold_position));
     for (const Measure* measure : shown) {
       const Estimate& estimate = row.*measure->value;
       cells.push_back(
@@ -204,7 +211,8 @@ Table RowsTable(const std::vector<Row>& rows, bool all_intervals) {
                        measure->scale, measure->decimals));
     }
     table.cells.push_back(std::move(cells));
-    table.rule_before.push_back(i == 0 || rows[i - 1].dataset != row.dataset);
+    table.rule_before.push_back(i == 0 || rows[i - 1].dataset != row.dataset ||
+                                rows[i - 1].gold_position != row.gold_position);
   }
   return table;
 }
@@ -259,6 +267,10 @@ std::string ReportText(const Report& report) {
   for (const std::string& note : report.notes) out += "  " + Printable(note) + "\n";
   if (!out.empty()) out += "\n";
   AppendTable(RowsTable(RowsWithMeans(report), false), &out);
+  if (!report.positions.empty()) {
+    out += "\nBy the number of documents before the one with the answer\n";
+    AppendTable(RowsTable(report.positions, false), &out);
+  }
   const std::vector<Difference> differences = MainDifferences(report.differences);
   if (!differences.empty()) {
     out += "\nPaired differences, the same examples\n";

@@ -15,8 +15,9 @@ namespace kvlink {
 struct Row {
   std::string dataset;
   std::string method;
-  int64_t n = 0;        // examples
-  Estimate subspan_em;  // shares, 0..1
+  int32_t gold_position = -1;  // of all examples; -1: they are not told apart by it
+  int64_t n = 0;               // examples
+  Estimate subspan_em;         // shares, 0..1
   Estimate em;
   Estimate f1;
   Estimate rouge_l;
@@ -42,6 +43,7 @@ struct Report {
   std::string title;
   std::vector<std::string> notes;  // model, machine, seed, command: a line each
   std::vector<Row> rows;           // in the order they are shown; one data set's rows together
+  std::vector<Row> positions;      // where gold documents were moved: rows by data set and position
   std::vector<Difference> differences;
 };
 
@@ -57,8 +59,8 @@ std::vector<Row> MeanRows(const std::vector<Row>& rows);
 std::vector<size_t> ParetoFrontier(const std::vector<double>& x, const std::vector<double>& y,
                                    bool lower_is_better);
 
-// Aligned columns; only those that some row measured. Of the differences, gold loss and F1 (of
-// summaries ROUGE-L) against "link". Ends with a newline.
+// Aligned columns; only those that some row measured; then rows by position, if there are. Of the
+// differences, gold loss and F1 (of summaries ROUGE-L) against "link". Ends with a newline.
 std::string ReportText(const Report& report);
 
 // One self-contained file: no scripts, nothing fetched.

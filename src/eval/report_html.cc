@@ -104,6 +104,32 @@ std::string Chart(const std::string& dataset, const std::vector<Row>& rows, cons
   return PlotSvg(plot);
 }
 
+// How a method answers by where the document with the answer stands.
+std::string PositionsChart(const std::string& dataset, const std::vector<Row>& positions,
+                           const Measure& measure, const std::vector<std::string>& methods) {
+  Plot plot;
+  plot.title = dataset + ": " + measure.head + " by the position of the document with the answer";
+  plot.x_label = "documents before it";
+  plot.y_label = std::string(measure.head) + (measure.lower_is_better ? ", lower is better" : "");
+  plot.width_px = 700;
+  plot.height_px = 430;
+  for (size_t m = 0; m < methods.size(); ++m) {
+    PlotSeries series;
+    series.name = methods[m];
+    series.markers = true;
+    series.colour = static_cast<int>(m);
+    for (const Row& row : positions) {
+      if (row.dataset != dataset || row.method != methods[m]) continue;
+      PlotPoint point;
+      point.x = row.gold_position;
+      point.y = (row.*measure.value).value * measure.scale;
+      series.points.push_back(point);
+    }
+    if (!series.points.empty()) plot.series.push_back(std::move(series));
+  }
+  return PlotSvg(plot);
+}
+
 // An interval in smaller print than its value.
 std::string Cell(const std::string& text) {
   const size_t bracket = text.find(" [");
@@ -165,6 +191,21 @@ std::string ReportHtml(const Report& report) {
   }
   out += "</div>\n<h2>Numbers</h2>\n";
   AppendTable(RowsTable(rows, true), &out);
+  if (!report.positions.empty()) {
+    out += "<h2>By the position of the document with the answer</h2>\n<div class=\"charts\">\n";
+    for (const std::string& dataset : datasets) {
+      std::vector<Row> of_dataset;
+      for (const Row& row : report.positions) {
+        if (row.dataset == dataset) of_dataset.push_back(row);
+      }
+      for (const Measure* measure : DrawnMeasures(of_dataset)) {
+        out += PositionsChart(dataset, of_dataset, *measure, methods);
+      }
+    }
+    out += "</div>\n<details><summary>All numbers by position, from 0</summary>\n";
+    AppendTable(RowsTable(report.positions, true), &out);
+    out += "</details>\n";
+  }
   if (!report.differences.empty()) {
     out += "<h2>Paired differences, the same examples</h2>\n";
     const std::vector<Difference> main = MainDifferences(report.differences);

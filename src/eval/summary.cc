@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
+#include <tuple>
 
 #include "data/random.h"
 
@@ -13,7 +15,7 @@ namespace {
 constexpr int kResamples = 1000;
 
 // One method's answers on one data set, question by question in the same order for all methods; of
-// each question one, or one for each place of its gold document.
+// each question one, or one for each position of its gold document.
 using Answers = std::vector<std::vector<const Prediction*>>;
 
 struct DataSet {
@@ -21,42 +23,32 @@ struct DataSet {
   std::map<std::string, Answers> by_method;
 };
 
-// "q@3" -> "q"; a question that has no one gold document has no place.
-std::string WithoutPlace(const std::string& id) {
-  const size_t at = id.rfind('@');
-  const bool place =
-      at != id.npos && at + 1 < id.size() && id.find_first_not_of("0123456789", at + 1) == id.npos;
-  return place ? id.substr(0, at) : id;
-}
-
 std::vector<DataSet> Group(const std::vector<Prediction>& predictions,
-                           const std::vector<std::string>& methods, bool by_place) {
-  using Question = std::pair<std::string, std::string>;  // data set, id
+                           const std::vector<std::string>& methods) {
+  using Asked = std::tuple<std::string, std::string, int32_t>;  // data set, id, position
   std::vector<std::string> names;
-  std::map<std::string, std::vector<Question>> questions;  // of a data set, as they came
-  std::map<Question, std::map<std::string, const Prediction*>> answers;
+  std::map<std::string, std::vector<Asked>> asked;  // of a data set, as they came
+  std::map<Asked, std::map<std::string, const Prediction*>> answers;
   for (const Prediction& p : predictions) {
     if (std::find(methods.begin(), methods.end(), p.method) == methods.end()) continue;
-    const Question question(p.dataset, p.id);
-    if (!questions.contains(p.dataset)) names.push_back(p.dataset);
-    auto& of_question = answers[question];
-    if (of_question.empty()) questions[p.dataset].push_back(question);
-    of_question.emplace(p.method, &p);
+    const Asked key(p.dataset, p.id, p.gold_position);
+    if (!asked.contains(p.dataset)) names.push_back(p.dataset);
+    auto& of_key = answers[key];
+    if (of_key.empty()) asked[p.dataset].push_back(key);
+    of_key.emplace(p.method, &p);
   }
   std::vector<DataSet> sets;
   for (const std::string& name : names) {
     DataSet set{name, {}};
-    std::map<std::string, size_t> numbers;  // of questions, by id without the place
-    for (const Question& question : questions[name]) {
-      const auto& of_question = answers[question];
-      if (of_question.size() < methods.size()) continue;
-      const std::string& id = question.second;
-      const size_t number =
-          numbers.emplace(by_place ? WithoutPlace(id) : id, numbers.size()).first->second;
+    std::map<std::string, size_t> numbers;  // of questions, by id
+    for (const Asked& key : asked[name]) {
+      const auto& of_key = answers[key];
+      if (of_key.size() < methods.size()) continue;
+      const size_t number = numbers.emplace(std::get<1>(key), numbers.size()).first->second;
       for (const std::string& method : methods) {
         Answers& of_method = set.by_method[method];
         of_method.resize(std::max(of_method.size(), number + 1));
-        of_method[number].push_back(of_question.at(method));
+        of_method[number].push_back(of_key.at(method));
       }
     }
     if (!set.by_method.empty()) sets.push_back(std::move(set));
@@ -64,10 +56,34 @@ std::vector<DataSet> Group(const std::vector<Prediction>& predictions,
   return sets;
 }
 
+// The positions that some gold document of the set was moved to, in order.
+std::set<int32_t> PositionsOf(const DataSet& set) {
+  std::set<int32_t> positions;
+  for (const auto& question : set.by_method.begin()->second) {
+    for (const Prediction* p : question) {
+      if (p->gold_position >= 0) positions.insert(p->gold_position);
+    }
+  }
+  return positions;
+}
+
+// The questions whose gold document was at this position.
+DataSet AtPosition(const DataSet& set, int32_t position) {
+  DataSet at{set.name, {}};
+  for (const auto& [method, answers] : set.by_method) {
+    for (const auto& question : answers) {
+      for (const Prediction* p : question) {
+        if (p->gold_position == position) at.by_method[method].push_back({p});
+      }
+    }
+  }
+  return at;
+}
+
 struct Metric {
   const char* name;
   std::optional<double> (*of)(const Prediction&);
-  Estimate Row::*place;
+  Estimate Row::*value;
 };
 constexpr Metric kMetrics[] = {
     {"gold_loss", [](const Prediction& p) { return std::optional(p.gold_loss); }, &Row::gold_loss},
@@ -76,8 +92,8 @@ constexpr Metric kMetrics[] = {
     {"f1", [](const Prediction& p) { return p.scores.f1; }, &Row::f1},
     {"rouge_l", [](const Prediction& p) { return p.scores.rouge_l; }, &Row::rouge_l}};
 
-// A question's value is the mean over its places: they are no questions of their own, and intervals
-// must not count them as such. Empty unless every answer has it.
+// A question's value is the mean over its positions: they are no questions of their own, and
+// intervals must not count them as such. Empty unless every answer has it.
 std::vector<double> ValuesOf(const Answers& answers,
                              std::optional<double> (*of)(const Prediction&)) {
   std::vector<double> values;
@@ -140,7 +156,7 @@ Row RowOf(const DataSet& set, const std::string& method, uint64_t seed) {
   row.n = static_cast<int64_t>(answers.size());
   for (const Metric& metric : kMetrics) {
     const std::vector<double> values = ValuesOf(answers, metric.of);
-    if (!values.empty()) row.*metric.place = MeanWithInterval(values, {.seed = seed});
+    if (!values.empty()) row.*metric.value = MeanWithInterval(values, {.seed = seed});
   }
   const auto mean = [&](std::optional<double> (*of)(const Prediction&)) {
     return MeanWithInterval(ValuesOf(answers, of), {.seed = seed});
@@ -160,20 +176,27 @@ Row RowOf(const DataSet& set, const std::string& method, uint64_t seed) {
 }  // namespace
 
 Report Summarise(const std::vector<Prediction>& predictions,
-                 const std::vector<std::string>& methods, uint64_t seed, bool by_place) {
+                 const std::vector<std::string>& methods, uint64_t seed) {
   const auto asked = [&](const std::string& method) {
     return std::find(methods.begin(), methods.end(), method) != methods.end();
   };
   const std::string best = asked("full+adapter") ? "full+adapter" : "full";
-  Report report;
-  for (const DataSet& set : Group(predictions, methods, by_place)) {
+  const auto add_rows = [&](const DataSet& set, int32_t position, std::vector<Row>* rows) {
     for (const std::string& method : methods) {
       Row row = RowOf(set, method, seed);
+      row.gold_position = position;
       if (asked("none") && asked(best)) {
         row.recovered =
             Recovered(Losses(set, "none"), Losses(set, best), Losses(set, method), seed);
       }
-      report.rows.push_back(std::move(row));
+      rows->push_back(std::move(row));
+    }
+  };
+  Report report;
+  for (const DataSet& set : Group(predictions, methods)) {
+    add_rows(set, -1, &report.rows);
+    for (const int32_t position : PositionsOf(set)) {
+      add_rows(AtPosition(set, position), position, &report.positions);
     }
     for (const char* baseline : {"full", "full+adapter", "link"}) {
       if (!asked(baseline)) continue;

@@ -18,8 +18,9 @@ namespace kvlink {
 // recovered = (loss of none - loss) / (loss of none - loss of full+adapter, or of full where
 // full+adapter was not asked): 1 is as good as full attention, 0 as bad as no documents. Not
 // measured where documents don't lower the loss; without an interval where they may not.
-// by_place: ids end in "@PLACE" (GoldPosition::kEvery), and a question is the mean over its places.
+// A question that was asked once for each position of its gold document is the mean over them; what
+// each position had stands beside, in Report::positions.
 Report Summarise(const std::vector<Prediction>& predictions,
-                 const std::vector<std::string>& methods, uint64_t seed, bool by_place = false);
+                 const std::vector<std::string>& methods, uint64_t seed);
 
 }  // namespace kvlink

@@ -99,7 +99,10 @@ Result<TrainingPrompt> MakeExamplePrompt(const LinkableModel& model, const Examp
 
 Status CheckAnswers(const LinkableModel& model, const TrainingPart& part, int64_t max_tokens) {
   for (const Example& example : part.examples) {
-    if (example.kind == ExampleKind::kText) continue;  // cut
+    if (example.kind == ExampleKind::kText) {  // longer ones are cut
+      KVLINK_RETURN_IF_ERROR(MakeTextPrompt(model, example, max_tokens).status());
+      continue;
+    }
     const auto tokens = static_cast<int64_t>(
         RenderAnswer(model.prompt_template(), model.model().tokenizer(), example.answers.front())
             .size());
@@ -107,8 +110,9 @@ Status CheckAnswers(const LinkableModel& model, const TrainingPart& part, int64_
     return InvalidArgument(
         example.place + ": field \"" +
         (example.kind == ExampleKind::kChat ? "messages\" (the last)" : "answers[0]\"") +
-        ": fewer than " + std::to_string(max_tokens) + " tokens expected, the context's length, " +
-        std::to_string(tokens) + " found in example \"" + example.id + "\"");
+        ": fewer than " + std::to_string(max_tokens) +
+        " tokens expected (the model's context, or --max-tokens), " + std::to_string(tokens) +
+        " found in example \"" + example.id + "\"");
   }
   return {};
 }

@@ -8,7 +8,7 @@ namespace kvlink {
 
 Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
                                                          const TrainOptions& options) {
-  if (options.out_model.empty() || options.out_model == options.model) {
+  if (options.out_model.empty()) {
     return InvalidArgument(
         "--mode full writes a model of its own: expected --out-model, another file than --model");
   }

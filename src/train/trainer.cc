@@ -86,6 +86,11 @@ class Trainer {
     const int64_t warmup = std::llround(options_.warmup * static_cast<double>(steps));
     KVLINK_RETURN_IF_ERROR(OpenRun());
     CheckpointCounters& done = run_->done();
+    if (done.step < 0 || done.step > steps) {
+      return DataLoss(run_->folder().path() + ": the checkpoint is at step " +
+                      std::to_string(done.step) + " of a run of " + std::to_string(steps) +
+                      " steps; start the run again");
+    }
     order.Skip(done.step / per_epoch * count +
                std::min(count, done.step % per_epoch * options_.batch));
     if (progress_.start && group_->is_first())

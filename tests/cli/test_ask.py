@@ -148,12 +148,12 @@ class Ask(harness.CliTest):
         self.assertNotIn(("document", "computed"), work)
         self.assertTrue(any(r[3] == "system" and "<|im_start|>" in r[5] for r in rows), rows[:3])
 
-    def test_a_terminal_sees_the_answer_and_the_tables(self):
-        expected = self.ask("Who keeps bees?")
+    def on_terminal(self, *words, stdout=None):
+        """What a terminal shows; `stdout`, if given, goes elsewhere."""
         leader, follower = pty.openpty()
         process = subprocess.Popen(
-            self.arguments("ask", "Who keeps bees?", "--max-tokens", "8"), stdin=subprocess.DEVNULL,
-            env={**self.env, "NO_COLOR": "1"}, stdout=follower, stderr=follower)
+            self.arguments(*words), stdin=subprocess.DEVNULL,
+            env={**self.env, "NO_COLOR": "1"}, stdout=stdout or follower, stderr=follower)
         os.close(follower)
         seen = b""
         try:
@@ -163,10 +163,22 @@ class Ask(harness.CliTest):
             pass
         os.close(leader)
         self.assertEqual(process.wait(timeout=harness.TIMEOUT_S), 0)
-        text = seen.decode()
+        self.assertNotIn(b"\x1b", seen)
+        return seen.decode()
+
+    def test_a_terminal_sees_the_answer_and_the_tables(self):
+        expected = self.ask("Who keeps bees?")
+        text = self.on_terminal("ask", "Who keeps bees?", "--max-tokens", "8")
         self.assertRegex(text, r"PROMPT TOKENS +COMPUTED +REUSED LINKED")
         self.assertIn(expected["documents"][0]["id"], text)
-        self.assertNotIn("\x1b", text)
+
+    def test_a_terminal_sees_the_tables_of_an_answer_that_is_piped(self):
+        expected = self.ask("Who keeps bees?")
+        with open(self.dir / "answer", "wb") as out:
+            text = self.on_terminal("ask", "Who keeps bees?", "--max-tokens", "8", stdout=out)
+        self.assertEqual((self.dir / "answer").read_text(), expected["answer"] + "\n")
+        self.assertRegex(text, r"PROMPT TOKENS +COMPUTED +REUSED LINKED")
+        self.assertIn(expected["documents"][0]["id"], text)
 
     def test_sampling(self):
         words = ["Who keeps bees?", "--temperature", "1.5", "--seed"]

@@ -140,8 +140,20 @@ class Eval(EvalTest):
         report = self.eval("--methods", "full", "--gold-position", "every", "--limit", "2", "--out",
                            "out", max_tokens=1)
         self.assertEqual(report["rows"][0]["n"], 2)  # questions, each the mean over its places
-        self.assertEqual([line["id"] for line in self.lines("out")],
-                         [f"q{n}@{place}" for n in range(2) for place in range(5)])
+        self.assertEqual([(line["id"], line["gold_position"]) for line in self.lines("out")],
+                         [(f"q{n}", place) for n in range(2) for place in range(5)])
+        self.assertEqual([(row["gold_position"], row["n"]) for row in report["positions"]],
+                         [(place, 2) for place in range(5)])
+        mean = sum(row["gold_loss"] for row in report["positions"]) / 5
+        self.assertAlmostEqual(mean, report["rows"][0]["gold_loss"])
+        # A run goes on with the places that are not there yet.
+        whole = (self.dir / "out/predictions.jsonl").read_bytes()
+        part = whole.splitlines(keepends=True)[:7]
+        (self.dir / "out/predictions.jsonl").write_bytes(b"".join(part))
+        again = self.eval("--methods", "full", "--gold-position", "every", "--limit", "2", "--out",
+                          "out", max_tokens=1)
+        self.assertEqual(len(self.lines("out")), 10)
+        self.assertEqual(again["rows"][0]["gold_loss"], report["rows"][0]["gold_loss"])
 
     def test_a_method_is_added_to_a_run(self):
         first = self.eval("--methods", "full", "--out", "out")
@@ -149,6 +161,19 @@ class Eval(EvalTest):
         self.assertEqual([row["method"] for row in both["rows"]], ["reuse", "full"])
         self.assertEqual(both["rows"][1]["gold_loss"], first["rows"][0]["gold_loss"])
         self.assertEqual(len(self.lines("out")), 10)  # "full" was not asked again
+
+    def test_method_block_is_added_to_a_run(self):
+        links = harness.write_links(self.model, self.dir / "k0.links", k=0, adapter=1)
+        words = ["--methods", "full,block", "--out", "out"]
+        self.bad("eval", self.file, *words, says="--block-links")
+        self.assertFalse((self.dir / "out").exists())  # what cannot be asked leaves no folder
+        self.eval("--methods", "full", "--out", "out")
+        self.eval(*words, "--block-links", links)
+        self.assertEqual(len(self.lines("out")), 10)
+        other = harness.write_links(self.model, self.dir / "other.links", k=0, adapter=1, seed=6)
+        self.bad("eval", self.file, *words, "--block-links", other, "--max-tokens", 6,
+                 says="block_links is")
+        self.eval("--methods", "full", "--out", "out")  # whose answers are its own
 
     def test_a_folder_holds_one_evaluation(self):
         links = harness.write_links(self.model, self.dir / "tiny.links", k=2)
@@ -161,7 +186,10 @@ class Eval(EvalTest):
                            ("gold_position", ["--gold-position", "cycle"])):
             self.bad(*words, *more, says=["out holds another evaluation", f"{name} is", "--out"])
         self.write("facts.jsonl", jsonl([question(0)]))
-        self.bad(*words, says=["another evaluation", "file facts.jsonl is"])
+        self.bad(*words, says=["another evaluation", "files is"])
+        other = self.write("other.jsonl", jsonl([question(1)]))
+        self.good("eval", self.file, other, "--methods", "full", "--out", "two")
+        self.bad("eval", other, "--methods", "full", "--out", "two", says="files is")
         self.assertEqual((self.dir / "out/predictions.jsonl").read_bytes(), before)
 
     def test_a_damaged_log(self):
@@ -204,7 +232,7 @@ class Eval(EvalTest):
         self.assertIn("example q3 of facts by method link: ", report["left_out"][0])
         self.assertIn("context has 4096", report["left_out"][0])
         run = self.good(*words)
-        self.assertIn("1 of 3 examples left out", run.out)
+        self.assertIn("1 question left out by every method", run.out)
         self.assertRegex(run.err, "(?m)^kvlink: warning: left out: example q3")
         path = self.write("only.jsonl", jsonl([long]))
         self.bad("eval", path, "--methods", "link", says=["example q3", "context has 4096"])

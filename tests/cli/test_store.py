@@ -118,8 +118,9 @@ class Store(harness.CliTest):
 
     def test_a_store_that_is_a_file(self):
         path = self.write("file", "x")
-        self.bad("index", self.notes, "--store", path, says=str(path))
-        self.bad("store", "stats", "--store", path, says=str(path))
+        for words in (["index", self.notes], ["ask", "Who?"], ["docs", "list"], ["store", "stats"],
+                      ["store", "verify"]):
+            self.bad(*words, "--store", path, says=f"the store '{path}' is not a folder")
 
     def test_no_store(self):
         for words in (["stats"], ["verify"], ["gc"]):

@@ -48,7 +48,7 @@ kvlink::Status WriteLinks(const std::string& model, const std::string& path,
   links.k = static_cast<int32_t>(Number(settings, "k", 1));
   links.base = kvlink::ModelFingerprint(*file, config);
   if (Number(settings, "adapter", 0) != 0) {
-    std::mt19937 random(5);
+    std::mt19937 random(static_cast<uint32_t>(Number(settings, "seed", 5)));
     links.adapter =
         kvlink::testing::RandomAdapter(&random, config, kvlink::AdapterScope::kOutsideDocuments);
     // A file has the same targets in every layer.

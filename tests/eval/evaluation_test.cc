@@ -50,11 +50,17 @@ EvaluationOptions Options(const std::vector<std::string>& methods) {
   return options;
 }
 
+Status RunEvaluation(const EvaluationOptions& options, const std::vector<Example>& examples,
+                     const EvaluationProgress& progress, PredictionLog* log) {
+  KVLINK_ASSIGN_OR_RETURN(const auto engine, OpenForEvaluation(options.engine));
+  return Evaluate(*engine, options, examples, progress, log);
+}
+
 std::vector<Prediction> AskAll(const EvaluationOptions& options,
                                const std::vector<Example>& examples) {
   auto log = PredictionLog::Open("");
   EXPECT_TRUE(log.ok());
-  const Status status = Evaluate(options, examples, {}, &*log);
+  const Status status = RunEvaluation(options, examples, {}, &*log);
   EXPECT_TRUE(status.ok()) << status.message();
   return log->all();
 }
@@ -109,11 +115,12 @@ TEST(Arrange, EveryPlaceOfTheGoldDocument) {
   const std::vector<Example> arranged =
       ArrangeExamples({MakeExample("x", 4), MakeExample("y", 3)}, options);
   ASSERT_EQ(arranged.size(), 7u);
-  std::string others;  // the same order for every place
-  for (int place = 0; place < 7; ++place) {
-    const Example& e = arranged[place];
-    const int at = place < 4 ? place : place - 4;
-    EXPECT_EQ(e.id, std::string(place < 4 ? "x@" : "y@") + std::to_string(at));
+  std::string others;  // the same order for every position
+  for (int position = 0; position < 7; ++position) {
+    const Example& e = arranged[position];
+    const int at = position < 4 ? position : position - 4;
+    EXPECT_EQ(e.id, position < 4 ? "x" : "y");
+    EXPECT_EQ(e.gold_position, at);
     EXPECT_EQ(e.gold, std::vector<int32_t>{at});
     std::string titles = TitlesOf(e);
     EXPECT_EQ(titles[at], 'a');
@@ -157,7 +164,9 @@ TEST(Arrange, LimitIsOfEachDataSet) {
     examples.push_back(MakeExample("q" + std::to_string(i), 2, "q"));
   }
   std::vector<std::string> ids;
-  for (const Example& e : ArrangeExamples(examples, options)) ids.push_back(e.id);
+  for (const Example& e : ArrangeExamples(examples, options)) {
+    ids.push_back(e.id + "@" + std::to_string(e.gold_position));
+  }
   EXPECT_EQ(ids, (std::vector<std::string>{"p0@0", "p0@1", "q0@0", "q0@1", "p1@0", "p1@1", "q1@0",
                                            "q1@1"}));
 }
@@ -170,6 +179,16 @@ TEST(Arrange, FewerDocumentsKeepTheGoldOne) {
   const std::vector<Example> arranged = ArrangeExamples({e}, options);
   ASSERT_EQ(arranged[0].documents.size(), 2u);
   EXPECT_EQ(arranged[0].documents[arranged[0].gold.at(0)].title, "f");
+}
+
+TEST(Arrange, TurnsOfAChatKeepTheirOrder) {
+  Example chat = MakeExample("x", 6);
+  chat.kind = ExampleKind::kChat;
+  chat.gold.clear();
+  EXPECT_EQ(TitlesOf(ArrangeExamples({chat}, {})[0]), "abcdef");
+  EvaluationOptions options;
+  options.documents = 2;
+  EXPECT_EQ(TitlesOf(ArrangeExamples({chat}, options)[0]), "ef");  // the latest
 }
 
 TEST(Arrange, SummariesAreCutAndKeepTheirOrder) {
@@ -269,7 +288,7 @@ TEST(Evaluate, AStoppedRunGoesOnToTheSameEnd) {
   for (const int64_t stop : {1, 3, 6}) {
     auto log = PredictionLog::Open(path);
     ASSERT_TRUE(log.ok());
-    const Status status = Evaluate(
+    const Status status = RunEvaluation(
         options, examples,
         [&](int64_t done, int64_t total, std::string_view) {
           EXPECT_EQ(total, 6);
@@ -281,7 +300,7 @@ TEST(Evaluate, AStoppedRunGoesOnToTheSameEnd) {
   }
   auto log = PredictionLog::Open(path);
   ASSERT_TRUE(log.ok());
-  ASSERT_TRUE(Evaluate(options, examples, {}, &*log).ok());
+  ASSERT_TRUE(RunEvaluation(options, examples, {}, &*log).ok());
   EXPECT_EQ(LinesOf(log->all()), whole);
 }
 
@@ -299,7 +318,7 @@ TEST(Evaluate, Refusals) {
   const auto refused = [](const EvaluationOptions& options, const std::vector<Example>& examples,
                           const std::vector<const char*>& says) {
     auto log = PredictionLog::Open("");
-    const Status status = Evaluate(options, examples, {}, &*log);
+    const Status status = RunEvaluation(options, examples, {}, &*log);
     EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << says[0];
     for (const char* part : says) {
       EXPECT_NE(status.message().find(part), std::string::npos) << status.message();

@@ -46,8 +46,8 @@ PredictionLog Opened(const std::string& path) {
 }
 
 TEST(Prediction, LineToTheLetter) {
-  EXPECT_EQ(ToJsonLine(Make("q@3")),
-            "{\"id\":\"q@3\",\"dataset\":\"set\",\"method\":\"link\","
+  EXPECT_EQ(ToJsonLine(Make("q")),
+            "{\"id\":\"q\",\"dataset\":\"set\",\"method\":\"link\","
             "\"prediction\":\"nine \\\"cranes\\\"\\n\u00e9\",\"gold_loss\":0.3333333333333333,"
             "\"scores\":{\"subspan_em\":1.0,\"em\":0.0,\"f1\":0.6666666666666666,\"rouge_l\":null},"
             "\"answer_tokens\":5,\"computed_tokens\":70,\"ttft_ms\":12.25}\n");
@@ -62,6 +62,21 @@ TEST(Prediction, ReadBackAsItWas) {
   EXPECT_EQ(read->gold_loss, p.gold_loss);
   EXPECT_EQ(read->scores.f1, p.scores.f1);
   EXPECT_FALSE(read->scores.rouge_l.has_value());
+  EXPECT_EQ(read->gold_position, -1);
+}
+
+TEST(Prediction, ThePlaceOfTheGoldDocument) {
+  Prediction p = Make("q");
+  p.gold_position = 3;
+  EXPECT_NE(ToJsonLine(p).find(",\"gold_position\":3}"), std::string::npos);
+  const auto read = PredictionFromJson(ToJsonLine(p));
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(read->gold_position, 3);
+  PredictionLog log = Opened("");
+  ASSERT_TRUE(log.Add(p).ok());
+  EXPECT_TRUE(log.Has("set", "q", "link", 3));
+  EXPECT_FALSE(log.Has("set", "q", "link", 2));
+  EXPECT_FALSE(log.Has("set", "q", "link"));
 }
 
 TEST(Prediction, BytesThatAreNoUtf8MakeALineAllTheSame) {
@@ -133,6 +148,8 @@ TEST(PredictionLog, RefusesLinesThatAreNoPredictions) {
       {without("12.25", "\"fast\""), "\"ttft_ms\""},
       {without(":70", ":70.5"), "\"computed_tokens\""},
       {without("\"f1\":0.6666666666666666", "\"f1\":\"good\""), "\"scores\""},
+      {without("\"ttft_ms\"", "\"gold_position\":-1,\"ttft_ms\""), "\"gold_position\""},
+      {without("\"ttft_ms\"", "\"gold_position\":1e99,\"ttft_ms\""), "\"gold_position\""},
       {without("\"scores\"", "\"points\""), "\"scores\""}};
   for (const auto& [line, says] : lines) {
     Write(path, good + line + good);

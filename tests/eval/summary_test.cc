@@ -175,16 +175,33 @@ TEST(Summary, DataSetsOfTheSameIdsStayApart) {
   EXPECT_NE(text.find("mean"), std::string::npos);
 }
 
-TEST(Summary, PlacesOfAQuestionAreOneQuestion) {
+TEST(Summary, PositionsOfAQuestionAreOneQuestion) {
   std::vector<Prediction> predictions;
-  const std::pair<const char*, double> losses[] = {{"a@0", 1}, {"a@1", 3},    {"b@0", 5},
-                                                   {"b@1", 5}, {"mail@x", 9}, {"mail@y", 9}};
-  for (const auto& [id, loss] : losses) predictions.push_back(Make(id, "link", loss));
-  const Row row = Summarise(predictions, {"link"}, 1, /*by_place=*/true).rows.at(0);
+  // c has three documents, and d no one document with its answer.
+  const std::tuple<const char*, int32_t, double> losses[] = {{"a", 0, 1}, {"a", 1, 3}, {"b", 0, 5},
+                                                             {"b", 1, 5}, {"c", 0, 7}, {"c", 1, 8},
+                                                             {"c", 2, 9}, {"d", -1, 4}};
+  for (const auto& [id, position, loss] : losses) {
+    predictions.push_back(Make(id, "link", loss));
+    predictions.back().gold_position = position;
+  }
+  const Report report = Summarise(predictions, {"link"}, 1);
+  ASSERT_EQ(report.rows.size(), 1u);
+  const Row& row = report.rows[0];
   EXPECT_EQ(row.n, 4);
-  EXPECT_DOUBLE_EQ(row.gold_loss.value, (2 + 5 + 9 + 9) / 4.0);
+  EXPECT_DOUBLE_EQ(row.gold_loss.value, (2 + 5 + 8 + 4) / 4.0);
   EXPECT_GE(row.gold_loss.low, 2);  // 1 is no question's mean
-  EXPECT_EQ(Summarise(predictions, {"link"}, 1).rows.at(0).n, 6);
+  ASSERT_EQ(report.positions.size(), 3u);
+  const double means[] = {(1 + 5 + 7) / 3.0, (3 + 5 + 8) / 3.0, 9};
+  for (int32_t position = 0; position < 3; ++position) {
+    EXPECT_EQ(report.positions[position].gold_position, position);
+    EXPECT_EQ(report.positions[position].n, position < 2 ? 3 : 1);
+    EXPECT_DOUBLE_EQ(report.positions[position].gold_loss.value, means[position]);
+  }
+  EXPECT_NE(ReportText(report).find("gold at"), std::string::npos);
+  EXPECT_NE(ReportHtml(report).find("by the position of the document"), std::string::npos);
+  for (Prediction& p : predictions) p.gold_position = -1;
+  EXPECT_TRUE(Summarise(predictions, {"link"}, 1).positions.empty());
 }
 
 // A score that one answer lacks (only the loss was asked for) is not a score of 0.

@@ -232,6 +232,22 @@ TEST_F(Run, ADamagedCheckpointIsRefused) {
   ExpectRefused("checkpoint: damaged checkpoint: ");
 }
 
+TEST_F(Run, ACheckpointBeyondTheRunIsRefused) {
+  DieAfter(options_, 3);
+  const std::string path = folder_ / "links.run/checkpoint";
+  options_.resume = true;
+  for (const int64_t step : {int64_t{-1}, int64_t{1} << 62}) {
+    auto c = LoadCheckpoint(FileSystem::Posix(), path);
+    ASSERT_TRUE(c.ok()) << c.status().message();
+    c->counters.step = step;
+    ASSERT_TRUE(
+        SaveCheckpoint(FileSystem::Posix(), path,
+                       {c->counters, c->description, c->values, c->first, c->second, c->best})
+            .ok());
+    ExpectRefused("the checkpoint is at step " + std::to_string(step) + " of a run of ");
+  }
+}
+
 TEST_F(Run, StopsWhenItIsAsked) {
   TrainProgress progress;
   int64_t steps = 0;
@@ -347,9 +363,14 @@ TEST_F(Run, BadDataIsRefusedByLineAndField) {
                 {"answers", {endless}},
                 {"documents", {{{"text", "t"}}}}})
               .dump(),
-          "answers[0]\": fewer than 256 tokens expected, the context's length, ");
+          "answers[0]\": fewer than 256 tokens expected (the model's context, or --max-tokens), ");
   Write("train.jsonl", "");
   ExpectRefused("examples expected, an empty file found");
+  TrainOptions all = options_;
+  options_.max_tokens = 1;
+  Write("train.jsonl", R"({"text": "x"})");
+  ExpectRefused("train.jsonl:1: field \"text\": a text of at least two tokens expected");
+  options_ = all;
   options_.train.clear();
   ExpectRefused("nothing to train on: --data FILE.. or --mix FILE expected");
   options_.train = {folder_ / "none.jsonl"};
