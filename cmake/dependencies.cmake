@@ -33,6 +33,8 @@ if(NOT KVLINK_BUILD_TRAINER STREQUAL "OFF")
     target_include_directories(kvlink_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
     separate_arguments(torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
     target_compile_options(kvlink_torch INTERFACE ${torch_flags})
+    # PyPI's Torch finds its CUDA libraries by its own run path, where the linker does not look.
+    target_link_options(kvlink_torch INTERFACE -Wl,--allow-shlib-undefined)
     # For training in several processes, which Torch's headers need and do not bring (libgloo-dev).
     find_path(GLOO_INCLUDE_DIR gloo/rendezvous/store.h HINTS ${TORCH_INCLUDE_DIRS})
     set(KVLINK_GLOO OFF)
