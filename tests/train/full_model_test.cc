@@ -119,10 +119,19 @@ TEST(FullModel, GradientsOfEveryKindOfWeight) {
   }
 }
 
+// The type of Torch's totals: int64_t in 1.13, size_t in newer ones.
+template <typename F>
+struct TotalOf;
+template <typename T>
+struct TotalOf<void (c10::MemoryReportingInfoBase::*)(void*, int64_t, T, T, c10::Device)> {
+  using Type = T;
+};
+using Total = TotalOf<decltype(&c10::MemoryReportingInfoBase::reportMemoryUsage)>::Type;
+
 // What Torch holds on the CPU, at most, by what its allocator reports.
 class MemoryMeter : public c10::MemoryReportingInfoBase {
  public:
-  void reportMemoryUsage(void*, int64_t bytes, int64_t, int64_t, c10::Device) override {
+  void reportMemoryUsage(void*, int64_t bytes, Total, Total, c10::Device) override {
     now_ += bytes;
     most_ = std::max(most_, now_);
   }
