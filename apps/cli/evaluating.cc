@@ -101,15 +101,20 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
   FileSystem& files = FileSystem::Posix();
   KVLINK_RETURN_IF_ERROR(files.CreateDirectories(folder));
   const std::string path = folder + "/run.json";
-  Json all = description;
-  if (FileExists(path)) {
+  if (!FileExists(path)) {
+    KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, path, DumpJson(description) + "\n"));
+  } else {
     KVLINK_ASSIGN_OR_RETURN(const std::string text,
                             ReadWholeFile(files, path, kMostDescriptionBytes));
-    const Json there = ParseBoundedJson<Json>(text);
+    Json there = ParseBoundedJson<Json>(text);
+    bool block_is_new = false;
     for (const auto& [name, value] : description.items()) {
-      const bool known = there.is_object() && there.contains(name);
+      const bool known = there.contains(name);
       if (known && there[name] == value) continue;
-      if (!known && there.is_object() && name == kBlockLinks) continue;  // a method is added
+      if (!known && name == kBlockLinks) {
+        block_is_new = true;
+        continue;
+      }
       std::string message = folder;
       message.append(" holds another evaluation: ").append(name).append(" is ");
       message += known ? DumpJson(there[name]) : "not there";
@@ -117,10 +122,11 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
       message += " now; choose another --out";
       return FailedPrecondition(std::move(message));
     }
-    if (there.contains(kBlockLinks)) all[kBlockLinks] = there[kBlockLinks];
-    if (all == there) return PredictionLog::Open(folder + "/predictions.jsonl");
+    if (block_is_new) {
+      there[kBlockLinks] = description[kBlockLinks];
+      KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, path, DumpJson(there) + "\n"));
+    }
   }
-  KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, path, DumpJson(all) + "\n"));
   return PredictionLog::Open(folder + "/predictions.jsonl");
 }
 

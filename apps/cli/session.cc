@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "cli/log.h"
 #include "cli/places.h"
+#include "kv/store_folder.h"
 
 namespace kvlink::cli {
 
@@ -17,10 +18,9 @@ void Session::Warn(std::string_view message) {
 
 Result<std::string> Session::store_path() const {
   KVLINK_ASSIGN_OR_RETURN(std::string path, StorePath(options_.store));
-  const Result<FileInfo> there = FileSystem::Posix().Stat(path);
-  if (there.ok() && !there->is_directory) {
-    return FailedPrecondition("the store '" + path + "' is not a folder; choose another path");
-  }
+  // The store says so itself, but not every command opens the store first.
+  Status there = CheckStorePath(FileSystem::Posix(), path);
+  if (there.code() == StatusCode::kFailedPrecondition) return there;
   return path;
 }
 

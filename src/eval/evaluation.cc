@@ -121,14 +121,11 @@ std::vector<Example> ArrangeExamples(std::vector<Example> examples,
     if (options.limit > 0 && number >= options.limit) continue;
     if (example.kind == ExampleKind::kSummary) CutIntoPieces(&example, options.piece_words);
     if (options.documents > 0) KeepDocuments(&example, options.documents);
-    if (example.kind != ExampleKind::kQuestion) {
-      arranged.push_back(std::move(example));
-      ++number;
-      continue;  // pieces of one text, turns of one chat keep their order
-    }
-    ShuffleDocuments(&example, options.seed);
+    // Pieces of one text and turns of one chat keep their order.
+    const bool ordered = example.kind != ExampleKind::kQuestion;
+    if (!ordered) ShuffleDocuments(&example, options.seed);
     const int64_t positions = static_cast<int64_t>(example.documents.size());
-    if (example.gold.size() != 1 || options.gold_position == GoldPosition::kShuffled) {
+    if (ordered || example.gold.size() != 1 || options.gold_position == GoldPosition::kShuffled) {
       arranged.push_back(std::move(example));
     } else if (options.gold_position == GoldPosition::kCycled) {
       MoveGold(&example, static_cast<int32_t>(number % positions));
@@ -177,7 +174,6 @@ Status Evaluate(Engine& engine, const EvaluationOptions& options,
   int64_t done = 0;
   std::set<std::pair<std::string, std::string>> do_not_fit;  // data set, id
   bool one_fits = false;
-  Status last_left_out;
   for (const Example& example : examples) {
     // Longer at one position of its gold document is too long at all.
     bool fits = !do_not_fit.contains({example.dataset, example.id});
@@ -192,7 +188,6 @@ Status Evaluate(Engine& engine, const EvaluationOptions& options,
                                       " by method " + method + ": " + p.status().message());
           if (p.code() != StatusCode::kResourceExhausted || left_out == nullptr) return status;
           left_out->push_back(status.message());
-          last_left_out = std::move(status);
           do_not_fit.emplace(example.dataset, example.id);
           fits = false;
         }
@@ -205,7 +200,7 @@ Status Evaluate(Engine& engine, const EvaluationOptions& options,
     }
     one_fits = one_fits || fits;
   }
-  return one_fits ? Status() : last_left_out;
+  return one_fits ? Status() : ResourceExhausted(left_out->back());
 }
 
 }  // namespace kvlink

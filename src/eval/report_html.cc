@@ -60,16 +60,22 @@ std::vector<const Measure*> DrawnMeasures(const std::vector<Row>& rows) {
   return drawn;
 }
 
-// methods: all of the report's, so that each has one colour throughout.
-std::string Chart(const std::string& dataset, const std::vector<Row>& rows, const Measure& measure,
-                  const std::vector<std::string>& methods) {
+// A chart of a measure, still without its points.
+Plot ChartOf(const Measure& measure, const std::string& dataset, const std::string& what) {
   Plot plot;
-  plot.title = dataset + ": " + measure.head + " against time to first token";
-  plot.x_label = "time to first token, ms (log)";
+  plot.title = dataset + ": " + measure.head + " " + what;
   plot.y_label = std::string(measure.head) + (measure.lower_is_better ? ", lower is better" : "");
-  plot.log_x = true;
   plot.width_px = 700;
   plot.height_px = 430;
+  return plot;
+}
+
+// rows: one data set's. methods: all of the report's, so that each has one colour throughout.
+std::string TimeChart(const std::string& dataset, const std::vector<Row>& rows,
+                      const Measure& measure, const std::vector<std::string>& methods) {
+  Plot plot = ChartOf(measure, dataset, "against time to first token");
+  plot.x_label = "time to first token, ms (log)";
+  plot.log_x = true;
   std::vector<double> x, y;
   for (const Row& row : rows) {
     const Estimate& value = row.*measure.value;
@@ -104,22 +110,18 @@ std::string Chart(const std::string& dataset, const std::vector<Row>& rows, cons
   return PlotSvg(plot);
 }
 
-// How a method answers by where the document with the answer stands.
-std::string PositionsChart(const std::string& dataset, const std::vector<Row>& positions,
+// How a method answers by where the document with the answer stands; as TimeChart.
+std::string PositionsChart(const std::string& dataset, const std::vector<Row>& rows,
                            const Measure& measure, const std::vector<std::string>& methods) {
-  Plot plot;
-  plot.title = dataset + ": " + measure.head + " by the position of the document with the answer";
+  Plot plot = ChartOf(measure, dataset, "by the position of the document with the answer");
   plot.x_label = "documents before it";
-  plot.y_label = std::string(measure.head) + (measure.lower_is_better ? ", lower is better" : "");
-  plot.width_px = 700;
-  plot.height_px = 430;
   for (size_t m = 0; m < methods.size(); ++m) {
     PlotSeries series;
     series.name = methods[m];
     series.markers = true;
     series.colour = static_cast<int>(m);
-    for (const Row& row : positions) {
-      if (row.dataset != dataset || row.method != methods[m]) continue;
+    for (const Row& row : rows) {
+      if (row.method != methods[m]) continue;
       PlotPoint point;
       point.x = row.gold_position;
       point.y = (row.*measure.value).value * measure.scale;
@@ -128,6 +130,23 @@ std::string PositionsChart(const std::string& dataset, const std::vector<Row>& p
     if (!series.points.empty()) plot.series.push_back(std::move(series));
   }
   return PlotSvg(plot);
+}
+
+// Each data set's rows, drawn by each of its measures.
+void AppendCharts(const std::vector<Row>& rows, const std::vector<std::string>& datasets,
+                  const std::vector<std::string>& methods, decltype(&TimeChart) chart,
+                  std::string* out) {
+  *out += "<div class=\"charts\">\n";
+  for (const std::string& dataset : datasets) {
+    std::vector<Row> of_dataset;
+    for (const Row& row : rows) {
+      if (row.dataset == dataset) of_dataset.push_back(row);
+    }
+    for (const Measure* measure : DrawnMeasures(of_dataset)) {
+      *out += chart(dataset, of_dataset, *measure, methods);
+    }
+  }
+  *out += "</div>\n";
 }
 
 // An interval in smaller print than its value.
@@ -171,7 +190,7 @@ std::string ReportHtml(const Report& report) {
   const std::vector<Row> rows = RowsWithMeans(report);
   out +=
       "<h2>Quality against time</h2>\n<p>Left and up is better"
-      " (down, where a loss is drawn). Bars: 95 % intervals.</p>\n<div class=\"charts\">\n";
+      " (down, where a loss is drawn). Bars: 95 % intervals.</p>\n";
   std::vector<std::string> datasets, methods;
   for (const Row& row : rows) {
     AddOnce(row.dataset, &datasets);
@@ -180,29 +199,13 @@ std::string ReportHtml(const Report& report) {
   // The mean first: it is what most readers came for.
   std::stable_partition(datasets.begin(), datasets.end(),
                         [](const std::string& name) { return name.starts_with("mean"); });
-  for (const std::string& dataset : datasets) {
-    std::vector<Row> of_dataset;
-    for (const Row& row : rows) {
-      if (row.dataset == dataset) of_dataset.push_back(row);
-    }
-    for (const Measure* measure : DrawnMeasures(of_dataset)) {
-      out += Chart(dataset, of_dataset, *measure, methods);
-    }
-  }
-  out += "</div>\n<h2>Numbers</h2>\n";
+  AppendCharts(rows, datasets, methods, TimeChart, &out);
+  out += "<h2>Numbers</h2>\n";
   AppendTable(RowsTable(rows, true), &out);
   if (!report.positions.empty()) {
-    out += "<h2>By the position of the document with the answer</h2>\n<div class=\"charts\">\n";
-    for (const std::string& dataset : datasets) {
-      std::vector<Row> of_dataset;
-      for (const Row& row : report.positions) {
-        if (row.dataset == dataset) of_dataset.push_back(row);
-      }
-      for (const Measure* measure : DrawnMeasures(of_dataset)) {
-        out += PositionsChart(dataset, of_dataset, *measure, methods);
-      }
-    }
-    out += "</div>\n<details><summary>All numbers by position, from 0</summary>\n";
+    out += "<h2>By the position of the document with the answer</h2>\n";
+    AppendCharts(report.positions, datasets, methods, PositionsChart, &out);
+    out += "<details><summary>All numbers by position, from 0</summary>\n";
     AppendTable(RowsTable(report.positions, true), &out);
     out += "</details>\n";
   }

@@ -24,12 +24,17 @@ Status WriteBlock(WritableFile& file, const Block& block) {
 
 }  // namespace
 
-Status StoreFolder::CheckFormat() {
-  const Result<FileInfo> folder = files_.Stat(path_);
+Status CheckStorePath(FileSystem& files, const std::string& path) {
+  const Result<FileInfo> folder = files.Stat(path);
   if (!folder.ok()) return folder.status();
   if (!folder->is_directory) {
-    return FailedPrecondition("the store '" + path_ + "' is not a folder; choose another path");
+    return FailedPrecondition("the store '" + path + "' is not a folder; choose another path");
   }
+  return {};
+}
+
+Status StoreFolder::CheckFormat() {
+  KVLINK_RETURN_IF_ERROR(CheckStorePath(files_, path_));
   const std::string path = path_ + "/FORMAT";
   const Result<std::string> text = ReadWholeFile(files_, path, 256);
   if (text.code() == StatusCode::kNotFound) return {};

@@ -22,6 +22,9 @@ struct QuarantineTotals {
   int64_t bytes = 0;
 };
 
+// kFailedPrecondition: what stands there is no folder; kNotFound: nothing does.
+Status CheckStorePath(FileSystem& files, const std::string& path);
+
 // Thread-safe. Whatever changes a file REQUIRES the lock.
 class StoreFolder {
  public:
