@@ -141,6 +141,10 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--dtype", o.dtype, "Of the frozen matrices")
       ->check(CLI::IsMember({"auto", "bf16", "f32"}))
       ->capture_default_str();
+  app.add_option("--device", o.device,
+                 "Where gradients are computed: cpu, cuda or cuda:N; cuda alone is that of "
+                 "[LOCAL_RANK], else the first")
+      ->capture_default_str();
   app.add_option("--threads", o.threads)->capture_default_str();
   const CLI::Option* const world =
       app.add_option("--world", o.world, "Processes that train together [WORLD_SIZE]");
@@ -165,6 +169,9 @@ Arguments ParseArguments(int argc, char** argv) {
                  "and MASTER_ADDR and MASTER_PORT or --rendezvous\n");
     a.exit_status = 2;
     return a;
+  }
+  if (int32_t local_rank = 0; o.device == "cuda" && FromEnvironment("LOCAL_RANK", &local_rank)) {
+    o.device += ":" + std::to_string(local_rank);
   }
   if (o.mode == TrainMode::kFull) {  // what the authors trained with
     if (rate->empty()) o.adapter_rate = 5e-6;

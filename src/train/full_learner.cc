@@ -7,7 +7,8 @@
 namespace kvlink {
 
 Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
-                                                         const TrainOptions& options) {
+                                                         const TrainOptions& options,
+                                                         at::Device device) {
   if (options.out_model.empty()) {
     return InvalidArgument(
         "--mode full writes a model of its own: expected --out-model, another file than --model");
@@ -23,7 +24,7 @@ Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
   std::unique_ptr<FullLearner> learner(new FullLearner(model, options));
   const Model& base = model->model();
   const at::ScalarType dtype = base.matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
-  KVLINK_ASSIGN_OR_RETURN(learner->full_, FullModel::Create(base, options, dtype, at::kCPU));
+  KVLINK_ASSIGN_OR_RETURN(learner->full_, FullModel::Create(base, options, dtype, device));
   return learner;
 }
 

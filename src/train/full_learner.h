@@ -18,7 +18,8 @@ class FullLearner : public Learner {
  public:
   // Both outlive it. kInvalidArgument: options that full fine-tuning has no use for.
   static Result<std::unique_ptr<FullLearner>> Create(LinkableModel* model,
-                                                     const TrainOptions& options);
+                                                     const TrainOptions& options,
+                                                     at::Device device);
 
   at::Tensor& values() override { return full_->values(); }
   at::Tensor& gradients() override { return full_->gradients(); }

@@ -11,16 +11,16 @@ namespace kvlink {
 
 Result<std::unique_ptr<LinkLearner>> LinkLearner::Create(LinkableModel* model,
                                                          const TrainOptions& options,
-                                                         const Links* start) {
+                                                         const Links* start, at::Device device) {
   std::unique_ptr<LinkLearner> learner(new LinkLearner(model, options));
   Model& base = model->model();
   const at::ScalarType dtype = base.matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
-  KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(base, options, at::kCPU));
+  KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(base, options, device));
   if (start != nullptr) KVLINK_RETURN_IF_ERROR(parameters.StartFrom(*start, options.start));
   learner->parameters_ = std::make_unique<Parameters>(std::move(parameters));
   KVLINK_CHECK(options.scope == AdapterScope::kOutsideDocuments ||
                model->DocumentPrefix("").empty());  // trainer.cc, TemplateFor
-  KVLINK_ASSIGN_OR_RETURN(learner->frozen_, FrozenModel::Create(base, dtype, at::kCPU));
+  KVLINK_ASSIGN_OR_RETURN(learner->frozen_, FrozenModel::Create(base, dtype, device));
   KVLINK_ASSIGN_OR_RETURN(
       learner->blocks_,
       DocumentBlocks::Open(&base, model->DocumentPrefix(""), options.memory_budget, options.store,

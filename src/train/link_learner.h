@@ -18,11 +18,12 @@ namespace kvlink {
 
 class LinkLearner : public Learner {
  public:
-  // The model outlives it. start: links to go on from; nullptr: none. Errors: Parameters::Create's
+  // The model outlives it. start: links to go on from; nullptr: none. device: where what is trained
+  // and the frozen matrices are. Errors: Parameters::Create's
   // and StartFrom's, FrozenModel::Create's, DocumentBlocks::Open's.
   static Result<std::unique_ptr<LinkLearner>> Create(LinkableModel* model,
                                                      const TrainOptions& options,
-                                                     const Links* start);
+                                                     const Links* start, at::Device device);
 
   at::Tensor& values() override { return parameters_->values(); }
   at::Tensor& gradients() override { return parameters_->gradients(); }

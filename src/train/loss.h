@@ -13,8 +13,8 @@ struct AnswerLoss {
 };
 
 // (1 - weight) * cross-entropy + weight * KL(teacher || student), summed over the tokens.
-// logits [N, V] f32, with a graph or without; targets [N] int64; teacher [N, V] f32 logits without
-// a graph, undefined where weight is 0. REQUIRES: 0 <= weight <= 1
+// logits [N, V] f32, with a graph or without; targets [N] int64, on any device; teacher [N, V] f32
+// logits without a graph, undefined where weight is 0. REQUIRES: 0 <= weight <= 1
 AnswerLoss LossOfAnswers(const at::Tensor& logits, const at::Tensor& targets,
                          const at::Tensor& teacher, double weight);
 

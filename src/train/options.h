@@ -87,6 +87,8 @@ struct TrainOptions {
   uint64_t seed = 1;
 
   std::string dtype = "auto";  // of frozen matrices: "auto", "bf16", "f32"
+  // Where gradients are computed: "cpu", "cuda" or "cuda:N". Documents are encoded on the CPU.
+  std::string device = "cpu";
   int32_t threads = 1;
   int32_t micro_batch = 4;                   // examples that go through the linear layers together
   int64_t max_tokens = 0;                    // longest prompt with answer; 0: the model's context

@@ -11,6 +11,10 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #endif
+#ifdef KVLINK_NCCL
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 
 namespace kvlink {
 namespace {
@@ -24,21 +28,39 @@ class Alone : public ProcessGroup {
 
 class GlooGroup : public ProcessGroup {
  public:
-  GlooGroup(const c10::intrusive_ptr<c10d::Store>& store, int32_t rank, int32_t size)
+  GlooGroup(const c10::intrusive_ptr<c10d::Store>& store, int32_t rank, int32_t size,
+            [[maybe_unused]] at::Device device)
       : ProcessGroup(rank, size) {
     auto options = c10d::ProcessGroupGloo::Options::create();
     options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
     options->threads = 1;
     gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
+#ifdef KVLINK_NCCL
+    if (device.is_cuda()) {
+      nccl_ = c10::make_intrusive<c10d::ProcessGroupNCCL>(
+          c10::make_intrusive<c10d::PrefixStore>("nccl", store), rank, size);
+    }
+#endif
   }
   void Sum(at::Tensor* t) override {
     const at::NoGradGuard no_gradient;
-    std::vector<at::Tensor> tensors = {*t};
+#ifdef KVLINK_NCCL
+    if (t->is_cuda()) {
+      std::vector<at::Tensor> tensors = {*t};
+      nccl_->allreduce(tensors)->wait();
+      return;
+    }
+#endif
+    std::vector<at::Tensor> tensors = {t->cpu()};  // the tensor itself where it is there already
     gloo_->allreduce(tensors)->wait();
+    if (!t->is_cpu()) t->copy_(tensors[0]);
   }
 
  private:
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
+#ifdef KVLINK_NCCL
+  c10::intrusive_ptr<c10d::ProcessGroupNCCL> nccl_;  // null: tensors are on the CPU
+#endif
 };
 
 Result<c10::intrusive_ptr<c10d::Store>> OpenStore(const TrainOptions& options) {
@@ -77,7 +99,8 @@ std::vector<double> ProcessGroup::Sums(const std::vector<double>& mine) {
   return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
 }
 
-Result<std::unique_ptr<ProcessGroup>> ProcessGroup::Join(const TrainOptions& options) {
+Result<std::unique_ptr<ProcessGroup>> ProcessGroup::Join(const TrainOptions& options,
+                                                         [[maybe_unused]] at::Device device) {
   if (options.world < 1 || options.rank_of < 0 || options.rank_of >= options.world) {
     return InvalidArgument("--rank-of: expected 0 to --world minus 1, found " +
                            std::to_string(options.rank_of) + " of " +
@@ -93,7 +116,7 @@ Result<std::unique_ptr<ProcessGroup>> ProcessGroup::Join(const TrainOptions& opt
   try {
     KVLINK_ASSIGN_OR_RETURN(const auto store, OpenStore(options));
     return std::unique_ptr<ProcessGroup>(
-        std::make_unique<GlooGroup>(store, options.rank_of, options.world));
+        std::make_unique<GlooGroup>(store, options.rank_of, options.world, device));
   } catch (const std::exception& error) {
     const std::string what = error.what();
     return Unavailable("rank " + std::to_string(options.rank_of) + " of " +

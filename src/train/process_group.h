@@ -1,5 +1,6 @@
 // Processes that train together, each on its share of a step's examples: sums over all of them, by
-// c10d's Gloo. Private to the room (Torch). Not here: who takes which examples (trainer.cc).
+// c10d's Gloo, and of tensors on a GPU by NCCL where it was built with it. Private to the room
+// (Torch). Not here: who takes which examples (trainer.cc).
 #pragma once
 
 #include <torch/types.h>
@@ -16,10 +17,11 @@ namespace kvlink {
 // One owner, one thread; every process must ask for the same sums in the same order.
 class ProcessGroup {
  public:
-  // Waits, half an hour at most, until options.world processes have come. A world of one joins
-  // nothing. kInvalidArgument: a rank outside the world, a rendezvous that is neither a file nor
-  // tcp://HOST:PORT; kUnsupported: built without Gloo; kUnavailable: the others did not come.
-  static Result<std::unique_ptr<ProcessGroup>> Join(const TrainOptions& options);
+  // device: where the tensors of Sum are. Waits, half an hour at most, until options.world
+  // processes have come. A world of one joins nothing. kInvalidArgument: a rank outside the world,
+  // a rendezvous that is neither a file nor tcp://HOST:PORT; kUnsupported: built without Gloo;
+  // kUnavailable: the others did not come.
+  static Result<std::unique_ptr<ProcessGroup>> Join(const TrainOptions& options, at::Device device);
   virtual ~ProcessGroup() = default;
 
   int32_t rank() const { return rank_; }

@@ -9,6 +9,7 @@
 
 #include "train/adamw.h"
 #include "train/agreement.h"
+#include "train/device.h"
 #include "train/example_order.h"
 #include "train/example_prompt.h"
 #include "train/full_learner.h"
@@ -194,7 +195,8 @@ class Trainer {
     KVLINK_RETURN_IF_ERROR(CheckOptions(options_));
     KVLINK_RETURN_IF_ERROR(CheckOutputs(options_));
     at::set_num_threads(options_.threads);
-    KVLINK_ASSIGN_OR_RETURN(group_, ProcessGroup::Join(options_));
+    KVLINK_ASSIGN_OR_RETURN(const at::Device device, FindDevice(options_.device));
+    KVLINK_ASSIGN_OR_RETURN(group_, ProcessGroup::Join(options_, device));
     if (!group_->is_first()) {  // each has its own state to resume from
       if (options_.run.empty()) options_.run = DefaultRunFolder(options_.out);
       while (options_.run.size() > 1 && options_.run.ends_with('/')) options_.run.pop_back();
@@ -229,9 +231,10 @@ class Trainer {
     links->embeddings.resize(static_cast<size_t>(links->k) * links->slots * model->config().width);
     KVLINK_ASSIGN_OR_RETURN(model_, LinkableModel::Create(std::move(model), std::move(links)));
     if (options_.mode == TrainMode::kFull) {
-      KVLINK_ASSIGN_OR_RETURN(learner_, FullLearner::Create(model_.get(), options_));
+      KVLINK_ASSIGN_OR_RETURN(learner_, FullLearner::Create(model_.get(), options_, device));
     } else {
-      KVLINK_ASSIGN_OR_RETURN(learner_, LinkLearner::Create(model_.get(), options_, start.get()));
+      KVLINK_ASSIGN_OR_RETURN(learner_,
+                              LinkLearner::Create(model_.get(), options_, start.get(), device));
     }
     adam_ = std::make_unique<AdamW>(learner_->values(),
                                     AdamWOptions{.weight_decay = options_.weight_decay});

@@ -176,7 +176,7 @@ TEST(FullLearner, OptionsItHasNoUseForAreRefused) {
   TrainOptions options = Options(1);
   TinyTraining training(options);
   const auto refused = [&] {
-    const auto learner = FullLearner::Create(&training.model(), options);
+    const auto learner = FullLearner::Create(&training.model(), options, at::kCPU);
     return learner.ok() ? std::string() : learner.status().message();
   };
   EXPECT_NE(refused().find("--out-model"), std::string::npos);

@@ -58,7 +58,7 @@ struct Distilling {
     options.distill = weight;
     options.teacher = teacher;
     training = std::make_unique<TinyTraining>(options);
-    learner = *LinkLearner::Create(&training->model(), options, /*start=*/nullptr);
+    learner = *LinkLearner::Create(&training->model(), options, /*start=*/nullptr, at::kCPU);
     example = TinyExample(documents, 1);
     prompt = training->Prompt(example);
     prompt.teacher.push_back(*MakeTrainingPrompt(training->model(), example, /*full=*/true,

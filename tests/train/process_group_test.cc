@@ -141,7 +141,7 @@ class TwoProcesses : public ::testing::Test {
     TrainOptions options;
     options.world = 2;
     options.rendezvous = "tcp://nowhere";  // refused before anybody is waited for
-    return ProcessGroup::Join(options).code() != StatusCode::kUnsupported;
+    return ProcessGroup::Join(options, at::kCPU).code() != StatusCode::kUnsupported;
   }
 
   void ExpectTheSameAsOne(const std::string& place) {
@@ -236,7 +236,7 @@ TEST_F(TwoProcesses, ResumeFromTheSameMomentOnly) {
 }
 
 TEST(ProcessGroup, OneAloneMeetsNobody) {
-  const auto group = ProcessGroup::Join({});
+  const auto group = ProcessGroup::Join({}, at::kCPU);
   ASSERT_TRUE(group.ok());
   EXPECT_TRUE((*group)->is_first());
   EXPECT_TRUE((*group)->Takes(7));
@@ -248,17 +248,17 @@ TEST(ProcessGroup, OneAloneMeetsNobody) {
 TEST(ProcessGroup, WrongPlacesAreNamed) {
   TrainOptions options;
   options.world = 2;
-  const auto message = [&] { return ProcessGroup::Join(options).status().message(); };
+  const auto message = [&] { return ProcessGroup::Join(options, at::kCPU).status().message(); };
   EXPECT_NE(message().find("--rendezvous"), std::string::npos);
   options.rank_of = 2;
   EXPECT_NE(message().find("2 of 2"), std::string::npos);
   options.rank_of = -1;
-  EXPECT_EQ(ProcessGroup::Join(options).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(ProcessGroup::Join(options, at::kCPU).code(), StatusCode::kInvalidArgument);
   options.rank_of = 0;
   for (const char* const place : {"tcp://", "tcp://host", "tcp://host:", "tcp://host:x1",
                                   "tcp://host:99999", "tcp://:80", "tcp://host:0"}) {
     options.rendezvous = place;
-    const auto group = ProcessGroup::Join(options);
+    const auto group = ProcessGroup::Join(options, at::kCPU);
     if (group.code() == StatusCode::kUnsupported) GTEST_SKIP() << "skipped: built without Gloo";
     EXPECT_EQ(group.code(), StatusCode::kInvalidArgument) << place;
     EXPECT_NE(group.status().message().find(place), std::string::npos);
