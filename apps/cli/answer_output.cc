@@ -49,8 +49,8 @@ std::string Escaped(std::string_view bytes) {
 
 }  // namespace
 
-Json AnswerToJson(const Answer& answer, const ModelSummary& model,
-                  const std::vector<std::string>& warnings) {
+Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& documents,
+                  const ModelSummary& model, const std::vector<std::string>& warnings) {
   Json prompt = Json::array();
   for (const PromptToken& token : answer.prompt) {
     prompt.push_back({{"id", token.id},
@@ -60,17 +60,22 @@ Json AnswerToJson(const Answer& answer, const ModelSummary& model,
   }
   Json generated = Json::array();
   for (const GeneratedToken& token : answer.generated) generated.push_back(ToJson(token));
-  Json documents = Json::array();
-  for (const DocumentUse& use : answer.documents) {
-    documents.push_back(
-        {{"id", use.id}, {"tokens", use.tokens}, {"status", use.status}, {"why", use.why}});
+  Json used = Json::array();
+  for (size_t i = 0; i < answer.documents.size(); ++i) {
+    const DocumentUse& use = answer.documents[i];
+    used.push_back({{"id", use.id},
+                    {"title", i < documents.size() ? documents[i].title : ""},
+                    {"source", i < documents.size() ? documents[i].source : ""},
+                    {"tokens", use.tokens},
+                    {"status", use.status},
+                    {"why", use.why}});
   }
   const Usage& usage = answer.usage;
   const Timings& timings = answer.timings;
   return {{"answer", answer.text},
           {"prompt", std::move(prompt)},
           {"generated", std::move(generated)},
-          {"documents", std::move(documents)},
+          {"documents", std::move(used)},
           {"usage",
            {{"prompt_tokens", usage.prompt_tokens},
             {"computed_tokens", usage.computed_tokens},

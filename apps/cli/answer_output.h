@@ -12,8 +12,9 @@
 
 namespace kvlink::cli {
 
-Json AnswerToJson(const Answer& answer, const ModelSummary& model,
-                  const std::vector<std::string>& warnings);
+// documents: what was asked over, in the answer's order.
+Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& documents,
+                  const ModelSummary& model, const std::vector<std::string>& warnings);
 
 // A line a token: position, id, segment, source, computed or reused, the token's text.
 std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer);

@@ -67,7 +67,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
       ->type_name("SIZE");
   app.add_flag("--json", options->json, "Results as JSON on standard output")
       ->envname("KVLINK_JSON");
-  app.add_flag("--quiet", options->quiet, "No warnings, progress or tables")
+  app.add_flag("--quiet", options->quiet, "Results alone: no warnings, progress or summaries")
       ->envname("KVLINK_QUIET");
   app.add_option("--log-level", options->log_level, "What is said on standard error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))

@@ -92,16 +92,20 @@ Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDo
   KVLINK_ASSIGN_OR_RETURN(const Answer linked, engine.Ask(request, go_on));
   if (Interrupted()) return Cancelled("ask: stopped");
   // Near the context's end link tokens leave less room: both answers from the same documents.
-  size_t place = 0;
-  std::erase_if(request.documents,
-                [&](const Document&) { return linked.documents[place++].status == "dropped"; });
+  std::vector<IndexedDocument> asked_in_full;
+  request.documents.clear();
+  for (size_t i = 0; i < documents.size(); ++i) {
+    if (linked.documents[i].status == "dropped") continue;
+    asked_in_full.push_back(documents[i]);
+    request.documents.push_back(ToEngine(documents[i]));
+  }
   request.method = "full";
   KVLINK_ASSIGN_OR_RETURN(const Answer full, engine.Ask(request, go_on));
   for (const std::string& warning : linked.warnings) session.Warn(warning);
   if (Interrupted()) return Cancelled("ask: stopped");
   if (session.json()) {
-    PrintJson({{"linked", AnswerToJson(linked, engine.model(), session.warnings())},
-               {"full", AnswerToJson(full, engine.model(), session.warnings())}});
+    PrintJson({{"linked", AnswerToJson(linked, documents, engine.model(), session.warnings())},
+               {"full", AnswerToJson(full, asked_in_full, engine.model(), session.warnings())}});
   } else {
     PrintText(DescribeComparison(full, linked, documents, session.console()));
   }
@@ -170,7 +174,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   };
   if (session.json()) {
     keep();
-    Json json = AnswerToJson(*answer, engine->model(), session.warnings());
+    Json json = AnswerToJson(*answer, documents, engine->model(), session.warnings());
     if (keeping != nullptr) json["kept"] = kept && kept->ok() ? KeptAnswerToJson(**kept) : Json();
     PrintJson(json);
   } else {
@@ -258,7 +262,7 @@ void AddAskCommand(CLI::App& app, Command* command) {
       ->capture_default_str()
       ->group("Sampling");
   sub->add_option("--sample-top-k", sampling.top_k, "Only the k likeliest tokens; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
       ->group("Sampling");
   sub->add_option("--top-p", sampling.top_p, "Only the likeliest tokens of this mass; 1: all")
       ->check(CLI::Range(0.000001, 1.0))

@@ -53,9 +53,12 @@ void PrintTable(const BenchReport& report) {
             ", " + report.dtype + ", " + report.compute + "\n\n" +
             FormatTable({{"FIGURE"}, {"MEDIAN", true}, {"BEST", true}, {"UNIT"}, {"RUNS", true}},
                         rows, 0) +
-            "\npeak memory " + FormatBytes(report.peak_bytes) + ": weights " +
-            FormatBytes(report.weight_bytes) + ", KV in use " + FormatBytes(report.kv_bytes) +
-            ", of which the request's own " + FormatBytes(report.kv_own_bytes) + "\n");
+            (report.peak_bytes == 0  // recorded by a linked answer
+                 ? ""
+                 : "\npeak memory " + FormatBytes(report.peak_bytes) + ": weights " +
+                       FormatBytes(report.weight_bytes) + ", KV in use " +
+                       FormatBytes(report.kv_bytes) + ", of which the request's own " +
+                       FormatBytes(report.kv_own_bytes) + "\n"));
 }
 
 Result<int> RunBenchCommand(BenchOptions bench, Session& session) {
@@ -87,6 +90,7 @@ void AddBenchCommand(CLI::App& app, Command* command) {
   sub->add_option("--only", options->only, "Only these figures, by key")
       ->delimiter(',')
       ->allow_extra_args(false)
+      ->check(CLI::IsMember(BenchKeys()))
       ->type_name("KEY,...");
   sub->callback([command, options] {
     *command = [options](Session& session) { return RunBenchCommand(*options, session); };

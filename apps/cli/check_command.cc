@@ -77,7 +77,7 @@ void AddCheckCommand(CLI::App& app, Command* command) {
       ->type_name("FILE")
       ->needs(quality);
   sub->add_option("--limit", given->options.limit, "Questions of each data set; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
       ->type_name("N")
       ->needs(quality);
   CLI::Option* record =

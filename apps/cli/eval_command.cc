@@ -52,8 +52,12 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
 
   CatchInterrupt();
   std::vector<std::string> left_out;
-  KVLINK_RETURN_IF_ERROR(
-      EvaluateWithProgress(*engine, evaluation, examples, session, &log, &left_out));
+  const Status evaluated =
+      EvaluateWithProgress(*engine, evaluation, examples, session, &log, &left_out);
+  if (evaluated.code() == StatusCode::kCancelled && !options.out.empty()) {
+    return Cancelled(evaluated.message() + "; the same command goes on where it stopped");
+  }
+  KVLINK_RETURN_IF_ERROR(evaluated);
   for (const std::string& why : left_out) session.Warn("left out: " + why);
   Report report = Summarise(log.all(), evaluation.methods, evaluation.seed);
   report.title = "Answers and their cost, by method";
@@ -108,7 +112,7 @@ void AddEvalCommand(CLI::App& app, Command* command) {
                   "Link file of method block (K = 0, with an adapter of its own)")
       ->type_name("FILE");
   sub->add_option("--limit", evaluation.limit, "Examples of each data set; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
       ->type_name("N");
   sub->add_option("--documents", evaluation.documents,
                   "At most N documents an example, those with the answer first; 0: all")

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <set>
 
 #include "cli/commands.h"
 #include "cli/indexing.h"
@@ -12,7 +13,8 @@
 namespace kvlink::cli {
 namespace {
 
-void Print(const IndexReport& report, Session& session) {
+// store_bytes: of all blocks in the store, these and others.
+void Print(const IndexReport& report, int64_t store_bytes, Session& session) {
   if (session.json()) {
     Json list = Json::array();
     for (const IndexedLine& line : report.documents) {
@@ -21,7 +23,7 @@ void Print(const IndexReport& report, Session& session) {
                       {"tokens", line.tokens},
                       {"status", line.status}});
     }
-    PrintJson({{"documents", std::move(list)}});
+    PrintJson({{"documents", std::move(list)}, {"store_bytes", store_bytes}});
     return;
   }
   if (session.options().quiet) return;
@@ -40,7 +42,16 @@ void Print(const IndexReport& report, Session& session) {
   }
   line += ", " + FormatCount(report.unchanged) + " unchanged";
   if (report.removed > 0) line += ", " + FormatCount(report.removed) + " removed";
-  PrintText(line + "\n");
+  PrintText(line + "; the store takes " + FormatBytes(store_bytes) + "\n");
+}
+
+// Those with text, equal ones once.
+int64_t DistinctDocuments(const IndexReport& report) {
+  std::set<std::string> ids;
+  for (const IndexedLine& line : report.documents) {
+    if (line.status == "computed" || line.status == "unchanged") ids.insert(line.id);
+  }
+  return static_cast<int64_t>(ids.size());
 }
 
 std::string Joined(const std::vector<std::string>& parts) {
@@ -102,12 +113,25 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
                                      " computed and kept, the next run goes on "
                                      "behind them");
   }
+  if (report.left < 0) {
+    return Cancelled(
+        "index: stopped while files were read, before any document was computed; the same command "
+        "starts again");
+  }
   if (report.interrupted) {
-    Print(report, session);
+    KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats kept, store->Stats());
+    Print(report, kept.bytes, session);
     return Cancelled("index: stopped with " + FormatCounted(report.left, "document") +
                      " left; the same command goes on where it stopped");
   }
-  Print(report, session);
+  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats kept, store->Stats());
+  Print(report, kept.bytes, session);
+  if (const int64_t documents = DistinctDocuments(report); kept.blocks < documents) {
+    session.Warn("--budget " + FormatBytes(session.options().budget_bytes) + " holds " +
+                 FormatCounted(kept.blocks, "block") + " of " +
+                 FormatCounted(documents, "document") +
+                 "; the others are computed again when they are asked for");
+  }
   return report.failures.empty() ? 0 : 1;
 }
 
@@ -118,7 +142,7 @@ void AddIndexCommand(CLI::App& app, Command* command) {
   CLI::App* sub = app.add_subcommand(
       "index", "Compute the blocks of documents: .txt, .md, .jsonl ({\"title\",\"text\"} a line)");
   sub->add_option("PATH", options->paths, "Files, folders, or - for standard input")->required();
-  sub->add_option("--max-tokens", options->max_tokens, "Most tokens of a document; longer is cut")
+  sub->add_option("--max-tokens", options->max_tokens, "Most tokens of a document; longer is split")
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N")
       ->capture_default_str();

@@ -94,6 +94,10 @@ Status Indexing::Run(const std::vector<std::string>& sources) {
   start_ms_ = Clock::System().MonotonicMs();
   KVLINK_RETURN_IF_ERROR(LoadKnown());
   KVLINK_RETURN_IF_ERROR(ReadAll(sources));
+  if (report_.interrupted) {
+    report_.left = -1;
+    return {};
+  }
   for (Source& source : work_) {
     if (source.failed) continue;
     KVLINK_RETURN_IF_ERROR(Encode(source));
@@ -130,7 +134,7 @@ Status Indexing::ReadAll(const std::vector<std::string>& sources) {
     }
     if (!status.ok()) {
       source.failed = true;
-      report_.failures.push_back(status.message());
+      report_.failures.push_back(status.message() + "; skipped");
     }
     total_documents_ +=
         static_cast<int64_t>(source.unchanged ? source.known.size() : source.file.documents.size());

@@ -38,7 +38,7 @@ struct IndexReport {
   int64_t removed = 0;
   double encode_ms = 0;  // of the computed ones
   bool interrupted = false;
-  int64_t left = 0;  // documents not reached when interrupted
+  int64_t left = 0;  // documents not reached when interrupted; -1: not all were counted by then
 };
 
 // One run. Not reusable, one thread.

@@ -2,12 +2,16 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/terminal.h"
 
 namespace kvlink::train_app {
 
@@ -36,6 +40,34 @@ bool JoinEnvironment(TrainOptions* o) {
   return true;
 }
 
+// An option whose value is one of these names.
+template <typename T>
+CLI::Option* AddChoice(CLI::App& app, const std::string& flags, T* value,
+                       std::vector<std::pair<std::string, T>> choices, const std::string& help) {
+  std::vector<std::string> names;
+  for (const auto& [name, choice] : choices) names.push_back(name);
+  return app
+      .add_option_function<std::string>(
+          flags,
+          [value, choices](const std::string& given) {
+            for (const auto& [name, choice] : choices) {
+              if (name == given) *value = choice;
+            }
+          },
+          help)
+      ->check(CLI::IsMember(names))
+      ->type_name("");
+}
+
+// Wrong usage, in one line.
+int Refuse(std::string what) {
+  while (!what.empty() && what.back() == '\n') what.pop_back();
+  std::replace(what.begin(), what.end(), '\n', ' ');
+  std::fprintf(stderr, "kvlink-train: %s; see: kvlink-train --help\n",
+               cli::Printable(what, false).c_str());
+  return 2;
+}
+
 }  // namespace
 
 Arguments ParseArguments(int argc, char** argv) {
@@ -45,9 +77,8 @@ Arguments ParseArguments(int argc, char** argv) {
       "Trains the link tokens and the adapter that make a model answer over linked documents");
   app.add_option("--model", o.model, "GGUF file of the base model")->required()->type_name("FILE");
   app.add_option("--out", o.out, "The link file to write")->required()->type_name("FILE");
-  app.add_option("--out-dtype", o.out_dtype, "Of its tensors: bf16 (the default) or f32")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, DType>{{"bf16", DType::kBF16}, {"f32", DType::kF32}}));
+  AddChoice<DType>(app, "--out-dtype", &o.out_dtype, {{"bf16", DType::kBF16}, {"f32", DType::kF32}},
+                   "Of its tensors; bf16 if not given");
   CLI::Option* data =
       app.add_option("--data,--train", o.train, "Files of examples")->type_name("FILE");
   app.add_option("--mix", o.mix, "A mixture of data sets, in place of --data (docs/training.md)")
@@ -73,20 +104,25 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--valid-every", o.valid_every, "Steps between validations; 0: only at the end")
       ->capture_default_str();
   app.add_option("--documents", o.documents, "At most so many documents an example; 0: all");
-  app.add_option("--mode", o.mode,
-                 "links: link tokens and adapter on a frozen base; full: every parameter")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, TrainMode>{
-          {"links", TrainMode::kLinks}, {"full", TrainMode::kFull}}));
+  AddChoice<TrainMode>(
+      app, "--mode", &o.mode, {{"links", TrainMode::kLinks}, {"full", TrainMode::kFull}},
+      "links: link tokens and adapter on a frozen base (if not given); full: every parameter");
   app.add_option("--out-model", o.out_model, "With --mode full: the model to write, as GGUF")
       ->type_name("FILE");
-  app.add_option("--attention", o.attention, "linked, or full: the control without blocks")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, TrainAttention>{
-          {"linked", TrainAttention::kLinked}, {"full", TrainAttention::kFull}}));
+  AddChoice<TrainAttention>(app, "--attention", &o.attention,
+                            {{"linked", TrainAttention::kLinked}, {"full", TrainAttention::kFull}},
+                            "linked (if not given), or full: the control without blocks");
   app.add_option("-k,--k,--links", o.k, "Link tokens after each document")->capture_default_str();
   app.add_option("--per-slot", o.slots, "Link tokens of their own for the first N documents")
       ->capture_default_str();
   app.add_option("--start", o.start, "A link file whose numbers training starts from")
       ->type_name("FILE");
+  CLI::Option* average =
+      app.add_option("--average", a.average.links,
+                     "Train nothing: write the mean of these link files, its adapter brought to "
+                     "--rank")
+          ->excludes(data)
+          ->type_name("FILE");
   app.add_option("--template", o.prompt_template,
                  "The prompt template, JSON (docs/link-file.md); else that of --start, or built in")
       ->type_name("FILE");
@@ -99,12 +135,12 @@ Arguments ParseArguments(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--rank", o.rank, "The adapter's rank; 0: no adapter")->capture_default_str();
   app.add_option("--alpha", o.alpha, "The adapter's scale times its rank")->capture_default_str();
-  app.add_option("--scope", o.scope,
-                 "Of the adapter: outside_documents, or everywhere: on documents too, which are "
-                 "then computed with gradient in every step")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, AdapterScope>{
-          {"outside_documents", AdapterScope::kOutsideDocuments},
-          {"everywhere", AdapterScope::kEverywhere}}));
+  AddChoice<AdapterScope>(
+      app, "--scope", &o.scope,
+      {{"outside_documents", AdapterScope::kOutsideDocuments},
+       {"everywhere", AdapterScope::kEverywhere}},
+      "Of the adapter: outside_documents (if not given), or everywhere: on documents too, which "
+      "are then computed with gradient in every step");
   app.add_option_function<std::string>(
          "--methods",
          [&o](const std::string& list) {
@@ -119,10 +155,11 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--distill", o.distill,
                  "Share of the loss that follows full attention's distribution on the answer")
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--distill-teacher", o.teacher,
-                 "base: the base model under full attention; adapter: with the adapter as it is")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, TrainTeacher>{
-          {"base", TrainTeacher::kBase}, {"adapter", TrainTeacher::kAdapter}}));
+  AddChoice<TrainTeacher>(
+      app, "--distill-teacher", &o.teacher,
+      {{"base", TrainTeacher::kBase}, {"adapter", TrainTeacher::kAdapter}},
+      "base (if not given): the base model under full attention; adapter: with the adapter as it "
+      "is");
   const CLI::Option* const rate =
       app.add_option("--lr", o.adapter_rate,
                      "The adapter's learning rate; mode full: everything's, 5e-6")
@@ -130,14 +167,16 @@ Arguments ParseArguments(int argc, char** argv) {
   const CLI::Option* const link_rate =
       app.add_option("--link-lr", o.link_rate, "The link tokens' learning rate; mode full: 5e-6")
           ->capture_default_str();
-  app.add_option("--weight-decay", o.weight_decay)->capture_default_str();
+  app.add_option("--weight-decay", o.weight_decay, "AdamW's")->capture_default_str();
   app.add_option("--warmup", o.warmup, "Share of the steps")->capture_default_str();
   app.add_option("--clip", o.clip, "Largest norm of a gradient; 0: any")->capture_default_str();
   app.add_option("--batch", o.batch, "Examples a step")->capture_default_str();
   app.add_option("--micro-batch", o.micro_batch, "Examples computed together")
       ->capture_default_str();
-  app.add_option("--epochs", o.epochs)->capture_default_str();
-  app.add_option("--seed", o.seed)->capture_default_str();
+  app.add_option("--epochs", o.epochs, "Passes over the data; may be a fraction")
+      ->capture_default_str();
+  app.add_option("--seed", o.seed, "Of the order of examples and documents and of the start")
+      ->capture_default_str();
   app.add_option("--dtype", o.dtype, "Of the frozen matrices")
       ->check(CLI::IsMember({"auto", "bf16", "f32"}))
       ->capture_default_str();
@@ -145,7 +184,8 @@ Arguments ParseArguments(int argc, char** argv) {
                  "Where gradients are computed: cpu, cuda or cuda:N; cuda alone is that of "
                  "[LOCAL_RANK], else the first")
       ->capture_default_str();
-  app.add_option("--threads", o.threads)->capture_default_str();
+  app.add_option("--threads", o.threads, "Threads; one process of one thread a core trains faster")
+      ->capture_default_str();
   const CLI::Option* const world =
       app.add_option("--world", o.world, "Processes that train together [WORLD_SIZE]");
   app.add_option("--rank-of", o.rank_of, "Which of them this is, from 0 [RANK]");
@@ -159,15 +199,17 @@ Arguments ParseArguments(int argc, char** argv) {
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    app.exit(help);
+    return a;
   } catch (const CLI::ParseError& error) {
-    a.exit_status = app.exit(error) == 0 ? 0 : 2;
+    a.exit_status = Refuse(error.what());
     return a;
   }
   if (world->empty() && !JoinEnvironment(&o)) {
-    std::fprintf(stderr,
-                 "kvlink-train: WORLD_SIZE is set: expected whole numbers in WORLD_SIZE and RANK, "
-                 "and MASTER_ADDR and MASTER_PORT or --rendezvous\n");
-    a.exit_status = 2;
+    a.exit_status = Refuse(
+        "WORLD_SIZE is set: expected whole numbers in WORLD_SIZE and RANK, and MASTER_ADDR and "
+        "MASTER_PORT or --rendezvous");
     return a;
   }
   if (int32_t local_rank = 0; o.device == "cuda" && FromEnvironment("LOCAL_RANK", &local_rank)) {
@@ -180,6 +222,16 @@ Arguments ParseArguments(int argc, char** argv) {
   if (!resume.empty()) {
     o.run = resume;
     o.resume = true;
+  }
+  if (!average->empty()) {
+    a.average.model = o.model;
+    a.average.rank = o.rank;
+    a.average.out = o.out;
+    a.average.out_dtype = o.out_dtype;
+  }
+  if (const Status fine = CheckOptions(o); !fine.ok()) {
+    a.exit_status = Refuse(fine.message());
+    return a;
   }
   a.run = true;
   return a;

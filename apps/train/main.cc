@@ -13,8 +13,17 @@ int main(int argc, char** argv) {
   RestartForTorch(argv);
   const Arguments arguments = ParseArguments(argc, argv);
   if (!arguments.run) return arguments.exit_status;
-  cli::CatchInterrupt();
   Reporting reporting;
+  if (!arguments.average.links.empty()) {
+    const Result<AverageSummary> mean = AverageLinks(arguments.average);
+    if (!mean.ok()) {
+      reporting.Line("kvlink-train: " + mean.status().message());
+      return 1;
+    }
+    reporting.Averaged(*mean);
+    return 0;
+  }
+  cli::CatchInterrupt();
   const Result<TrainSummary> done = Train(arguments.options, reporting.MakeProgress());
   if (!done.ok()) {
     reporting.Line("kvlink-train: " + done.status().message());

@@ -58,6 +58,11 @@ void Reporting::Validated(const LoggedValidation& v) {
        Fixed(loss_, 4) + ", validation " + Fixed(v.loss, 4) + (v.best ? ", the best so far" : ""));
 }
 
+void Reporting::Averaged(const AverageSummary& mean) {
+  Line("rank " + std::to_string(mean.rank) + ", which holds " + Fixed(100 * mean.kept, 1) +
+       " % of the mean adapter");
+}
+
 void Reporting::Finished(const TrainSummary& s) {
   std::string line = "loss " + Fixed(s.loss, 4);
   if (s.valid_loss >= 0) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/terminal.h"
+#include "train/average.h"
 #include "train/trainer.h"
 
 namespace kvlink::train_app {
@@ -13,6 +14,7 @@ class Reporting {
   Reporting();
   TrainProgress MakeProgress();  // looks at this object
   void Line(std::string_view text);
+  void Averaged(const AverageSummary& mean);
   void Finished(const TrainSummary& summary);
 
  private:

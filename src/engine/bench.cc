@@ -260,6 +260,12 @@ std::unique_ptr<const Links> FiveLinks(const Model& model) {
 
 }  // namespace
 
+std::vector<std::string> BenchKeys() {
+  return {"prefill_512",    "prefill_2048",      "link_64_on_2048",
+          "decode",         "ttft_full_ms",      "ttft_linked_cold_ms",
+          "ttft_linked_ms", "ttft_linked_k5_ms", "ttft_link_file_ms"};
+}
+
 Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& bench,
                              const std::function<void(std::string_view)>& progress) {
   if (progress) progress("loading the model");

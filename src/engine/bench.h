@@ -31,9 +31,12 @@ struct BenchReport {
   int64_t kv_own_bytes = 0;  // of it, what the request owned
 };
 
+// Every figure's key, in the order of the report.
+std::vector<std::string> BenchKeys();
+
 struct BenchOptions {
   bool quick = false;             // fewer runs, no 2,048-token prefill
-  std::vector<std::string> only;  // keys; empty: all
+  std::vector<std::string> only;  // of BenchKeys(); empty: all
   std::string link_file;          // timed too, as ttft_link_file_ms, or warned of; empty: none
 };
 

@@ -7,8 +7,8 @@
 
 namespace kvlink {
 
-Result<c10::Device> FindDevice(const std::string& name) {
-  if (name == "cpu") return c10::Device(c10::kCPU);
+Result<at::Device> FindDevice(const std::string& name) {
+  if (name == "cpu") return at::Device(at::kCPU);
   constexpr std::string_view kCuda = "cuda";
   std::string_view rest = name;
   int index = 0;
@@ -35,7 +35,7 @@ Result<c10::Device> FindDevice(const std::string& name) {
     return InvalidArgument("--device " + name + ": expected cuda:0 to cuda:" +
                            std::to_string(count - 1) + ", as this machine's GPUs are numbered");
   }
-  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }
 
 }  // namespace kvlink

@@ -1,7 +1,7 @@
 // The device that training's tensors live on. Private to the room (Torch).
 #pragma once
 
-#include <c10/core/Device.h>
+#include <torch/types.h>
 
 #include <string>
 
@@ -11,6 +11,6 @@ namespace kvlink {
 
 // "cpu", "cuda" (the first GPU) or "cuda:N". kInvalidArgument: another name, or a GPU that is not
 // there; kUnsupported: this Torch has no CUDA, or finds no GPU that it can use.
-Result<c10::Device> FindDevice(const std::string& name);
+Result<at::Device> FindDevice(const std::string& name);
 
 }  // namespace kvlink

@@ -45,7 +45,9 @@ class Ask(harness.CliTest):
             falling = [choice["logprob"] for choice in token["top"]]
             self.assertEqual(falling, sorted(falling, reverse=True))
         for document in answer["documents"]:
-            self.assertEqual(list(document), ["id", "tokens", "status", "why"])
+            self.assertEqual(list(document), ["id", "title", "source", "tokens", "status", "why"])
+            self.assertTrue(document["title"], document)
+            self.assertTrue(document["source"].startswith("/"), document)
         usage = answer["usage"]
         self.assertEqual(list(usage), ["prompt_tokens", "computed_tokens", "exact_tokens",
                                        "linked_tokens", "completion_tokens"])

@@ -32,6 +32,8 @@ class Check(harness.CliTest):
             self.assertGreater(report["best"][key], 0, key)
         self.assertTrue(report["machine"]["cpu"])
         self.assertEqual(report["machine"]["threads"], 1)
+        self.bad("bench", "--only", "decode,decodes", code=2,
+                 says="--only: decodes not in {prefill_512,")
         only = self.good("bench", "--json", "--quick", "--only", "decode").json()
         self.assertEqual(list(only["best"]), ["decode"])
 

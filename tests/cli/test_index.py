@@ -19,7 +19,7 @@ class Index(harness.CliTest):
         run = self.good("index", "--json", notes / "people.jsonl", notes)
         self.assertEqual(run.err, "")
         documents = run.json()["documents"]
-        self.assertEqual(list(run.json()), ["documents"])
+        self.assertEqual(list(run.json()), ["documents", "store_bytes"])
         for document in documents:
             self.assertEqual(list(document), ["id", "title", "tokens", "status"])
             self.assertRegex(document["id"], "^[0-9a-f]{16}$")
@@ -213,12 +213,15 @@ class Index(harness.CliTest):
         self.assertLessEqual(stats["bytes"], budget)
         self.assertGreater(stats["blocks"], 0)
         # What the budget evicted is not computed again only to evict the others.
-        self.assertEqual(set(self.statuses(self.index("--budget", "64k", path))), {"unchanged"})
+        again = self.good("index", "--budget", "64k", path)
+        self.assertTrue(again.out.startswith("30 documents: 0 computed, 30 unchanged"), again)
+        self.assertIn(f"holds {stats['blocks']} blocks of 30 documents", again.err)
 
     def test_human_summary(self):
         notes = self.write_notes()
         self.assertRegex(self.good("index", notes).out, r"^5 documents: 5 computed \(.* tokens")
-        self.assertEqual(self.good("index", notes).out, "5 documents: 0 computed, 5 unchanged\n")
+        self.assertRegex(self.good("index", notes).out,
+                         r"^5 documents: 0 computed, 5 unchanged; the store takes [0-9.]+ KiB\n$")
         self.assertEqual(self.good("index", "--quiet", notes).out, "")
 
     def test_two_processes_into_one_store(self):

@@ -55,9 +55,9 @@ class Train(harness.CliTest):
             del line["seconds"]
         return lines
 
-    def refused(self, out, *words, says):
+    def refused(self, out, *words, says, code=1):
         run = self.train(out, *words)
-        self.assertEqual(run.code, 1, run)
+        self.assertEqual(run.code, code, run)
         self.assertEqual(len(run.err_lines()), 1, run)
         self.assertTrue(run.err.startswith("kvlink-train: "), run)
         self.assertIn(says, run.err)
@@ -115,8 +115,15 @@ class Train(harness.CliTest):
         self.refused("other.safetensors", says='train.jsonl:1: field "answers"')
 
     def test_usage(self):
-        for words in (["--resume", "a.run", "--run", "b.run"], ["--mix", "mix.json"], ["--k", "x"]):
-            self.assertEqual(self.train("links.safetensors", *words).code, 2, words)
+        for words, says in ((["--resume", "a.run", "--run", "b.run"], "--run excludes --resume"),
+                            (["--mix", "mix.json"], " excludes "),
+                            (["--average", "a"], " excludes "),
+                            (["--k", "x"], "--k"),
+                            (["--mode", "most"], "--mode: most not in {links,full}"),
+                            (["--limit", "-3"], "--limit: at least 0 expected, -3 found"),
+                            (["--patience", "2"], "--valid FILE.. expected, none given")):
+            self.refused("links.safetensors", *words, says=says, code=2)
+        self.refused("links.safetensors", "--device", "gpu", says='expected cpu, cuda or cuda:N')
         help_text = subprocess.run([TRAIN, "--help"], check=True, stdout=subprocess.PIPE)
         for flag in (b"--data", b"--mix", b"--resume", b"--patience", b"--checkpoint-every"):
             self.assertIn(flag, help_text.stdout)

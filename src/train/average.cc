@@ -1,0 +1,197 @@
+#include "train/average.h"
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "link/link_file.h"
+#include "model/model.h"
+#include "text/template.h"
+#include "train/outputs.h"
+
+namespace kvlink {
+namespace {
+
+using LinksFile = std::unique_ptr<const Links>;
+
+// Why `other` cannot be averaged with `first`; empty: it can.
+std::string Difference(const Links& first, const Links& other) {
+  const auto numbers = [](const char* what, int32_t expected, int32_t found) {
+    return std::string(what) + ": expected " + std::to_string(expected) + ", found " +
+           std::to_string(found);
+  };
+  const auto text = [](const Links& links) {
+    if (!links.prompt_template) return std::string();
+    PromptTemplate unnamed = *links.prompt_template;
+    unnamed.name.clear();
+    return TemplateToJson(unnamed);
+  };
+  if (other.k != first.k) return numbers("K", first.k, other.k);
+  if (other.slots != first.slots) return numbers("slots", first.slots, other.slots);
+  if (text(other) != text(first)) return "its template is another one";
+  if (other.adapter && first.adapter && other.adapter->scope != first.adapter->scope) {
+    return std::string("scope: expected ") + std::string(Name(first.adapter->scope)) + ", found " +
+           std::string(Name(other.adapter->scope));
+  }
+  return "";
+}
+
+Status CheckAlike(const std::vector<LinksFile>& all) {
+  for (const LinksFile& links : all) {
+    if (!links->token_ids.empty()) {
+      return InvalidArgument("--average " + links->path +
+                             ": its link tokens are ids of the vocabulary, which have no mean");
+    }
+    if (const std::string why = Difference(*all.front(), *links); !why.empty()) {
+      return InvalidArgument("--average " + links->path + " differs from " + all.front()->path +
+                             ": " + why);
+    }
+  }
+  return {};
+}
+
+// What the adapters add to one matrix, as B A: a [R, K], b [N, R], double; undefined: nothing.
+struct Product {
+  at::Tensor a, b;
+};
+
+Product MeanAt(const std::vector<LinksFile>& all, size_t layer, int site) {
+  std::vector<at::Tensor> a, b;
+  for (const LinksFile& links : all) {
+    if (!links->adapter) continue;
+    const LowRank& low = links->adapter->layers[layer][site];
+    if (low.rank == 0) continue;
+    a.push_back(torch::tensor(low.a, at::kDouble).view({low.rank, -1}));
+    b.push_back(torch::tensor(low.b, at::kDouble).view({-1, low.rank}) /
+                static_cast<double>(all.size()));
+  }
+  if (a.empty()) return {};
+  return {at::cat(a, 0), at::cat(b, 1)};
+}
+
+// The nearest product of at most `rank`, balanced between both sides. Adds the squares of all
+// numbers of B A, and of those that are kept, to *total and *kept. By the factors' QR: B A itself
+// is large.
+Product Nearest(const Product& mean, int64_t rank, double* total, double* kept) {
+  const auto [qb, rb] = at::linalg_qr(mean.b);
+  const auto [qa, ra] = at::linalg_qr(mean.a.t());
+  const auto [u, s, v] = at::linalg_svd(at::mm(rb, ra.t()), /*full_matrices=*/false);
+  const int64_t r = std::min(rank, s.size(0));
+  *total += s.square().sum().item<double>();
+  *kept += s.narrow(0, 0, r).square().sum().item<double>();
+  const at::Tensor root = s.narrow(0, 0, r).sqrt();
+  return {at::mm(root.unsqueeze(1) * v.narrow(0, 0, r), qa.t()),
+          at::mm(qb, u.narrow(1, 0, r)) * root};
+}
+
+// Of the given rank: rows and columns of zeros behind those there are.
+LowRank Padded(const Product& product, int32_t rank) {
+  const int64_t more = rank - product.a.size(0);
+  const auto numbers = [](const at::Tensor& t) {
+    const at::Tensor flat = t.to(at::kFloat).contiguous();
+    return std::vector<float>(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
+  };
+  return {rank, numbers(at::constant_pad_nd(product.a, {0, 0, 0, more})),
+          numbers(at::constant_pad_nd(product.b, {0, more}))};
+}
+
+Adapter MeanAdapter(const std::vector<LinksFile>& all, const Adapter& like, int32_t most_rank,
+                    AverageSummary* summary) {
+  const size_t layers = like.layers.size();
+  std::vector<std::array<Product, kSites>> products(layers);
+  double total = 0, kept = 0;
+  for (size_t l = 0; l < layers; ++l) {
+    for (int site = 0; site < kSites; ++site) {
+      const Product mean = MeanAt(all, l, site);
+      if (!mean.a.defined()) continue;
+      products[l][site] = Nearest(mean, most_rank, &total, &kept);
+      summary->rank = std::max(summary->rank, static_cast<int32_t>(products[l][site].a.size(0)));
+    }
+  }
+  if (total > 0) summary->kept = kept / total;
+  Adapter adapter;
+  adapter.scope = like.scope;
+  adapter.layers.resize(layers);
+  for (size_t l = 0; l < layers; ++l) {
+    for (int site = 0; site < kSites; ++site) {
+      if (!products[l][site].a.defined()) continue;
+      adapter.layers[l][site] = Padded(products[l][site], summary->rank);
+    }
+  }
+  adapter.hash = AdapterHash(adapter);
+  return adapter;
+}
+
+std::vector<float> MeanEmbeddings(const std::vector<LinksFile>& all) {
+  std::vector<double> sum(all.front()->embeddings.size());
+  for (const LinksFile& links : all) {
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += links->embeddings[i];
+  }
+  std::vector<float> mean;
+  for (const double x : sum)
+    mean.push_back(static_cast<float>(x / static_cast<double>(all.size())));
+  return mean;
+}
+
+std::string Provenance(const AverageOptions& options, const std::vector<LinksFile>& all) {
+  nlohmann::ordered_json members = nlohmann::ordered_json::array();
+  for (const LinksFile& links : all) {
+    members.push_back({{"file", FileNameOf(links->path)}, {"sha256", ToHex(links->hash)}});
+  }
+  return nlohmann::ordered_json({{"program", "kvlink-train " KVLINK_VERSION},
+                                 {"average", std::move(members)},
+                                 {"rank", options.rank}})
+      .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+Result<AverageSummary> Average(const AverageOptions& options, FileSystem& files) {
+  if (options.links.empty()) return InvalidArgument("--average: expected link files, found none");
+  if (options.rank < 0 || options.rank > 4096) {
+    return InvalidArgument("--rank: 0 to 4096 expected, " + std::to_string(options.rank) +
+                           " found");
+  }
+  TrainOptions named;  // as CheckNotOutput knows them
+  named.out = options.out;
+  KVLINK_RETURN_IF_ERROR(CheckNotOutput(named, "--model", options.model));
+  KVLINK_ASSIGN_OR_RETURN(const auto model, Model::Load(FileSystem::Posix(), options.model, {}));
+  std::vector<LinksFile> all;
+  for (const std::string& path : options.links) {
+    KVLINK_RETURN_IF_ERROR(CheckNotOutput(named, "--average", path));
+    KVLINK_ASSIGN_OR_RETURN(LinksFile links,
+                            LoadLinks(files, path, model->config(), model->fingerprint()));
+    all.push_back(std::move(links));
+  }
+  KVLINK_RETURN_IF_ERROR(CheckAlike(all));
+  Links mean;
+  mean.k = all.front()->k;
+  mean.slots = all.front()->slots;
+  mean.embeddings = MeanEmbeddings(all);
+  mean.prompt_template = all.front()->prompt_template;
+  mean.base = model->fingerprint();
+  AverageSummary summary;
+  for (const LinksFile& links : all) {
+    if (!links->adapter || mean.adapter || options.rank == 0) continue;
+    mean.adapter = MeanAdapter(all, *links->adapter, options.rank, &summary);
+  }
+  KVLINK_RETURN_IF_ERROR(SaveLinks(files, options.out, mean, model->config(),
+                                   Provenance(options, all), options.out_dtype));
+  return summary;
+}
+
+}  // namespace
+
+Result<AverageSummary> AverageLinks(const AverageOptions& options, FileSystem& files) {
+  try {
+    return Average(options, files);
+  } catch (const std::exception& error) {   // c10::Error: Torch's failures
+    const std::string what = error.what();  // behind the first line stands where in Torch
+    return Internal("Torch failed: " + what.substr(0, what.find('\n')));
+  }
+}
+
+}  // namespace kvlink
