@@ -121,7 +121,7 @@ class Train(harness.CliTest):
                             (["--k", "x"], "--k"),
                             (["--mode", "most"], "--mode: most not in {links,full}"),
                             (["--limit", "-3"], "--limit: at least 0 expected, -3 found"),
-                            (["--batch", "0"], "--batch: at least 1 expected, 0 found")):
+                            (["--clip", "-1"], "--clip: at least 0 expected, -1 found")):
             self.refused("links.safetensors", *words, says=says, code=2)
         self.refused("links.safetensors", "--device", "gpu", says='expected cpu, cuda or cuda:N')
         help_text = subprocess.run([TRAIN, "--help"], check=True, stdout=subprocess.PIPE)
