@@ -45,6 +45,7 @@ template <typename T>
 CLI::Option* AddChoice(CLI::App& app, const std::string& flags, T* value,
                        std::vector<std::pair<std::string, T>> choices, const std::string& help) {
   std::vector<std::string> names;
+  names.reserve(choices.size());
   for (const auto& [name, choice] : choices) names.push_back(name);
   return app
       .add_option_function<std::string>(
