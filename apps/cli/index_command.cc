@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <set>
 
 #include "cli/commands.h"
 #include "cli/indexing.h"
@@ -43,15 +42,6 @@ void Print(const IndexReport& report, int64_t store_bytes, Session& session) {
   line += ", " + FormatCount(report.unchanged) + " unchanged";
   if (report.removed > 0) line += ", " + FormatCount(report.removed) + " removed";
   PrintText(line + "; the store takes " + FormatBytes(store_bytes) + "\n");
-}
-
-// Those with text, equal ones once.
-int64_t DistinctDocuments(const IndexReport& report) {
-  std::set<std::string> ids;
-  for (const IndexedLine& line : report.documents) {
-    if (line.status == "computed" || line.status == "unchanged") ids.insert(line.id);
-  }
-  return static_cast<int64_t>(ids.size());
 }
 
 std::string Joined(const std::vector<std::string>& parts) {
@@ -126,11 +116,10 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
   }
   KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats kept, store->Stats());
   Print(report, kept.bytes, session);
-  if (const int64_t documents = DistinctDocuments(report); kept.blocks < documents) {
-    session.Warn("--budget " + FormatBytes(session.options().budget_bytes) + " holds " +
-                 FormatCounted(kept.blocks, "block") + " of " +
-                 FormatCounted(documents, "document") +
-                 "; the others are computed again when they are asked for");
+  if (report.gone > 0) {
+    session.Warn("--budget " + FormatBytes(session.options().budget_bytes) + ": " +
+                 FormatCount(report.gone) + " of " + FormatCounted(report.computed, "block") +
+                 " computed now had to go again; they are computed when they are asked for");
   }
   return report.failures.empty() ? 0 : 1;
 }

@@ -104,6 +104,7 @@ Status Indexing::Run(const std::vector<std::string>& sources) {
     if (report_.interrupted) break;
     KVLINK_RETURN_IF_ERROR(Finish(source));
   }
+  CountGone();
   report_.left = total_documents_ - done_documents_;
   if (options_.prune && !report_.interrupted) return Prune(sources);
   return {};
@@ -231,6 +232,10 @@ Status Indexing::EncodeOne(const Document& document, IndexedLine line) {
                                " could not be kept: " + encoded->why);
     }
     ++report_.computed;
+    if (evicts_) {
+      const Result<BlockId> id = DigestFromHex(engine_.BlockIdOf(document));
+      if (id.ok()) computed_.push_back(*id);
+    }
     report_.computed_tokens += encoded->tokens;
     report_.encode_ms += Clock::System().MonotonicMs() - before_ms;
     const auto known = known_.find(document.id);
@@ -283,6 +288,11 @@ Status Indexing::Prune(const std::vector<std::string>& sources) {
     KVLINK_RETURN_IF_ERROR(Forget(orphans));
   }
   return {};
+}
+
+void Indexing::CountGone() {
+  report_.gone = std::count_if(computed_.begin(), computed_.end(),
+                               [this](const BlockId& id) { return !store_.Contains(id); });
 }
 
 void Indexing::Draw() {

@@ -37,6 +37,7 @@ struct IndexReport {
   int64_t unchanged = 0;
   int64_t removed = 0;
   double encode_ms = 0;  // of the computed ones
+  int64_t gone = 0;      // computed ones whose blocks had to make room for later ones
   bool interrupted = false;
   int64_t left = 0;  // documents not reached when interrupted; -1: not all were counted by then
 };
@@ -73,6 +74,7 @@ class Indexing {
   Status Finish(Source& source);
   Status Forget(const std::vector<std::string>& ids);
   Status Prune(const std::vector<std::string>& sources);
+  void CountGone();
   bool HasBlock(const IndexedDocument& document);
   void Draw();
 
@@ -89,6 +91,7 @@ class Indexing {
   std::vector<Source> work_;
   std::map<std::string, IndexedDocument> known_;  // by id, before this run
   std::map<std::string, std::vector<IndexedDocument>> known_by_source_;
+  std::vector<BlockId> computed_;  // if blocks may be evicted
   IndexReport report_;
   ProgressBar bar_;
   int64_t total_documents_ = 0, done_documents_ = 0;

@@ -122,7 +122,6 @@ Arguments ParseArguments(int argc, char** argv) {
       app.add_option("--average", a.average.links,
                      "Train nothing: write the mean of these link files, its adapter brought to "
                      "--rank")
-          ->excludes(data)
           ->type_name("FILE");
   app.add_option("--template", o.prompt_template,
                  "The prompt template, JSON (docs/link-file.md); else that of --start, or built in")
@@ -213,7 +212,14 @@ Arguments ParseArguments(int argc, char** argv) {
         "MASTER_PORT or --rendezvous");
     return a;
   }
-  if (int32_t local_rank = 0; o.device == "cuda" && FromEnvironment("LOCAL_RANK", &local_rank)) {
+  if (o.device == "cuda" && (o.world > 1 || std::getenv("LOCAL_RANK") != nullptr)) {
+    int32_t local_rank = 0;
+    if (!FromEnvironment("LOCAL_RANK", &local_rank)) {
+      a.exit_status = Refuse(
+          "--device cuda in several processes: expected cuda:N, or the GPU's whole number in "
+          "LOCAL_RANK, so that each has its own");
+      return a;
+    }
     o.device += ":" + std::to_string(local_rank);
   }
   if (o.mode == TrainMode::kFull) {  // what the authors trained with
@@ -225,6 +231,15 @@ Arguments ParseArguments(int argc, char** argv) {
     o.resume = true;
   }
   if (!average->empty()) {
+    for (const char* other : {"--data", "--mix", "--valid", "--start", "--template", "--mode",
+                              "--k", "--scope", "--resume", "--device", "--world"}) {
+      if (app.count(other) == 0) continue;
+      a.exit_status = Refuse(
+          std::string("--average trains nothing: expected --model, --rank, --out and --out-dtype "
+                      "alone beside it, found ") +
+          other);
+      return a;
+    }
     a.average.model = o.model;
     a.average.rank = o.rank;
     a.average.out = o.out;

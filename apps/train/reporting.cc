@@ -59,6 +59,9 @@ void Reporting::Validated(const LoggedValidation& v) {
 }
 
 void Reporting::Averaged(const AverageSummary& mean) {
+  if (mean.rank == 0) {
+    return Line(mean.kept > 0 ? "no adapter: the files have none" : "no adapter: left out");
+  }
   Line("rank " + std::to_string(mean.rank) + ", which holds " + Fixed(100 * mean.kept, 1) +
        " % of the mean adapter");
 }

@@ -10,12 +10,15 @@
 #include <utility>
 
 #include "link/link_file.h"
-#include "model/model.h"
+#include "model/config.h"
+#include "model/gguf.h"
 #include "text/template.h"
 #include "train/outputs.h"
 
 namespace kvlink {
 namespace {
+
+constexpr double kNothing = 1e-12;  // of the largest singular value: none at all
 
 using LinksFile = std::unique_ptr<const Links>;
 
@@ -34,14 +37,11 @@ std::string Difference(const Links& first, const Links& other) {
   if (other.k != first.k) return numbers("K", first.k, other.k);
   if (other.slots != first.slots) return numbers("slots", first.slots, other.slots);
   if (text(other) != text(first)) return "its template is another one";
-  if (other.adapter && first.adapter && other.adapter->scope != first.adapter->scope) {
-    return std::string("scope: expected ") + std::string(Name(first.adapter->scope)) + ", found " +
-           std::string(Name(other.adapter->scope));
-  }
   return "";
 }
 
 Status CheckAlike(const std::vector<LinksFile>& all) {
+  const Links* with_adapter = nullptr;
   for (const LinksFile& links : all) {
     if (!links->token_ids.empty()) {
       return InvalidArgument("--average " + links->path +
@@ -50,6 +50,18 @@ Status CheckAlike(const std::vector<LinksFile>& all) {
     if (const std::string why = Difference(*all.front(), *links); !why.empty()) {
       return InvalidArgument("--average " + links->path + " differs from " + all.front()->path +
                              ": " + why);
+    }
+    if (links->base == Sha256Digest{}) {
+      return InvalidArgument("--average " + links->path +
+                             ": names no base model, so that its place in a mean is unknown");
+    }
+    if (!links->adapter) continue;
+    if (with_adapter == nullptr) with_adapter = links.get();
+    const AdapterScope expected = with_adapter->adapter->scope, found = links->adapter->scope;
+    if (found != expected) {
+      return InvalidArgument("--average " + links->path + " differs from " + with_adapter->path +
+                             ": scope: expected " + std::string(Name(expected)) + ", found " +
+                             std::string(Name(found)));
     }
   }
   return {};
@@ -81,7 +93,8 @@ Product Nearest(const Product& mean, int64_t rank, double* total, double* kept) 
   const auto [qb, rb] = at::linalg_qr(mean.b);
   const auto [qa, ra] = at::linalg_qr(mean.a.t());
   const auto [u, s, v] = at::linalg_svd(at::mm(rb, ra.t()), /*full_matrices=*/false);
-  const int64_t r = std::min(rank, s.size(0));
+  const int64_t some = s.gt(s[0] * kNothing).sum().item<int64_t>();
+  const int64_t r = std::clamp<int64_t>(some, 1, rank);
   *total += s.square().sum().item<double>();
   *kept += s.narrow(0, 0, r).square().sum().item<double>();
   const at::Tensor root = s.narrow(0, 0, r).sqrt();
@@ -138,14 +151,14 @@ std::vector<float> MeanEmbeddings(const std::vector<LinksFile>& all) {
   return mean;
 }
 
-std::string Provenance(const AverageOptions& options, const std::vector<LinksFile>& all) {
+std::string Provenance(int32_t rank, const std::vector<LinksFile>& all) {
   nlohmann::ordered_json members = nlohmann::ordered_json::array();
   for (const LinksFile& links : all) {
     members.push_back({{"file", FileNameOf(links->path)}, {"sha256", ToHex(links->hash)}});
   }
   return nlohmann::ordered_json({{"program", "kvlink-train " KVLINK_VERSION},
                                  {"average", std::move(members)},
-                                 {"rank", options.rank}})
+                                 {"rank", rank}})
       .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
@@ -158,12 +171,17 @@ Result<AverageSummary> Average(const AverageOptions& options, FileSystem& files)
   TrainOptions named;  // as CheckNotOutput knows them
   named.out = options.out;
   KVLINK_RETURN_IF_ERROR(CheckNotOutput(named, "--model", options.model));
-  KVLINK_ASSIGN_OR_RETURN(const auto model, Model::Load(FileSystem::Posix(), options.model, {}));
+  KVLINK_ASSIGN_OR_RETURN(const auto model, GgufFile::Open(FileSystem::Posix(), options.model));
+  KVLINK_ASSIGN_OR_RETURN(const ModelConfig config, ReadModelConfig(*model));
+  const Sha256Digest base = ModelFingerprint(*model, config);
+  const size_t slash = options.out.find_last_of('/');
+  if (slash != std::string::npos && slash > 0) {
+    KVLINK_RETURN_IF_ERROR(files.CreateDirectories(options.out.substr(0, slash)));
+  }
   std::vector<LinksFile> all;
   for (const std::string& path : options.links) {
     KVLINK_RETURN_IF_ERROR(CheckNotOutput(named, "--average", path));
-    KVLINK_ASSIGN_OR_RETURN(LinksFile links,
-                            LoadLinks(files, path, model->config(), model->fingerprint()));
+    KVLINK_ASSIGN_OR_RETURN(LinksFile links, LoadLinks(files, path, config, base));
     all.push_back(std::move(links));
   }
   KVLINK_RETURN_IF_ERROR(CheckAlike(all));
@@ -172,14 +190,18 @@ Result<AverageSummary> Average(const AverageOptions& options, FileSystem& files)
   mean.slots = all.front()->slots;
   mean.embeddings = MeanEmbeddings(all);
   mean.prompt_template = all.front()->prompt_template;
-  mean.base = model->fingerprint();
+  mean.base = base;
   AverageSummary summary;
   for (const LinksFile& links : all) {
-    if (!links->adapter || mean.adapter || options.rank == 0) continue;
+    if (!links->adapter || mean.adapter) continue;
+    if (options.rank == 0) {
+      summary.kept = 0;
+      break;
+    }
     mean.adapter = MeanAdapter(all, *links->adapter, options.rank, &summary);
   }
-  KVLINK_RETURN_IF_ERROR(SaveLinks(files, options.out, mean, model->config(),
-                                   Provenance(options, all), options.out_dtype));
+  KVLINK_RETURN_IF_ERROR(SaveLinks(files, options.out, mean, config, Provenance(summary.rank, all),
+                                   options.out_dtype));
   return summary;
 }
 

@@ -28,9 +28,10 @@ struct AverageSummary {
 
 // Writes the mean of link embeddings and of what the adapters add to each matrix, which is a sum of
 // their ranks; where that is more than `rank`, the nearest of that rank (Eckart, Young 1936). A
-// matrix that an adapter leaves alone counts as zero. Errors: LoadLinks' and SaveLinks';
-// kInvalidArgument where files differ in what they are, link tokens are ids of the vocabulary,
-// `out` is one of the files read, or there is none to read.
+// matrix that an adapter leaves alone counts as zero. Errors: GgufFile::Open's, LoadLinks' and
+// SaveLinks'; kInvalidArgument where files differ in what they are or name no base, link tokens are
+// ids of the vocabulary, `out` is one of the files read, or there is none to read; kInternal where
+// Torch fails.
 Result<AverageSummary> AverageLinks(const AverageOptions& options,
                                     FileSystem& files = FileSystem::Posix());
 

@@ -6,11 +6,16 @@
 #include <string>
 
 #include "kvlink/status.h"
+#include "model/model.h"
 
 namespace kvlink {
 
 // "cpu", "cuda" (the first GPU) or "cuda:N". kInvalidArgument: another name, or a GPU that is not
 // there; kUnsupported: this Torch has no CUDA, or finds no GPU that it can use.
 Result<at::Device> FindDevice(const std::string& name);
+
+// Numbers of matrices and activations there: what the serving engine computes in on this CPU, which
+// may know f32 alone; on a GPU what the model is kept in (--dtype).
+at::ScalarType ComputeType(const Model& model, at::Device device);
 
 }  // namespace kvlink

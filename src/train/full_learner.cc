@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "model/gguf_copy.h"
+#include "train/device.h"
 #include "train/loss.h"
 
 namespace kvlink {
@@ -23,7 +24,7 @@ Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
   KVLINK_CHECK(model->DocumentPrefix("").empty());  // trainer.cc, TemplateFor
   std::unique_ptr<FullLearner> learner(new FullLearner(model, options));
   const Model& base = model->model();
-  const at::ScalarType dtype = base.matmul_dtype() == DType::kBF16 ? at::kBFloat16 : at::kFloat;
+  const at::ScalarType dtype = ComputeType(base, device);
   KVLINK_ASSIGN_OR_RETURN(learner->full_, FullModel::Create(base, options, dtype, device));
   return learner;
 }

@@ -68,9 +68,9 @@ Whole WholeOf(const TrainingPrompt& prompt) {
 at::Tensor Mask(const std::vector<int32_t>& segments, at::ScalarType dtype, at::Device device) {
   const at::Tensor s = torch::tensor(segments, at::kLong).to(device);
   const at::Tensor q = s.unsqueeze(1), k = s.unsqueeze(0);
-  const at::Tensor sees = q.eq(0).bitwise_or(q.eq(k)).tril();
+  const at::Tensor sees = q.eq(0).logical_or(q.eq(k)).tril();
   return at::zeros(sees.sizes(), at::TensorOptions(dtype).device(device))
-      .masked_fill_(sees.bitwise_not(), -std::numeric_limits<double>::infinity());
+      .masked_fill_(sees.logical_not(), -std::numeric_limits<double>::infinity());
 }
 
 at::Tensor ToDevice(const std::vector<int64_t>& values, at::Device device) {

@@ -216,7 +216,7 @@ AttentionRows MakeAttentionRows(KvBuffer* kv, int64_t first_row,
         (at::arange(tile.keys, rows.places.options()) + tile.first_key).unsqueeze(0);
     const at::Tensor hidden =
         columns.gt(rows.places.narrow(0, first, tile.rows).unsqueeze(1))
-            .bitwise_or_(columns.lt(from.narrow(0, first, tile.rows).unsqueeze(1)));
+            .logical_or_(columns.lt(from.narrow(0, first, tile.rows).unsqueeze(1)));
     tile.mask = at::zeros({tile.rows, tile.keys}, at::TensorOptions(dtype).device(device))
                     .masked_fill_(hidden, -std::numeric_limits<double>::infinity())
                     .unsqueeze(1);

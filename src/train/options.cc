@@ -1,6 +1,8 @@
 #include "train/options.h"
 
+#include <charconv>
 #include <cmath>
+#include <string_view>
 
 namespace kvlink {
 namespace {
@@ -23,7 +25,22 @@ Status Need(bool fine, const char* flag, const char* expected, double found) {
 
 }  // namespace
 
+Result<std::optional<int32_t>> GpuOf(const std::string& device) {
+  if (device == "cpu") return std::optional<int32_t>();
+  if (device == "cuda") return std::optional<int32_t>(0);
+  constexpr std::string_view kNumbered = "cuda:";
+  int32_t number = -1;
+  if (device.starts_with(kNumbered)) {
+    const char* const last = device.data() + device.size();
+    const auto [end, error] = std::from_chars(device.data() + kNumbered.size(), last, number);
+    if (error != std::errc() || end != last) number = -1;
+  }
+  if (number >= 0) return std::optional<int32_t>(number);
+  return InvalidArgument("--device: expected cpu, cuda or cuda:N, found \"" + device + "\"");
+}
+
 Status CheckOptions(const TrainOptions& o) {
+  KVLINK_RETURN_IF_ERROR(GpuOf(o.device).status());
   KVLINK_RETURN_IF_ERROR(Need(o.k >= 0 && o.k <= kMostLinks, "--k", "0 to 64", o.k));
   KVLINK_RETURN_IF_ERROR(Need(o.slots >= 1 && o.slots <= 1000, "--per-slot", "1 to 1000", o.slots));
   KVLINK_RETURN_IF_ERROR(Need(o.rank >= 0 && o.rank <= 4096, "--rank", "0 to 4096", o.rank));

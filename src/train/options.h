@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -104,6 +105,9 @@ struct TrainOptions {
 
   int64_t valid_every = 100;  // steps; 0: only at the end
 };
+
+// The number of the GPU that TrainOptions::device names; none: the CPU. kInvalidArgument: neither.
+Result<std::optional<int32_t>> GpuOf(const std::string& device);
 
 // kInvalidArgument, naming the flag, for the first number out of its range.
 Status CheckOptions(const TrainOptions& options);

@@ -12,6 +12,8 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #endif
 #ifdef KVLINK_NCCL
+#include <torch/version.h>
+
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
@@ -42,6 +44,11 @@ class GlooGroup : public ProcessGroup {
     }
 #endif
   }
+#if defined(KVLINK_NCCL) && (TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 4)
+  ~GlooGroup() override {  // or it says at exit that it was not told to go
+    if (nccl_) nccl_->shutdown();
+  }
+#endif
   void Sum(at::Tensor* t) override {
     const at::NoGradGuard no_gradient;
 #ifdef KVLINK_NCCL

@@ -166,9 +166,8 @@ class Trainer {
   }
 
   Status OpenRun() {
-    const std::string description =
-        DescribeRun(options_, model_->model().fingerprint(), Name(model_->model().matmul_dtype()),
-                    model_->prompt_template(), data_);
+    const std::string description = DescribeRun(options_, model_->model().fingerprint(),
+                                                ComputeName(), model_->prompt_template(), data_);
     Result<std::unique_ptr<RunState>> opened = RunState::Open(
         options_, files_, progress_.log, description, &learner_->values(), adam_.get());
     RunPlace place;
@@ -179,6 +178,11 @@ class Trainer {
     return CheckAllAgree(group_.get(), opened.status(), place);
   }
 
+  std::string_view ComputeName() const {
+    const bool half = ComputeType(model_->model(), device_) == at::kBFloat16;
+    return Name(half ? DType::kBF16 : DType::kF32);
+  }
+
   Status NothingFits(int64_t skipped) const {
     return InvalidArgument("none of " + std::to_string(skipped) +
                            " examples fits into a prompt of " + std::to_string(max_tokens_) +
@@ -187,16 +191,16 @@ class Trainer {
 
   Status Save() {
     if (!group_->is_first()) return {};
-    return learner_->Save(files_, ProvenanceJson(options_, Name(model_->model().matmul_dtype()),
-                                                 data_.files, run_->Summary()));
+    return learner_->Save(files_,
+                          ProvenanceJson(options_, ComputeName(), data_.files, run_->Summary()));
   }
 
   Status Open() {
     KVLINK_RETURN_IF_ERROR(CheckOptions(options_));
     KVLINK_RETURN_IF_ERROR(CheckOutputs(options_));
     at::set_num_threads(options_.threads);
-    KVLINK_ASSIGN_OR_RETURN(const at::Device device, FindDevice(options_.device));
-    KVLINK_ASSIGN_OR_RETURN(group_, ProcessGroup::Join(options_, device));
+    KVLINK_ASSIGN_OR_RETURN(device_, FindDevice(options_.device));
+    KVLINK_ASSIGN_OR_RETURN(group_, ProcessGroup::Join(options_, device_));
     if (!group_->is_first()) {  // each has its own state to resume from
       if (options_.run.empty()) options_.run = DefaultRunFolder(options_.out);
       while (options_.run.size() > 1 && options_.run.ends_with('/')) options_.run.pop_back();
@@ -231,10 +235,10 @@ class Trainer {
     links->embeddings.resize(static_cast<size_t>(links->k) * links->slots * model->config().width);
     KVLINK_ASSIGN_OR_RETURN(model_, LinkableModel::Create(std::move(model), std::move(links)));
     if (options_.mode == TrainMode::kFull) {
-      KVLINK_ASSIGN_OR_RETURN(learner_, FullLearner::Create(model_.get(), options_, device));
+      KVLINK_ASSIGN_OR_RETURN(learner_, FullLearner::Create(model_.get(), options_, device_));
     } else {
       KVLINK_ASSIGN_OR_RETURN(learner_,
-                              LinkLearner::Create(model_.get(), options_, start.get(), device));
+                              LinkLearner::Create(model_.get(), options_, start.get(), device_));
     }
     adam_ = std::make_unique<AdamW>(learner_->values(),
                                     AdamWOptions{.weight_decay = options_.weight_decay});
@@ -366,6 +370,7 @@ class Trainer {
   TrainOptions options_;  // with this process's own folder
   const TrainProgress& progress_;
   FileSystem& files_;
+  at::Device device_ = at::kCPU;
   std::unique_ptr<LinkableModel> model_;
   std::unique_ptr<ProcessGroup> group_;
   std::unique_ptr<Learner> learner_;

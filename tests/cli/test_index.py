@@ -207,15 +207,16 @@ class Index(harness.CliTest):
         path = self.write("many.jsonl", "".join(f'{{"text": "Fact number {n} is short."}}\n'
                                                 for n in range(30)))
         budget = 64 << 10
-        documents = self.index("--budget", "64k", path)
-        self.assertEqual(self.statuses(documents), ["computed"] * 30)
+        run = self.good("index", "--json", "--budget", "64k", path)
+        self.assertEqual(self.statuses(run.json()["documents"]), ["computed"] * 30)
         stats = self.good("store", "stats", "--json").json()
         self.assertLessEqual(stats["bytes"], budget)
         self.assertGreater(stats["blocks"], 0)
         # What the budget evicted is not computed again only to evict the others.
-        again = self.good("index", "--budget", "64k", path)
-        self.assertTrue(again.out.startswith("30 documents: 0 computed, 30 unchanged"), again)
-        self.assertIn(f"holds {stats['blocks']} blocks of 30 documents", again.err)
+        self.assertIn(f"{30 - stats['blocks']} of 30 blocks computed now had to go again", run.err)
+        again = self.good("index", "--json", "--budget", "64k", path)
+        self.assertEqual(self.statuses(again.json()["documents"]), ["unchanged"] * 30)
+        self.assertEqual(again.err, "")
 
     def test_human_summary(self):
         notes = self.write_notes()

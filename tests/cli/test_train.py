@@ -117,16 +117,38 @@ class Train(harness.CliTest):
     def test_usage(self):
         for words, says in ((["--resume", "a.run", "--run", "b.run"], "--run excludes --resume"),
                             (["--mix", "mix.json"], " excludes "),
-                            (["--average", "a"], " excludes "),
+                            (["--average", "a"], "--average trains nothing"),
                             (["--k", "x"], "--k"),
                             (["--mode", "most"], "--mode: most not in {links,full}"),
                             (["--limit", "-3"], "--limit: at least 0 expected, -3 found"),
                             (["--clip", "-1"], "--clip: at least 0 expected, -1 found")):
             self.refused("links.safetensors", *words, says=says, code=2)
-        self.refused("links.safetensors", "--device", "gpu", says='expected cpu, cuda or cuda:N')
+        self.refused("links.safetensors", "--device", "gpu", says='expected cpu, cuda or cuda:N',
+                     code=2)
+        # On a machine with GPUs too there are fewer than that.
+        self.env["LOCAL_RANK"] = "1000"
+        self.refused("links.safetensors", "--device", "cuda", says="--device cuda:1000: ")
+        self.env["LOCAL_RANK"] = "one"
+        self.refused("links.safetensors", "--device", "cuda", says="LOCAL_RANK", code=2)
+        del self.env["LOCAL_RANK"]
         help_text = subprocess.run([TRAIN, "--help"], check=True, stdout=subprocess.PIPE)
         for flag in (b"--data", b"--mix", b"--resume", b"--patience", b"--checkpoint-every"):
             self.assertIn(flag, help_text.stdout)
+
+    def test_average(self):
+        for seed in ("1", "2"):
+            run = self.train(f"run{seed}.safetensors", "--seed", seed, "--run", f"{seed}.run")
+            self.assertEqual(run.code, 0, run)
+        run = harness.Run(subprocess.run(
+            [TRAIN, "--model", self.model, "--average", "run1.safetensors", "run2.safetensors",
+             "--rank", "1", "--out", "new/mean.safetensors"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env, cwd=self.dir,
+            timeout=harness.TIMEOUT_S))
+        self.assertEqual(run.code, 0, run)
+        self.assertRegex(run.err, r"^rank 1, which holds [0-9.]+ % of the mean adapter\n$")
+        self.index(self.write_notes())
+        asked = self.ask("--links", self.dir / "new/mean.safetensors", "How many cranes?")
+        self.assertIn("link", {token["source"] for token in asked["prompt"]})
 
     def test_present_names_of_flags_go_on(self):
         run = subprocess.run(

@@ -127,6 +127,26 @@ TEST_F(Average, ASmallerRankIsTheNearest) {
   EXPECT_LT(summary->kept, 0.99);
 }
 
+TEST_F(Average, OfOneWithItselfIsItself) {
+  Add(1);
+  options_.links.push_back(options_.links[0]);
+  const auto summary = AverageLinks(options_);
+  ASSERT_TRUE(summary.ok()) << summary.status().message();
+  EXPECT_EQ(summary->rank, 3);  // no rank for what adds nothing
+  const auto a = Load(options_.links[0]), mean = Load(options_.out);
+  EXPECT_LT((Added(*a, 1, 2) - Added(*mean, 1, 2)).abs().max().item<double>(), 1e-5);
+}
+
+TEST_F(Average, OfRankZeroHasNoAdapter) {
+  Add(1), Add(2);
+  options_.rank = 0;
+  const auto summary = AverageLinks(options_);
+  ASSERT_TRUE(summary.ok()) << summary.status().message();
+  EXPECT_EQ(summary->rank, 0);
+  EXPECT_EQ(summary->kept, 0);
+  EXPECT_FALSE(Load(options_.out)->adapter);
+}
+
 TEST_F(Average, WithoutAdapters) {
   for (const uint32_t seed : {1, 2}) {
     Add(seed, [](Links* links) { links->adapter.reset(); });
@@ -152,9 +172,11 @@ TEST_F(Average, OfOtherKindsIsRefused) {
             }).find("K: expected 2, found 1"),
             std::string::npos);
   EXPECT_NE(with([](Links* links) {
-              links->k = 1;
               links->slots = 2;
-            }).find("K: expected 2"),
+              links->embeddings.resize(links->embeddings.size() * 2);
+            }).find("slots: expected 1, found 2"),
+            std::string::npos);
+  EXPECT_NE(with([](Links* links) { links->base = {}; }).find("names no base model"),
             std::string::npos);
   Add(3, [](Links* links) { links->prompt_template->name = "by another name"; });
   EXPECT_TRUE(AverageLinks(options_).ok());
@@ -163,6 +185,13 @@ TEST_F(Average, OfOtherKindsIsRefused) {
               links->prompt_template->document_prefix = "first";
             }).find("its template is another one"),
             std::string::npos);
+  EXPECT_NE(with([](Links* links) {
+              links->adapter->scope = AdapterScope::kEverywhere;
+            }).find("scope: expected outside_documents, found everywhere"),
+            std::string::npos);
+  options_.links.clear();
+  Add(4, [](Links* links) { links->adapter.reset(); });
+  Add(5);
   EXPECT_NE(with([](Links* links) {
               links->adapter->scope = AdapterScope::kEverywhere;
             }).find("scope: expected outside_documents, found everywhere"),
@@ -178,6 +207,8 @@ TEST_F(Average, NeverWritesOverWhatItReads) {
   EXPECT_EQ(mean.code(), StatusCode::kInvalidArgument);
   EXPECT_NE(mean.status().message().find("is also --average"), std::string::npos);
   EXPECT_EQ(Load(options_.links[0])->k, 2);
+  options_.out = options_.model;
+  EXPECT_NE(AverageLinks(options_).status().message().find("is also --model"), std::string::npos);
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ TEST(Device, TheOtherOneRefusesTheCpusTensors) {
   EXPECT_EQ((there + there).cpu().sum().item<double>(), 4);
   EXPECT_THROW(there + here, c10::Error);
   EXPECT_THROW(at::cat({here, there}), c10::Error);
+  EXPECT_DEATH(EXPECT_EQ(*there.data_ptr<float>(), 1), "");
 }
 
 struct Trained {
