@@ -108,14 +108,12 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
         "index: stopped while files were read, before any document was computed; the same command "
         "starts again");
   }
+  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats kept, store->Stats());
+  Print(report, kept.bytes, session);
   if (report.interrupted) {
-    KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats kept, store->Stats());
-    Print(report, kept.bytes, session);
     return Cancelled("index: stopped with " + FormatCounted(report.left, "document") +
                      " left; the same command goes on where it stopped");
   }
-  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats kept, store->Stats());
-  Print(report, kept.bytes, session);
   if (report.gone > 0) {
     session.Warn("--budget " + FormatBytes(session.options().budget_bytes) + ": " +
                  FormatCount(report.gone) + " of " + FormatCounted(report.computed, "block") +

@@ -233,7 +233,7 @@ Status Indexing::EncodeOne(const Document& document, IndexedLine line) {
     }
     ++report_.computed;
     if (evicts_) {
-      const Result<BlockId> id = DigestFromHex(engine_.BlockIdOf(document));
+      const Result<BlockId> id = DigestFromHex(encoded->block);
       if (id.ok()) computed_.push_back(*id);
     }
     report_.computed_tokens += encoded->tokens;

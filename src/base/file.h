@@ -66,6 +66,13 @@ inline std::string_view FileNameOf(std::string_view path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
+// "a" of "a/b.json", "." of "b.json".
+inline std::string FolderOf(std::string_view path) {
+  const size_t slash = path.find_last_of('/');
+  if (slash == std::string_view::npos) return ".";
+  return std::string(slash == 0 ? "/" : path.substr(0, slash));
+}
+
 // The whole of a file that is small by nature; kInvalidArgument above max_bytes.
 Result<std::string> ReadWholeFile(FileSystem& files, const std::string& path, int64_t max_bytes);
 // Temporary file beside `path`, fsync, rename, fsync of the directory.

@@ -1,16 +1,6 @@
 #include "base/publish.h"
 
 namespace kvlink {
-namespace {
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-}  // namespace
-
 Status PublishFile(FileSystem& files, const std::string& path, const std::string& temporary,
                    const std::function<Status(WritableFile& file)>& write) {
   KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.Create(temporary));

@@ -13,7 +13,9 @@
 #include "model/config.h"
 #include "model/gguf.h"
 #include "text/template.h"
+#include "train/options.h"
 #include "train/outputs.h"
+#include "train/torch_failure.h"
 
 namespace kvlink {
 namespace {
@@ -40,8 +42,16 @@ std::string Difference(const Links& first, const Links& other) {
   return "";
 }
 
+// nullptr: none has one.
+const Links* FirstWithAdapter(const std::vector<LinksFile>& all) {
+  for (const LinksFile& links : all) {
+    if (links->adapter) return links.get();
+  }
+  return nullptr;
+}
+
 Status CheckAlike(const std::vector<LinksFile>& all) {
-  const Links* with_adapter = nullptr;
+  const Links* const with_adapter = FirstWithAdapter(all);
   for (const LinksFile& links : all) {
     if (!links->token_ids.empty()) {
       return InvalidArgument("--average " + links->path +
@@ -56,7 +66,6 @@ Status CheckAlike(const std::vector<LinksFile>& all) {
                              ": names no base model, so that its place in a mean is unknown");
     }
     if (!links->adapter) continue;
-    if (with_adapter == nullptr) with_adapter = links.get();
     const AdapterScope expected = with_adapter->adapter->scope, found = links->adapter->scope;
     if (found != expected) {
       return InvalidArgument("--average " + links->path + " differs from " + with_adapter->path +
@@ -164,20 +173,15 @@ std::string Provenance(int32_t rank, const std::vector<LinksFile>& all) {
 
 Result<AverageSummary> Average(const AverageOptions& options, FileSystem& files) {
   if (options.links.empty()) return InvalidArgument("--average: expected link files, found none");
-  if (options.rank < 0 || options.rank > 4096) {
-    return InvalidArgument("--rank: 0 to 4096 expected, " + std::to_string(options.rank) +
-                           " found");
-  }
-  TrainOptions named;  // as CheckNotOutput knows them
+  TrainOptions named;  // for the trainer's own checks
   named.out = options.out;
+  named.rank = options.rank;
+  KVLINK_RETURN_IF_ERROR(CheckOptions(named));
   KVLINK_RETURN_IF_ERROR(CheckNotOutput(named, "--model", options.model));
   KVLINK_ASSIGN_OR_RETURN(const auto model, GgufFile::Open(FileSystem::Posix(), options.model));
   KVLINK_ASSIGN_OR_RETURN(const ModelConfig config, ReadModelConfig(*model));
   const Sha256Digest base = ModelFingerprint(*model, config);
-  const size_t slash = options.out.find_last_of('/');
-  if (slash != std::string::npos && slash > 0) {
-    KVLINK_RETURN_IF_ERROR(files.CreateDirectories(options.out.substr(0, slash)));
-  }
+  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(FolderOf(options.out)));
   std::vector<LinksFile> all;
   for (const std::string& path : options.links) {
     KVLINK_RETURN_IF_ERROR(CheckNotOutput(named, "--average", path));
@@ -192,13 +196,12 @@ Result<AverageSummary> Average(const AverageOptions& options, FileSystem& files)
   mean.prompt_template = all.front()->prompt_template;
   mean.base = base;
   AverageSummary summary;
-  for (const LinksFile& links : all) {
-    if (!links->adapter || mean.adapter) continue;
-    if (options.rank == 0) {
+  if (const Links* const like = FirstWithAdapter(all); like != nullptr) {
+    if (options.rank > 0) {
+      mean.adapter = MeanAdapter(all, *like->adapter, options.rank, &summary);
+    } else {
       summary.kept = 0;
-      break;
     }
-    mean.adapter = MeanAdapter(all, *links->adapter, options.rank, &summary);
   }
   KVLINK_RETURN_IF_ERROR(SaveLinks(files, options.out, mean, config, Provenance(summary.rank, all),
                                    options.out_dtype));
@@ -210,9 +213,8 @@ Result<AverageSummary> Average(const AverageOptions& options, FileSystem& files)
 Result<AverageSummary> AverageLinks(const AverageOptions& options, FileSystem& files) {
   try {
     return Average(options, files);
-  } catch (const std::exception& error) {   // c10::Error: Torch's failures
-    const std::string what = error.what();  // behind the first line stands where in Torch
-    return Internal("Torch failed: " + what.substr(0, what.find('\n')));
+  } catch (const std::exception& error) {  // c10::Error: Torch's failures
+    return Internal("Torch failed: " + FirstLineOf(error));
   }
 }
 

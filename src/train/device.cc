@@ -22,9 +22,8 @@ Result<at::Device> FindDevice(const std::string& name) {
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(*gpu));
 }
 
-at::ScalarType ComputeType(const Model& model, at::Device device) {
-  const DType dtype = device.is_cpu() ? model.matmul_dtype() : model.kv_dtype();
-  return dtype == DType::kBF16 ? at::kBFloat16 : at::kFloat;
+DType ComputeType(const Model& model, at::Device device) {
+  return device.is_cpu() ? model.matmul_dtype() : model.kv_dtype();
 }
 
 }  // namespace kvlink

@@ -16,6 +16,11 @@ Result<at::Device> FindDevice(const std::string& name);
 
 // Numbers of matrices and activations there: what the serving engine computes in on this CPU, which
 // may know f32 alone; on a GPU what the model is kept in (--dtype).
-at::ScalarType ComputeType(const Model& model, at::Device device);
+DType ComputeType(const Model& model, at::Device device);
+
+// REQUIRES: kBF16 or kF32
+inline at::ScalarType TorchType(DType dtype) {
+  return dtype == DType::kBF16 ? at::kBFloat16 : at::kFloat;
+}
 
 }  // namespace kvlink

@@ -24,7 +24,7 @@ Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
   KVLINK_CHECK(model->DocumentPrefix("").empty());  // trainer.cc, TemplateFor
   std::unique_ptr<FullLearner> learner(new FullLearner(model, options));
   const Model& base = model->model();
-  const at::ScalarType dtype = ComputeType(base, device);
+  const at::ScalarType dtype = TorchType(ComputeType(base, device));
   KVLINK_ASSIGN_OR_RETURN(learner->full_, FullModel::Create(base, options, dtype, device));
   return learner;
 }

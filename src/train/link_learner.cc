@@ -15,7 +15,7 @@ Result<std::unique_ptr<LinkLearner>> LinkLearner::Create(LinkableModel* model,
                                                          const Links* start, at::Device device) {
   std::unique_ptr<LinkLearner> learner(new LinkLearner(model, options));
   Model& base = model->model();
-  const at::ScalarType dtype = ComputeType(base, device);
+  const at::ScalarType dtype = TorchType(ComputeType(base, device));
   KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(base, options, device));
   if (start != nullptr) KVLINK_RETURN_IF_ERROR(parameters.StartFrom(*start, options.start));
   learner->parameters_ = std::make_unique<Parameters>(std::move(parameters));

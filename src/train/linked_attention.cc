@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "model/model.h"
+#include "train/device.h"
 
 namespace kvlink {
 namespace {
@@ -172,8 +173,7 @@ KvBuffer NewKvBuffer(const ModelConfig& config, int64_t positions, at::ScalarTyp
 
 void PlaceBlock(const Block& block, int64_t start, const RopeTurns& turns, KvBuffer* kv) {
   const BlockShape& shape = block.shape();
-  const auto options =
-      at::TensorOptions().dtype(shape.dtype == DType::kF32 ? at::kFloat : at::kBFloat16);
+  const auto options = at::TensorOptions().dtype(TorchType(shape.dtype));
   const at::Device device = kv->keys[0].device();
   // Keys stand rotated to 0..n-1: one more turn, the same for all, takes them to their place.
   const at::Tensor turn =

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "train/torch_failure.h"
+
 #ifdef KVLINK_GLOO
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -125,10 +127,9 @@ Result<std::unique_ptr<ProcessGroup>> ProcessGroup::Join(const TrainOptions& opt
     return std::unique_ptr<ProcessGroup>(
         std::make_unique<GlooGroup>(store, options.rank_of, options.world, device));
   } catch (const std::exception& error) {
-    const std::string what = error.what();
     return Unavailable("rank " + std::to_string(options.rank_of) + " of " +
                        std::to_string(options.world) + " could not meet the others at " +
-                       options.rendezvous + ": " + what.substr(0, what.find('\n')));
+                       options.rendezvous + ": " + FirstLineOf(error));
   }
 #else
   return Unsupported(

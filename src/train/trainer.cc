@@ -20,6 +20,7 @@
 #include "train/run_description.h"
 #include "train/run_state.h"
 #include "train/schedule.h"
+#include "train/torch_failure.h"
 #include "train/training_data.h"
 
 namespace kvlink {
@@ -178,10 +179,7 @@ class Trainer {
     return CheckAllAgree(group_.get(), opened.status(), place);
   }
 
-  std::string_view ComputeName() const {
-    const bool half = ComputeType(model_->model(), device_) == at::kBFloat16;
-    return Name(half ? DType::kBF16 : DType::kF32);
-  }
+  std::string_view ComputeName() const { return Name(ComputeType(model_->model(), device_)); }
 
   Status NothingFits(int64_t skipped) const {
     return InvalidArgument("none of " + std::to_string(skipped) +
@@ -210,10 +208,7 @@ class Trainer {
     for (const DataFile& file : data_.files) {  // a mixture's too
       KVLINK_RETURN_IF_ERROR(CheckNotOutput(options_, "the data", file.path));
     }
-    const size_t slash = options_.out.find_last_of('/');
-    if (slash != std::string::npos && slash > 0) {
-      KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(options_.out.substr(0, slash)));
-    }
+    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(FolderOf(options_.out)));
     ModelOptions model_options;
     model_options.dtype = options_.dtype;
     model_options.threads = options_.threads;
@@ -387,9 +382,8 @@ Result<TrainSummary> Train(const TrainOptions& options, const TrainProgress& pro
                            FileSystem& files) {
   try {
     return Trainer(options, progress, files).Run();
-  } catch (const std::exception& error) {   // c10::Error: Torch's failures, memory above all
-    const std::string what = error.what();  // behind the first line stands where in Torch
-    return Internal("Torch failed: " + what.substr(0, what.find('\n')));
+  } catch (const std::exception& error) {  // c10::Error: Torch's failures, memory above all
+    return Internal("Torch failed: " + FirstLineOf(error));
   }
 }
 
