@@ -50,6 +50,29 @@ std::string Joined(const std::vector<std::string>& parts) {
   return text;
 }
 
+// What folders held beside texts, the commonest endings first: "3 other files (2 .pdf, 1 .docx)".
+std::string DescribeOthers(const std::map<std::string, int64_t>& others) {
+  constexpr size_t kMost = 5;
+  std::vector<std::pair<std::string, int64_t>> kinds(others.begin(), others.end());
+  std::stable_sort(kinds.begin(), kinds.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  int64_t files = 0, shown = 0;
+  std::vector<std::string> parts;
+  for (const auto& [ending, count] : kinds) {
+    files += count;
+    if (parts.size() == kMost) continue;
+    shown += count;
+    std::string& part = parts.emplace_back(FormatCount(count));
+    part += ' ';
+    part += ending.empty() ? "without ending" : Printable(ending, false);
+  }
+  if (shown < files) parts.push_back(FormatCount(files - shown) + " more");
+  std::string text = FormatCounted(files, "other file");
+  text += " (" + Joined(parts) + ")";
+  if (others.count(".pdf") > 0) text += "; text of a PDF: pdftotext FILE.pdf";
+  return text;
+}
+
 bool FoundText(const IndexReport& report) {
   return std::any_of(report.documents.begin(), report.documents.end(),
                      [](const IndexedLine& line) { return line.status != "empty"; });
@@ -70,9 +93,11 @@ void CheckName(const IndexOptions& options) {
 }
 
 Result<int> RunIndex(const IndexOptions& options, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> sources, SourcesOf(options));
-  if (sources.empty() && !options.prune) {
-    return NotFound("nothing to index: no .txt, .md or .jsonl files in " + Joined(options.paths));
+  KVLINK_ASSIGN_OR_RETURN(const FoundSources sources, SourcesOf(options));
+  if (sources.paths.empty() && !options.prune) {
+    std::string problem = "no .txt, .md or .jsonl files in " + Joined(options.paths);
+    if (!sources.others.empty()) problem += ", only " + DescribeOthers(sources.others);
+    return NotFound("nothing to index: " + problem);
   }
   CatchInterrupt();
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(/*create=*/true, /*read_only=*/false));
@@ -85,7 +110,7 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
 
   Indexing indexing(session, options, *engine, *index, *store,
                     /*evicts=*/session.options().budget_bytes > 0);
-  const Status status = indexing.Run(sources);
+  const Status status = indexing.Run(sources.paths);
   session.console().WipeTransient();
   const IndexReport& report = indexing.report();
   for (const std::string& failure : report.failures) {
@@ -96,6 +121,10 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
     return NotFound("nothing to index: " + Joined(report.notes));
   }
   for (const std::string& note : report.notes) session.Warn(note);
+  if (!sources.others.empty()) {
+    session.Warn("only .txt, .md and .jsonl files are read: left out " +
+                 DescribeOthers(sources.others));
+  }
   if (nothing) return 1;
   if (!status.ok()) {
     return Status(status.code(), "index: " + status.message() + "; " +

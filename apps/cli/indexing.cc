@@ -53,20 +53,16 @@ bool IsUnder(const std::string& source, const std::string& path) {
 
 }  // namespace
 
-Result<std::vector<std::string>> SourcesOf(const IndexOptions& options) {
-  std::vector<std::string> sources;
-  std::set<std::string> seen;
+Result<FoundSources> SourcesOf(const IndexOptions& options) {
+  std::vector<std::string> paths;
   for (const std::string& path : options.paths) {
-    std::vector<std::string> found = {InputSource(options)};
-    if (path != kStandardInput) {
-      if (options.prune && !FileExists(path)) continue;
-      KVLINK_ASSIGN_OR_RETURN(found, FindSources(FileSystem::Posix(), {path}));
-    }
-    for (std::string& source : found) {
-      if (seen.insert(source).second) sources.push_back(std::move(source));
-    }
+    const bool gone = options.prune && path != kStandardInput && !FileExists(path);
+    if (!gone) paths.push_back(path);
   }
-  return sources;
+  KVLINK_ASSIGN_OR_RETURN(FoundSources found, FindSources(FileSystem::Posix(), paths));
+  std::replace(found.paths.begin(), found.paths.end(), std::string(kStandardInput),
+               InputSource(options));
+  return found;
 }
 
 Indexing::Indexing(Session& session, const IndexOptions& options, Engine& engine,

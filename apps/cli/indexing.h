@@ -100,6 +100,6 @@ class Indexing {
 };
 
 // The sources that PATH… names, in order, none twice. With `prune`, a path that is gone names none.
-Result<std::vector<std::string>> SourcesOf(const IndexOptions& options);
+Result<FoundSources> SourcesOf(const IndexOptions& options);
 
 }  // namespace kvlink::cli

@@ -23,9 +23,15 @@ constexpr uint64_t kSplitterVersion = 1;
 
 enum class Format { kUnknown, kText, kMarkdown, kJsonl };
 
-Format FormatOf(const std::string& path) {
+// In small letters, with its point; empty: none.
+std::string EndingOf(const std::string& path) {
   std::string ending = fs::path(path).extension().string();
   for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return ending;
+}
+
+Format FormatOf(const std::string& path) {
+  const std::string ending = EndingOf(path);
   if (ending == ".txt") return Format::kText;
   if (ending == ".md") return Format::kMarkdown;
   if (ending == ".jsonl") return Format::kJsonl;
@@ -53,20 +59,23 @@ bool LinkStaysInside(const std::string& link, const std::string& folder) {
 }
 
 // Appends the folder's files, depth first, by name. A stack, for folders may be nested deeply.
-Status Walk(FileSystem& files, const std::string& root, std::vector<std::string>* out) {
+Status Walk(FileSystem& files, const std::string& root, FoundSources* out) {
   std::vector<std::pair<std::string, bool>> pending{{root, true}};  // path, is a folder
   while (!pending.empty()) {
     const auto [path, is_directory] = std::move(pending.back());
     pending.pop_back();
     if (!is_directory) {
-      out->push_back(path);
+      out->paths.push_back(path);
       continue;
     }
     KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> entries, files.List(path));
     for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
       if (entry->name.empty() || entry->name[0] == '.') continue;
       const std::string child = path == "/" ? path + entry->name : path + "/" + entry->name;
-      if (!entry->is_directory && FormatOf(child) == Format::kUnknown) continue;
+      if (!entry->is_directory && FormatOf(child) == Format::kUnknown) {
+        ++out->others[EndingOf(child)];
+        continue;
+      }
       std::error_code error;
       if (fs::is_symlink(child, error) && !LinkStaysInside(child, root)) continue;
       pending.emplace_back(child, entry->is_directory);
@@ -115,12 +124,11 @@ std::string DocumentId(std::string_view title, std::string_view text) {
   return ToHex(std::span(digest).first(8));
 }
 
-Result<std::vector<std::string>> FindSources(FileSystem& files,
-                                             const std::vector<std::string>& paths) {
-  std::vector<std::string> found;
+Result<FoundSources> FindSources(FileSystem& files, const std::vector<std::string>& paths) {
+  FoundSources found;
   for (const std::string& given : paths) {
     if (given == "-") {
-      found.push_back(given);
+      found.paths.push_back(given);
       continue;
     }
     if (given.empty()) return InvalidArgument("a path is empty; give a file, a folder, or -");
@@ -137,11 +145,11 @@ Result<std::vector<std::string>> FindSources(FileSystem& files,
                              ": only .txt, .md and .jsonl files are read; rename it, or "
                              "pass its text on standard input: kvlink index - < FILE");
     } else {
-      found.push_back(path);
+      found.paths.push_back(path);
     }
   }
   std::set<std::string> seen;
-  std::erase_if(found, [&](const std::string& path) { return !seen.insert(path).second; });
+  std::erase_if(found.paths, [&](const std::string& path) { return !seen.insert(path).second; });
   return found;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -35,11 +36,15 @@ struct ReadOptions {
 
 std::string DocumentId(std::string_view title, std::string_view text);
 
+struct FoundSources {
+  std::vector<std::string> paths;         // as SourceFile::path, none twice
+  std::map<std::string, int64_t> others;  // files in folders that are not read, by ending (".pdf")
+};
+
 // The files under `paths`, folders walked, sorted, only known endings inside folders; hidden files
 // and links out of the folder are left. kNotFound names a path that is not there;
 // kInvalidArgument a file given by name with an unknown ending.
-Result<std::vector<std::string>> FindSources(FileSystem& files,
-                                             const std::vector<std::string>& paths);
+Result<FoundSources> FindSources(FileSystem& files, const std::vector<std::string>& paths);
 
 // One file. Empty files give no documents and a note; binary files (NUL bytes) are refused with
 // kInvalidArgument; text that is not UTF-8 is replaced and noted; a bad jsonl line is refused with

@@ -164,6 +164,17 @@ class Index(harness.CliTest):
         shown = self.good("docs", "show", "--json", run.json()["documents"][1]["id"]).json()
         self.assertIn("caf\ufffd", shown["text"])
 
+    def test_files_of_other_kinds_are_counted(self):
+        notes = self.write_notes()
+        for name in ["a.pdf", "sub/b.PDF", "c.docx", "LICENSE", ".git/d.pdf"]:
+            self.write("notes/" + name, "x")
+        run = self.good("index", notes)
+        self.assertIn("left out 4 other files (2 .pdf, 1 without ending, 1 .docx); text of a PDF: "
+                      "pdftotext FILE.pdf", run.err)
+        self.assertEqual(len(run.err_lines()), 1, run)
+        self.write("papers/a.docx", "x")
+        self.bad("index", self.dir / "papers", says="only 1 other file (1 .docx)")
+
     def test_a_file_that_became_empty_loses_its_documents(self):
         path = self.write("a.txt", "Here be words.\n")
         keep = self.write("b.txt", "Here be others.\n")

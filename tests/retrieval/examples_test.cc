@@ -30,10 +30,10 @@ TEST(Examples, QuestionsFindTheTextThatHoldsTheirAnswer) {
   const TempDir dir;
   auto index = DocumentIndex::Open(dir / "documents.sqlite", false);
   ASSERT_TRUE(index.ok());
-  const auto paths = FindSources(FileSystem::Posix(), {(Examples() / "texts").string()});
-  ASSERT_TRUE(paths.ok()) << paths.status().message();
+  const auto found = FindSources(FileSystem::Posix(), {(Examples() / "texts").string()});
+  ASSERT_TRUE(found.ok()) << found.status().message();
   std::map<std::string, SourceDocument> texts;  // by file name
-  for (const std::string& path : *paths) {
+  for (const std::string& path : found->paths) {
     const auto file = ReadSource(FileSystem::Posix(), path, {}, CountTokens);
     ASSERT_TRUE(file.ok()) << file.status().message();
     ASSERT_EQ(file->documents.size(), 1u) << path;

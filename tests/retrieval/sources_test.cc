@@ -45,8 +45,20 @@ TEST(FindSources, WalksFoldersInOrder) {
   }
   const auto found = FindSources(FileSystem::Posix(), {dir.path()});
   ASSERT_TRUE(found.ok()) << found.status().message();
-  EXPECT_EQ(*found, (Strings{dir / "UPPER.TXT", dir / "a.md", dir / "b.txt", dir / "sub/c.jsonl",
+  EXPECT_EQ(found->paths, (Strings{dir / "UPPER.TXT", dir / "a.md", dir / "b.txt", dir / "sub/c.jsonl",
                              dir / "sub/deep/d.md"}));
+}
+
+TEST(FindSources, CountsWhatItDoesNotRead) {
+  const TempDir dir;
+  for (const char* name : {"a.txt", "b.PDF", "sub/c.pdf", "LICENSE", ".hidden.pdf", "d.docx"}) {
+    Write(dir / name, "x");
+  }
+  const auto found = FindSources(FileSystem::Posix(), {dir.path()});
+  ASSERT_TRUE(found.ok()) << found.status().message();
+  EXPECT_EQ(found->paths, Strings{dir / "a.txt"});
+  EXPECT_EQ(found->others,
+            (std::map<std::string, int64_t>{{"", 1}, {".docx", 1}, {".pdf", 2}}));
 }
 
 TEST(FindSources, KeepsTheOrderGivenAndDropsRepeats) {
@@ -56,7 +68,7 @@ TEST(FindSources, KeepsTheOrderGivenAndDropsRepeats) {
   const auto found =
       FindSources(FileSystem::Posix(), {dir / "b.txt", "-", dir.path() + "/./", "-"});
   ASSERT_TRUE(found.ok());
-  EXPECT_EQ(*found, (Strings{dir / "b.txt", "-", dir / "a.txt"}));
+  EXPECT_EQ(found->paths, (Strings{dir / "b.txt", "-", dir / "a.txt"}));
 }
 
 TEST(FindSources, SaysWhatIsWrong) {
@@ -84,7 +96,7 @@ TEST(FindSources, FollowsNoLinkOutOfTheFolderNorInCircles) {
   fs::create_symlink(dir / "in/sub/b.txt", dir / "in/same.txt");
   const auto found = FindSources(FileSystem::Posix(), {dir / "in"});
   ASSERT_TRUE(found.ok()) << found.status().message();
-  EXPECT_EQ(*found, (Strings{dir / "in/a.txt", dir / "in/same.txt", dir / "in/sub/b.txt"}));
+  EXPECT_EQ(found->paths, (Strings{dir / "in/a.txt", dir / "in/same.txt", dir / "in/sub/b.txt"}));
 }
 
 TEST(ReadSource, TitlesComeFromHeadingsOrTheName) {
