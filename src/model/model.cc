@@ -37,7 +37,9 @@ Result<std::unique_ptr<Model>> Model::Load(FileSystem& files, const std::string&
   model->kv_dtype_ = options.dtype == "f32" ? DType::kF32 : DType::kBF16;
   model->matmul_dtype_ = MatmulDType(model->kv_dtype_);
   model->fingerprint_ = ModelFingerprint(*model->file_, c);
-  KVLINK_ASSIGN_OR_RETURN(model->weights_, LoadWeights(*model->file_, c, model->matmul_dtype_));
+  KVLINK_ASSIGN_OR_RETURN(model->weights_,
+                          LoadWeights(*model->file_, c, model->matmul_dtype_,
+                                      /*keep_codes=*/model->kv_dtype_ != DType::kF32));
   model->file_->Release();  // packed; only rows of the embedding are still read from it
   model->rope_ = std::make_unique<RopeTable>(RopeFrequencies(c.rope));
   model->attention_ = std::make_unique<Attention>(
@@ -47,7 +49,7 @@ Result<std::unique_ptr<Model>> Model::Load(FileSystem& files, const std::string&
 }
 
 std::string Model::compute_path() const {
-  return "forward-1/matmul-" + std::string(Name(matmul_dtype_));
+  return "forward-2/matmul-" + std::string(Name(matmul_dtype_));
 }
 
 }  // namespace kvlink

@@ -6,9 +6,31 @@
 namespace kvlink {
 namespace {
 
+// What all matrices of a model are packed with.
+struct Packing {
+  DType dtype;
+  bool keep_codes;
+  WeightMemory* memory;
+};
+
+// The matrices' codes, if all are quantised and codes are kept; else none.
+Result<std::vector<QuantizedMatrix>> PackCodes(const std::vector<const TensorInfo*>& parts,
+                                               const Packing& packing) {
+  std::vector<QuantizedMatrix> codes;
+  for (const TensorInfo* part : parts) {
+    if (!packing.keep_codes || !QuantizedMatrix::CanHold(part->type, part->shape[1])) return codes;
+  }
+  for (const TensorInfo* part : parts) {
+    KVLINK_ASSIGN_OR_RETURN(QuantizedMatrix packed,
+                            QuantizedMatrix::Create(part->type, part->data.data(), part->shape[0],
+                                                    part->shape[1], packing.memory));
+    codes.push_back(packed);
+  }
+  return codes;
+}
+
 // Matrices one below the other as one Linear.
-Result<Linear> Stack(const std::vector<const TensorInfo*>& parts, DType dtype,
-                     WeightMemory* memory) {
+Result<Linear> Stack(const std::vector<const TensorInfo*>& parts, const Packing& packing) {
   int64_t rows = 0;
   for (const TensorInfo* part : parts) rows += part->shape[0];
   const int64_t columns = parts[0]->shape[1];
@@ -21,7 +43,18 @@ Result<Linear> Stack(const std::vector<const TensorInfo*>& parts, DType dtype,
       first += part->shape[0];
     }
   };
-  return Linear::Create(columns, rows, dtype, fill, memory);
+  KVLINK_ASSIGN_OR_RETURN(Linear linear,
+                          Linear::Create(columns, rows, packing.dtype, fill, packing.memory));
+  KVLINK_ASSIGN_OR_RETURN(std::vector<QuantizedMatrix> codes, PackCodes(parts, packing));
+  if (!codes.empty()) linear.MultiplyFewRowsBy(std::move(codes));
+  return linear;
+}
+
+// Logits are wanted of a row or a few, never of a whole prompt.
+Result<Linear> Head(const TensorInfo* head, const Packing& packing) {
+  KVLINK_ASSIGN_OR_RETURN(std::vector<QuantizedMatrix> codes, PackCodes({head}, packing));
+  if (codes.empty()) return Stack({head}, packing);
+  return Linear::OfCodes(head->shape[1], packing.dtype, std::move(codes));
 }
 
 }  // namespace
@@ -49,15 +82,16 @@ int64_t Weights::bytes() const {
   return total;
 }
 
-Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DType dtype) {
+Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DType dtype,
+                            bool keep_codes) {
   Weights weights;
   weights.memory = std::make_unique<WeightMemory>();
-  WeightMemory* memory = weights.memory.get();
+  const Packing packing{dtype, keep_codes, weights.memory.get()};
   weights.embedding = file.FindTensor("token_embd.weight");
   const TensorInfo* head =
       config.tied_output ? weights.embedding : file.FindTensor("output.weight");
   // The largest first: packing needs a copy for a moment, best while little else is held.
-  KVLINK_ASSIGN_OR_RETURN(Linear packed_head, Stack({head}, dtype, memory));
+  KVLINK_ASSIGN_OR_RETURN(Linear packed_head, Head(head, packing));
   weights.head.push_back(std::move(packed_head));
   weights.final_norm = ReadVector(*file.FindTensor("output_norm.weight"));
   for (int32_t l = 0; l < config.layers; ++l) {
@@ -65,12 +99,11 @@ Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DTy
     const auto tensor = [&](const char* name) {
       return file.FindTensor(prefix + name + ".weight");
     };
-    KVLINK_ASSIGN_OR_RETURN(
-        Linear qkv, Stack({tensor("attn_q"), tensor("attn_k"), tensor("attn_v")}, dtype, memory));
-    KVLINK_ASSIGN_OR_RETURN(Linear output, Stack({tensor("attn_output")}, dtype, memory));
-    KVLINK_ASSIGN_OR_RETURN(Linear gate_up,
-                            Stack({tensor("ffn_gate"), tensor("ffn_up")}, dtype, memory));
-    KVLINK_ASSIGN_OR_RETURN(Linear down, Stack({tensor("ffn_down")}, dtype, memory));
+    KVLINK_ASSIGN_OR_RETURN(Linear qkv,
+                            Stack({tensor("attn_q"), tensor("attn_k"), tensor("attn_v")}, packing));
+    KVLINK_ASSIGN_OR_RETURN(Linear output, Stack({tensor("attn_output")}, packing));
+    KVLINK_ASSIGN_OR_RETURN(Linear gate_up, Stack({tensor("ffn_gate"), tensor("ffn_up")}, packing));
+    KVLINK_ASSIGN_OR_RETURN(Linear down, Stack({tensor("ffn_down")}, packing));
     weights.layers.push_back(LayerWeights{ReadVector(*tensor("attn_norm")), std::move(qkv),
                                           std::move(output), ReadVector(*tensor("ffn_norm")),
                                           std::move(gate_up), std::move(down)});

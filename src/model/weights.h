@@ -31,8 +31,10 @@ struct Weights {
   int64_t bytes() const;
 };
 
-// REQUIRES: ReadModelConfig accepted the file.
-Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DType matmul_dtype);
+// keep_codes: quantised matrices are kept in their codes too, for decoding: 4 to 8 bits a weight
+// more memory, and as much less to read a token. REQUIRES: ReadModelConfig accepted the file.
+Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DType matmul_dtype,
+                            bool keep_codes);
 
 // One row of a matrix tensor as floats. out [columns].
 void ReadRow(const TensorInfo& tensor, int64_t row, float* out);

@@ -73,7 +73,7 @@ struct Linear::State {
   int64_t k = 0;
   int64_t n = 0;
   DType dtype = DType::kF32;
-  memory weights;                    // the packed matrix
+  memory weights;                    // the packed matrix; empty: only `quantized` is there
   std::map<int64_t, memory> others;  // the same in another layout, for the row counts that want it
   struct Kernel {
     matmul primitive;
@@ -81,29 +81,51 @@ struct Linear::State {
     memory weights;
   };
   std::map<std::pair<int64_t, bool>, Kernel> kernels;  // by padded rows, and whether they add
-  PairedLayout paired;     // of `weights`: then few rows have a kernel of their own
-  std::vector<float> few;  // [rows, 2 * pairs] their x
+  PairedLayout paired;                     // of `weights`: then few rows have a kernel of their own
+  std::vector<QuantizedMatrix> quantized;  // not empty: what few rows are multiplied with
+  std::vector<float> few;                  // [rows, K, padded] their x
+  QuantizedRows few_quantized;             // the same
   dnnl::stream stream{CpuEngine()};
 
   const Kernel& KernelFor(int64_t m, bool add);
-  void RunFewRows(const bf16_t* x, int64_t rows, bool add, float* y);
+  bool is_packed() const { return static_cast<bool>(weights); }
+  bool HasFewRows() const { return paired.columns > 0 || !quantized.empty(); }
+  void RunFewRows(const void* x, int64_t rows, bool add, float* y);
 };
 
-void Linear::State::RunFewRows(const bf16_t* x, int64_t rows, bool add, float* y) {
-  few.assign(static_cast<size_t>(rows * 2 * paired.pairs), 0.0f);
+namespace {
+
+// A thread's share of `columns`, in a parallel region. Shares of 32, two cache lines of each pair:
+// an odd count of blocks would leave one thread a ninth more than the other.
+std::pair<int64_t, int64_t> ShareOf(int64_t columns) {
+  const int64_t shares = (columns + 31) / 32;
+  const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
+  return {shares * thread / threads * 32, std::min(columns, shares * (thread + 1) / threads * 32)};
+}
+
+}  // namespace
+
+void Linear::State::RunFewRows(const void* x, int64_t rows, bool add, float* y) {
+  const int64_t padded = quantized.empty() ? 2 * paired.pairs : k;
+  few.assign(static_cast<size_t>(rows * padded), 0.0f);
   for (int64_t r = 0; r < rows; ++r) {
-    Load(x + r * k, k, DType::kBF16, few.data() + r * 2 * paired.pairs);
+    Load(static_cast<const std::byte*>(x) + r * k * SizeOf(dtype), k, dtype,
+         few.data() + r * padded);
   }
-  const bf16_t* w = static_cast<const bf16_t*>(weights.get_data_handle());
+  if (!quantized.empty()) few_quantized.Assign(few.data(), rows, k);
+  const auto* w = static_cast<const bf16_t*>(is_packed() ? weights.get_data_handle() : nullptr);
   // Waking the other threads takes as long as 64 KiB of weights.
 #pragma omp parallel if (k * n > kSmall)
   {
-    // Shares of 32 columns, two cache lines of each pair: an odd count of blocks would leave one
-    // thread a ninth more than the other.
-    const int64_t shares = (n + 31) / 32, thread = omp_get_thread_num();
-    const int64_t begin = shares * thread / omp_get_num_threads() * 32;
-    const int64_t end = std::min(n, shares * (thread + 1) / omp_get_num_threads() * 32);
-    MultiplyFewRows(few.data(), rows, w, paired, begin, end, add, y, n);
+    if (quantized.empty()) {
+      const auto [begin, end] = ShareOf(n);
+      MultiplyFewRows(few.data(), rows, w, paired, begin, end, add, y, n);
+    }
+    for (int64_t first = 0; const QuantizedMatrix& part : quantized) {
+      const auto [begin, end] = ShareOf(part.n());
+      part.Multiply(few_quantized, begin, end, add, y + first, n);
+      first += part.n();
+    }
   }
 }
 
@@ -209,6 +231,19 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
   }
 }
 
+void Linear::MultiplyFewRowsBy(std::vector<QuantizedMatrix> parts) {
+  state_->quantized = std::move(parts);
+}
+
+Linear Linear::OfCodes(int64_t k, DType matmul_dtype, std::vector<QuantizedMatrix> parts) {
+  auto state = std::make_unique<State>();
+  state->k = k;
+  for (const QuantizedMatrix& part : parts) state->n += part.n();
+  state->dtype = matmul_dtype;
+  state->quantized = std::move(parts);
+  return Linear(std::move(state));
+}
+
 Status Linear::Run(const void* x, int64_t rows, float* y) {
   return Multiply(x, rows, /*add=*/false, y);
 }
@@ -220,8 +255,12 @@ Status Linear::RunAdding(const void* x, int64_t rows, float* y) {
 Status Linear::Multiply(const void* x, int64_t rows, bool add, float* y) {
   if (rows == 0) return {};
   try {
-    if (state_->paired.columns > 0 && rows <= kMostFewRows) {
-      state_->RunFewRows(static_cast<const bf16_t*>(x), rows, add, y);
+    if (!state_->is_packed() || (rows <= kMostFewRows && state_->HasFewRows())) {
+      const int64_t row_bytes = state_->k * SizeOf(state_->dtype);
+      for (int64_t r = 0; r < rows; r += kMostFewRows) {
+        state_->RunFewRows(static_cast<const std::byte*>(x) + r * row_bytes,
+                           std::min(kMostFewRows, rows - r), add, y + r * state_->n);
+      }
       return {};
     }
     const State::Kernel& kernel = state_->KernelFor(PaddedRows(rows, state_->dtype), add);
@@ -244,10 +283,12 @@ Status Linear::Multiply(const void* x, int64_t rows, bool add, float* y) {
 int64_t Linear::k() const { return state_->k; }
 int64_t Linear::n() const { return state_->n; }
 int64_t Linear::bytes() const {
-  int64_t total = static_cast<int64_t>(state_->weights.get_desc().get_size());
+  int64_t total =
+      state_->is_packed() ? static_cast<int64_t>(state_->weights.get_desc().get_size()) : 0;
   for (const auto& [rows, other] : state_->others) {
     total += static_cast<int64_t>(other.get_desc().get_size());
   }
+  for (const QuantizedMatrix& part : state_->quantized) total += part.bytes();
   return total;
 }
 

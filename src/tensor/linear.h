@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "base/dtype.h"
 #include "kvlink/status.h"
+#include "tensor/quantized_matrix.h"
 #include "tensor/weight_memory.h"
 
 namespace kvlink {
@@ -29,6 +31,12 @@ class Linear {
   Linear& operator=(Linear&&) noexcept;
   ~Linear();
 
+  // Up to kMostFewRows rows are multiplied with these from now on: the same matrix in its file's
+  // codes, one part below the other. REQUIRES: their rows are N.
+  void MultiplyFewRowsBy(std::vector<QuantizedMatrix> parts);
+  // A matrix that is hardly ever multiplied with more rows than that: its codes are all there is.
+  static Linear OfCodes(int64_t k, DType matmul_dtype, std::vector<QuantizedMatrix> parts);
+
   // y [T, N] f32 = x [T, K] (matmul_dtype) * W^T. x and y have room for PaddedRows(T) rows; what
   // stands in x behind T is read but does not matter.
   Status Run(const void* x, int64_t rows, float* y);
@@ -40,7 +48,7 @@ class Linear {
 
   int64_t k() const;
   int64_t n() const;
-  int64_t bytes() const;  // held by the packed weights
+  int64_t bytes() const;  // held by the packed weights and codes
 
  private:
   struct State;

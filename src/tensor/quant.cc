@@ -1,7 +1,9 @@
-// Decodes GGML's block formats to float (docs/gguf-types.md has the layouts). Not here: encoding,
-// and arithmetic on packed values.
+// Decodes GGML's block formats (docs/gguf-types.md has the layouts): each to codes, scales and
+// offsets, and from those to float. Not here: encoding, and arithmetic on codes
+// (tensor/quantized_matrix.h).
 #include "tensor/quant.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -43,80 +45,87 @@ float FromF16(uint16_t h) {
 
 float LoadF16(const uint8_t* bytes) { return FromF16(Load<uint16_t>(bytes)); }
 
+// What one block says: an element is scale * code + offset, each of its group.
+struct Unpacked {
+  int8_t* code;
+  float* scale;
+  float* offset;  // zeros unless written
+};
+
 // ---- Blocks of 32: element j is in the low half of byte j, element 16 + j in its high half.
 
-void DecodeQ4_0(const uint8_t* block, float* out) {
-  const float d = LoadF16(block);
+void UnpackQ4_0(const uint8_t* block, Unpacked out) {
+  out.scale[0] = LoadF16(block);
   const uint8_t* q = block + 2;
   for (int j = 0; j < 16; ++j) {
-    out[j] = static_cast<float>((q[j] & 15) - 8) * d;
-    out[j + 16] = static_cast<float>((q[j] >> 4) - 8) * d;
+    out.code[j] = static_cast<int8_t>((q[j] & 15) - 8);
+    out.code[j + 16] = static_cast<int8_t>((q[j] >> 4) - 8);
   }
 }
 
-void DecodeQ4_1(const uint8_t* block, float* out) {
-  const float d = LoadF16(block);
-  const float m = LoadF16(block + 2);
+void UnpackQ4_1(const uint8_t* block, Unpacked out) {
+  out.scale[0] = LoadF16(block);
+  out.offset[0] = LoadF16(block + 2);
   const uint8_t* q = block + 4;
   for (int j = 0; j < 16; ++j) {
-    out[j] = static_cast<float>(q[j] & 15) * d + m;
-    out[j + 16] = static_cast<float>(q[j] >> 4) * d + m;
+    out.code[j] = static_cast<int8_t>(q[j] & 15);
+    out.code[j + 16] = static_cast<int8_t>(q[j] >> 4);
   }
 }
 
 // The fifth bit of element i is bit i of a 32-bit word.
 int FifthBit(uint32_t high, int i) { return static_cast<int>((high >> i) & 1) << 4; }
 
-void DecodeQ5_0(const uint8_t* block, float* out) {
-  const float d = LoadF16(block);
+void UnpackQ5_0(const uint8_t* block, Unpacked out) {
+  out.scale[0] = LoadF16(block);
   const uint32_t high = Load<uint32_t>(block + 2);
   const uint8_t* q = block + 6;
   for (int j = 0; j < 16; ++j) {
-    out[j] = static_cast<float>(((q[j] & 15) | FifthBit(high, j)) - 16) * d;
-    out[j + 16] = static_cast<float>(((q[j] >> 4) | FifthBit(high, j + 16)) - 16) * d;
+    out.code[j] = static_cast<int8_t>(((q[j] & 15) | FifthBit(high, j)) - 16);
+    out.code[j + 16] = static_cast<int8_t>(((q[j] >> 4) | FifthBit(high, j + 16)) - 16);
   }
 }
 
-void DecodeQ5_1(const uint8_t* block, float* out) {
-  const float d = LoadF16(block);
-  const float m = LoadF16(block + 2);
+void UnpackQ5_1(const uint8_t* block, Unpacked out) {
+  out.scale[0] = LoadF16(block);
+  out.offset[0] = LoadF16(block + 2);
   const uint32_t high = Load<uint32_t>(block + 4);
   const uint8_t* q = block + 8;
   for (int j = 0; j < 16; ++j) {
-    out[j] = static_cast<float>((q[j] & 15) | FifthBit(high, j)) * d + m;
-    out[j + 16] = static_cast<float>((q[j] >> 4) | FifthBit(high, j + 16)) * d + m;
+    out.code[j] = static_cast<int8_t>((q[j] & 15) | FifthBit(high, j));
+    out.code[j + 16] = static_cast<int8_t>((q[j] >> 4) | FifthBit(high, j + 16));
   }
 }
 
-void DecodeQ8_0(const uint8_t* block, float* out) {
-  const float d = LoadF16(block);
-  for (int j = 0; j < 32; ++j) out[j] = static_cast<float>(static_cast<int8_t>(block[2 + j])) * d;
+void UnpackQ8_0(const uint8_t* block, Unpacked out) {
+  out.scale[0] = LoadF16(block);
+  std::memcpy(out.code, block + 2, 32);
 }
 
 // ---- Super-blocks of 256. In each, "group" counts the runs of elements that share one scale.
 
 // Sixteen groups of 16. Byte g of `scales`: scale in the low half, minimum in the high half. Of
 // each half of 128 elements, element 32 * s + l is bits 2s, 2s+1 of byte l of that half's 32.
-void DecodeQ2_K(const uint8_t* block, float* out) {
+void UnpackQ2_K(const uint8_t* block, Unpacked out) {
   const uint8_t* scales = block;
   const uint8_t* q = block + 16;
   const float d = LoadF16(block + 80);
   const float dmin = LoadF16(block + 82);
   for (int group = 0; group < 16; ++group) {
-    const float scale = d * static_cast<float>(scales[group] & 15);
-    const float minimum = dmin * static_cast<float>(scales[group] >> 4);
+    out.scale[group] = d * static_cast<float>(scales[group] & 15);
+    out.offset[group] = -(dmin * static_cast<float>(scales[group] >> 4));
     const int half = group / 8;
     const int shift = 2 * (group % 8 / 2);
     const uint8_t* bytes = q + 32 * half + 16 * (group % 2);
     for (int l = 0; l < 16; ++l) {
-      out[16 * group + l] = scale * static_cast<float>((bytes[l] >> shift) & 3) - minimum;
+      out.code[16 * group + l] = static_cast<int8_t>((bytes[l] >> shift) & 3);
     }
   }
 }
 
 // As Q2_K, with a third bit in `high` (bit b of byte l for element 32 * b + l; a clear bit takes 4
 // away), no minimum, and 6-bit scales: low halves in bytes 0..7, high pairs in bytes 8..11.
-void DecodeQ3_K(const uint8_t* block, float* out) {
+void UnpackQ3_K(const uint8_t* block, Unpacked out) {
   const uint8_t* high = block;
   const uint8_t* q = block + 32;
   const uint8_t* packed = block + 96;
@@ -124,58 +133,56 @@ void DecodeQ3_K(const uint8_t* block, float* out) {
   for (int group = 0; group < 16; ++group) {
     const int low4 = group < 8 ? packed[group] & 15 : packed[group - 8] >> 4;
     const int high2 = (packed[8 + group % 4] >> (2 * (group / 4))) & 3;
-    const float scale = d * static_cast<float>((low4 | high2 << 4) - 32);
+    out.scale[group] = d * static_cast<float>((low4 | high2 << 4) - 32);
     const int half = group / 8;
     const int shift = 2 * (group % 8 / 2);
     const int start = 16 * (group % 2);
     for (int l = 0; l < 16; ++l) {
       const int low = (q[32 * half + start + l] >> shift) & 3;
       const int third = (high[start + l] >> (group / 2)) & 1;
-      out[16 * group + l] = scale * static_cast<float>(low - (third ? 0 : 4));
+      out.code[16 * group + l] = static_cast<int8_t>(low - (third ? 0 : 4));
     }
   }
 }
 
 // Q4_K and Q5_K: eight groups of 32, 6-bit scale and minimum of each in 12 bytes.
-struct ScaleAndMinimum {
-  int scale, minimum;
-};
-ScaleAndMinimum UnpackK4(const uint8_t* packed, int group) {
-  if (group < 4) return {packed[group] & 63, packed[group + 4] & 63};
-  return {(packed[group + 4] & 15) | (packed[group - 4] >> 6) << 4,
-          (packed[group + 4] >> 4) | (packed[group] >> 6) << 4};
-}
-
-void DecodeQ4_K(const uint8_t* block, float* out) {
+void UnpackScales(const uint8_t* block, Unpacked out) {
   const float d = LoadF16(block);
   const float dmin = LoadF16(block + 2);
+  const uint8_t* packed = block + 4;
+  for (int group = 0; group < 8; ++group) {
+    int scale = packed[group] & 63, minimum = packed[group + 4] & 63;
+    if (group >= 4) {
+      scale = (packed[group + 4] & 15) | (packed[group - 4] >> 6) << 4;
+      minimum = (packed[group + 4] >> 4) | (packed[group] >> 6) << 4;
+    }
+    out.scale[group] = d * static_cast<float>(scale);
+    out.offset[group] = -(dmin * static_cast<float>(minimum));
+  }
+}
+
+void UnpackQ4_K(const uint8_t* block, Unpacked out) {
+  UnpackScales(block, out);
   const uint8_t* q = block + 16;
   for (int group = 0; group < 8; ++group) {
-    const ScaleAndMinimum k = UnpackK4(block + 4, group);
-    const float scale = d * static_cast<float>(k.scale);
-    const float minimum = dmin * static_cast<float>(k.minimum);
     const uint8_t* bytes = q + 32 * (group / 2);
     const int shift = 4 * (group % 2);
     for (int l = 0; l < 32; ++l) {
-      out[32 * group + l] = scale * static_cast<float>((bytes[l] >> shift) & 15) - minimum;
+      out.code[32 * group + l] = static_cast<int8_t>((bytes[l] >> shift) & 15);
     }
   }
 }
 
-void DecodeQ5_K(const uint8_t* block, float* out) {
-  const float d = LoadF16(block);
-  const float dmin = LoadF16(block + 2);
+void UnpackQ5_K(const uint8_t* block, Unpacked out) {
+  UnpackScales(block, out);
   const uint8_t* high = block + 16;
   const uint8_t* q = block + 48;
   for (int group = 0; group < 8; ++group) {
-    const ScaleAndMinimum k = UnpackK4(block + 4, group);
-    const float scale = d * static_cast<float>(k.scale);
-    const float minimum = dmin * static_cast<float>(k.minimum);
     const uint8_t* bytes = q + 32 * (group / 2);
     const int shift = 4 * (group % 2);
     for (int l = 0; l < 32; ++l) {
-      const int value = ((bytes[l] >> shift) & 15) | ((high[l] >> group) & 1) << 4;
-      out[32 * group + l] = scale * static_cast<float>(value) - minimum;
+      const int fifth = ((high[l] >> group) & 1) << 4;
+      out.code[32 * group + l] = static_cast<int8_t>(((bytes[l] >> shift) & 15) | fifth);
     }
   }
 }
@@ -183,10 +190,10 @@ void DecodeQ5_K(const uint8_t* block, float* out) {
 // Sixteen groups of 16 with signed 8-bit scales. Of each half of 128 elements, element 32 * s + l
 // has its low four bits in a half byte of the half's 64 `low` bytes (s = 0, 1: low halves; 2, 3:
 // high halves) and its high two at bits 2s, 2s+1 of byte l of the half's 32 `high` bytes.
-void DecodeQ6_K(const uint8_t* block, float* out) {
+void UnpackQ6_K(const uint8_t* block, Unpacked out) {
   const float d = LoadF16(block + 208);
   for (int group = 0; group < 16; ++group) {
-    const float scale = d * static_cast<float>(static_cast<int8_t>(block[192 + group]));
+    out.scale[group] = d * static_cast<float>(static_cast<int8_t>(block[192 + group]));
     const int half = group / 8;
     const int s = group % 8 / 2;
     const int start = 16 * (group % 2);
@@ -195,46 +202,84 @@ void DecodeQ6_K(const uint8_t* block, float* out) {
     for (int l = 0; l < 16; ++l) {
       const int low4 = (low[l] >> (4 * (s / 2))) & 15;
       const int high2 = (high[l] >> (2 * s)) & 3;
-      out[16 * group + l] = scale * static_cast<float>((low4 | high2 << 4) - 32);
+      out.code[16 * group + l] = static_cast<int8_t>((low4 | high2 << 4) - 32);
     }
-  }
-}
-
-template <int64_t kElements, int64_t kBytes>
-void DecodeBlocks(void (*decode)(const uint8_t*, float*), const uint8_t* source, int64_t elements,
-                  float* out) {
-  for (int64_t i = 0; i < elements / kElements; ++i) {
-    decode(source + i * kBytes, out + i * kElements);
   }
 }
 
 struct TypeRow {
   GgmlType type;
   GgmlTypeTraits traits;
+  CodeTraits codes;  // group 0: not quantised
+  void (*unpack)(const uint8_t* block, Unpacked out);
 };
 constexpr std::array<TypeRow, 13> kTypes = {{
-    {GgmlType::kF32, {"F32", 1, 4}},
-    {GgmlType::kF16, {"F16", 1, 2}},
-    {GgmlType::kQ4_0, {"Q4_0", kSmallBlock, 18}},
-    {GgmlType::kQ4_1, {"Q4_1", kSmallBlock, 20}},
-    {GgmlType::kQ5_0, {"Q5_0", kSmallBlock, 22}},
-    {GgmlType::kQ5_1, {"Q5_1", kSmallBlock, 24}},
-    {GgmlType::kQ8_0, {"Q8_0", kSmallBlock, 34}},
-    {GgmlType::kQ2_K, {"Q2_K", kSuperBlock, 84}},
-    {GgmlType::kQ3_K, {"Q3_K", kSuperBlock, 110}},
-    {GgmlType::kQ4_K, {"Q4_K", kSuperBlock, 144}},
-    {GgmlType::kQ5_K, {"Q5_K", kSuperBlock, 176}},
-    {GgmlType::kQ6_K, {"Q6_K", kSuperBlock, 210}},
-    {GgmlType::kBF16, {"BF16", 1, 2}},
+    {GgmlType::kF32, {"F32", 1, 4}, {}, nullptr},
+    {GgmlType::kF16, {"F16", 1, 2}, {}, nullptr},
+    {GgmlType::kQ4_0, {"Q4_0", kSmallBlock, 18}, {32, -8, 7, false}, UnpackQ4_0},
+    {GgmlType::kQ4_1, {"Q4_1", kSmallBlock, 20}, {32, 0, 15, true}, UnpackQ4_1},
+    {GgmlType::kQ5_0, {"Q5_0", kSmallBlock, 22}, {32, -16, 15, false}, UnpackQ5_0},
+    {GgmlType::kQ5_1, {"Q5_1", kSmallBlock, 24}, {32, 0, 31, true}, UnpackQ5_1},
+    {GgmlType::kQ8_0, {"Q8_0", kSmallBlock, 34}, {32, -128, 127, false}, UnpackQ8_0},
+    {GgmlType::kQ2_K, {"Q2_K", kSuperBlock, 84}, {16, 0, 3, true}, UnpackQ2_K},
+    {GgmlType::kQ3_K, {"Q3_K", kSuperBlock, 110}, {16, -4, 3, false}, UnpackQ3_K},
+    {GgmlType::kQ4_K, {"Q4_K", kSuperBlock, 144}, {32, 0, 15, true}, UnpackQ4_K},
+    {GgmlType::kQ5_K, {"Q5_K", kSuperBlock, 176}, {32, 0, 31, true}, UnpackQ5_K},
+    {GgmlType::kQ6_K, {"Q6_K", kSuperBlock, 210}, {16, -32, 31, false}, UnpackQ6_K},
+    {GgmlType::kBF16, {"BF16", 1, 2}, {}, nullptr},
 }};
+
+const TypeRow* RowOf(uint32_t type) {
+  for (const TypeRow& row : kTypes) {
+    if (static_cast<uint32_t>(row.type) == type) return &row;
+  }
+  return nullptr;
+}
+
+const TypeRow& RowOf(GgmlType type) {
+  const TypeRow* row = RowOf(static_cast<uint32_t>(type));
+  KVLINK_CHECK(row != nullptr && "a type that TraitsOf does not know");
+  return *row;
+}
+
+void DequantizeBlocks(const TypeRow& row, const uint8_t* source, int64_t elements, float* out) {
+  int8_t codes[kSuperBlock];
+  float scales[kSuperBlock / 16], offsets[kSuperBlock / 16] = {};
+  for (int64_t done = 0; done < elements; done += row.traits.block_elements) {
+    row.unpack(source, {codes, scales, offsets});
+    for (int64_t g = 0; g < row.traits.block_elements / row.codes.group; ++g) {
+      const int8_t* q = codes + g * row.codes.group;
+      for (int64_t i = 0; i < row.codes.group; ++i) {
+        *out++ = static_cast<float>(q[i]) * scales[g] + offsets[g];
+      }
+    }
+    source += row.traits.block_bytes;
+  }
+}
 
 }  // namespace
 
 const GgmlTypeTraits* TraitsOf(uint32_t ggml_type) {
-  for (const TypeRow& row : kTypes) {
-    if (static_cast<uint32_t>(row.type) == ggml_type) return &row.traits;
+  const TypeRow* row = RowOf(ggml_type);
+  return row == nullptr ? nullptr : &row->traits;
+}
+
+const CodeTraits* CodesOf(GgmlType type) {
+  const TypeRow& row = RowOf(type);
+  return row.codes.group == 0 ? nullptr : &row.codes;
+}
+
+void Unpack(GgmlType type, const void* source, int64_t elements, int8_t* codes, float* scales,
+            float* offsets) {
+  const TypeRow& row = RowOf(type);
+  KVLINK_CHECK(row.unpack != nullptr);
+  const auto* bytes = static_cast<const uint8_t*>(source);
+  std::fill_n(offsets, elements / row.codes.group, 0.0f);
+  for (int64_t done = 0; done < elements; done += row.traits.block_elements) {
+    const int64_t group = done / row.codes.group;
+    row.unpack(bytes, {codes + done, scales + group, offsets + group});
+    bytes += row.traits.block_bytes;
   }
-  return nullptr;
 }
 
 void Dequantize(GgmlType type, const void* source, int64_t elements, float* out) {
@@ -249,28 +294,9 @@ void Dequantize(GgmlType type, const void* source, int64_t elements, float* out)
     case GgmlType::kBF16:
       for (int64_t i = 0; i < elements; ++i) out[i] = FromBf16(Load<bf16_t>(bytes + 2 * i));
       return;
-    case GgmlType::kQ4_0:
-      return DecodeBlocks<kSmallBlock, 18>(DecodeQ4_0, bytes, elements, out);
-    case GgmlType::kQ4_1:
-      return DecodeBlocks<kSmallBlock, 20>(DecodeQ4_1, bytes, elements, out);
-    case GgmlType::kQ5_0:
-      return DecodeBlocks<kSmallBlock, 22>(DecodeQ5_0, bytes, elements, out);
-    case GgmlType::kQ5_1:
-      return DecodeBlocks<kSmallBlock, 24>(DecodeQ5_1, bytes, elements, out);
-    case GgmlType::kQ8_0:
-      return DecodeBlocks<kSmallBlock, 34>(DecodeQ8_0, bytes, elements, out);
-    case GgmlType::kQ2_K:
-      return DecodeBlocks<kSuperBlock, 84>(DecodeQ2_K, bytes, elements, out);
-    case GgmlType::kQ3_K:
-      return DecodeBlocks<kSuperBlock, 110>(DecodeQ3_K, bytes, elements, out);
-    case GgmlType::kQ4_K:
-      return DecodeBlocks<kSuperBlock, 144>(DecodeQ4_K, bytes, elements, out);
-    case GgmlType::kQ5_K:
-      return DecodeBlocks<kSuperBlock, 176>(DecodeQ5_K, bytes, elements, out);
-    case GgmlType::kQ6_K:
-      return DecodeBlocks<kSuperBlock, 210>(DecodeQ6_K, bytes, elements, out);
+    default:
+      DequantizeBlocks(RowOf(type), bytes, elements, out);
   }
-  KVLINK_CHECK(false && "a type that TraitsOf does not know");
 }
 
 }  // namespace kvlink
