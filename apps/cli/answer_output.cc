@@ -85,6 +85,7 @@ Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& docu
           {"timings",
            {{"ttft_ms", timings.ttft_ms},
             {"load_ms", timings.load_ms},
+            {"encode_ms", timings.encode_ms},
             {"prefill_ms", timings.prefill_ms},
             {"decode_ms", timings.decode_ms}}},
           {"model", model.name.empty() ? FileName(model.path) : model.name},

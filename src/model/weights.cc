@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "tensor/quantized_matrix.h"
+
 namespace kvlink {
 namespace {
 
@@ -50,7 +52,7 @@ Result<Linear> Stack(const std::vector<const TensorInfo*>& parts, const Packing&
   return linear;
 }
 
-// Logits are wanted of a row or a few, never of a whole prompt.
+// Logits are wanted of a row, at most of an answer that is scored, never of a whole prompt.
 Result<Linear> Head(const TensorInfo* head, const Packing& packing) {
   KVLINK_ASSIGN_OR_RETURN(std::vector<QuantizedMatrix> codes, PackCodes({head}, packing));
   if (codes.empty()) return Stack({head}, packing);
@@ -90,7 +92,7 @@ Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DTy
   weights.embedding = file.FindTensor("token_embd.weight");
   const TensorInfo* head =
       config.tied_output ? weights.embedding : file.FindTensor("output.weight");
-  // The largest first: packing needs a copy for a moment, best while little else is held.
+  // The largest first: packing without codes needs a copy for a moment, best while little is held.
   KVLINK_ASSIGN_OR_RETURN(Linear packed_head, Head(head, packing));
   weights.head.push_back(std::move(packed_head));
   weights.final_norm = ReadVector(*file.FindTensor("output_norm.weight"));

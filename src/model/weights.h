@@ -31,8 +31,8 @@ struct Weights {
   int64_t bytes() const;
 };
 
-// keep_codes: quantised matrices are kept in their codes too, for decoding: 4 to 8 bits a weight
-// more memory, and as much less to read a token. REQUIRES: ReadModelConfig accepted the file.
+// keep_codes: quantised matrices are kept in their codes too, for decoding: 6 to 10 bits a weight,
+// which is what a token reads then. REQUIRES: ReadModelConfig accepted the file.
 Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DType matmul_dtype,
                             bool keep_codes);
 

@@ -59,7 +59,9 @@ bool LinkStaysInside(const std::string& link, const std::string& folder) {
 }
 
 // Appends the folder's files, depth first, by name. A stack, for folders may be nested deeply.
-Status Walk(FileSystem& files, const std::string& root, FoundSources* out) {
+// others: the files that were counted.
+Status Walk(FileSystem& files, const std::string& root, FoundSources* out,
+            std::set<std::string>* others) {
   std::vector<std::pair<std::string, bool>> pending{{root, true}};  // path, is a folder
   while (!pending.empty()) {
     const auto [path, is_directory] = std::move(pending.back());
@@ -72,12 +74,12 @@ Status Walk(FileSystem& files, const std::string& root, FoundSources* out) {
     for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
       if (entry->name.empty() || entry->name[0] == '.') continue;
       const std::string child = path == "/" ? path + entry->name : path + "/" + entry->name;
-      if (!entry->is_directory && FormatOf(child) == Format::kUnknown) {
-        ++out->others[EndingOf(child)];
-        continue;
-      }
       std::error_code error;
       if (fs::is_symlink(child, error) && !LinkStaysInside(child, root)) continue;
+      if (!entry->is_directory && FormatOf(child) == Format::kUnknown) {
+        if (others->insert(child).second) ++out->others[EndingOf(child)];
+        continue;
+      }
       pending.emplace_back(child, entry->is_directory);
     }
   }
@@ -126,6 +128,7 @@ std::string DocumentId(std::string_view title, std::string_view text) {
 
 Result<FoundSources> FindSources(FileSystem& files, const std::vector<std::string>& paths) {
   FoundSources found;
+  std::set<std::string> others;
   for (const std::string& given : paths) {
     if (given == "-") {
       found.paths.push_back(given);
@@ -139,7 +142,7 @@ Result<FoundSources> FindSources(FileSystem& files, const std::vector<std::strin
     }
     if (!info.ok()) return info.status();
     if (info->is_directory) {
-      KVLINK_RETURN_IF_ERROR(Walk(files, path, &found));
+      KVLINK_RETURN_IF_ERROR(Walk(files, path, &found, &others));
     } else if (FormatOf(path) == Format::kUnknown) {
       return InvalidArgument(given +
                              ": only .txt, .md and .jsonl files are read; rename it, or "

@@ -37,8 +37,9 @@ struct ReadOptions {
 std::string DocumentId(std::string_view title, std::string_view text);
 
 struct FoundSources {
-  std::vector<std::string> paths;         // as SourceFile::path, none twice
-  std::map<std::string, int64_t> others;  // files in folders that are not read, by ending (".pdf")
+  std::vector<std::string> paths;  // as SourceFile::path, none twice
+  // Files in folders that are not read, by ending in small letters: ".pdf"; "": none.
+  std::map<std::string, int64_t> others;
 };
 
 // The files under `paths`, folders walked, sorted, only known endings inside folders; hidden files

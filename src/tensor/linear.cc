@@ -93,18 +93,6 @@ struct Linear::State {
   void RunFewRows(const void* x, int64_t rows, bool add, float* y);
 };
 
-namespace {
-
-// A thread's share of `columns`, in a parallel region. Shares of 32, two cache lines of each pair:
-// an odd count of blocks would leave one thread a ninth more than the other.
-std::pair<int64_t, int64_t> ShareOf(int64_t columns) {
-  const int64_t shares = (columns + 31) / 32;
-  const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-  return {shares * thread / threads * 32, std::min(columns, shares * (thread + 1) / threads * 32)};
-}
-
-}  // namespace
-
 void Linear::State::RunFewRows(const void* x, int64_t rows, bool add, float* y) {
   const int64_t padded = quantized.empty() ? 2 * paired.pairs : k;
   few.assign(static_cast<size_t>(rows * padded), 0.0f);
@@ -117,13 +105,19 @@ void Linear::State::RunFewRows(const void* x, int64_t rows, bool add, float* y) 
   // Waking the other threads takes as long as 64 KiB of weights.
 #pragma omp parallel if (k * n > kSmall)
   {
-    if (quantized.empty()) {
-      const auto [begin, end] = ShareOf(n);
-      MultiplyFewRows(few.data(), rows, w, paired, begin, end, add, y, n);
-    }
+    // Shares of 32 columns, two cache lines of each pair: an odd count of blocks would leave one
+    // thread a ninth more than the other.
+    const int64_t shares = (n + 31) / 32, thread = omp_get_thread_num();
+    const int64_t begin = shares * thread / omp_get_num_threads() * 32;
+    const int64_t end = std::min(n, shares * (thread + 1) / omp_get_num_threads() * 32);
+    if (quantized.empty()) MultiplyFewRows(few.data(), rows, w, paired, begin, end, add, y, n);
     for (int64_t first = 0; const QuantizedMatrix& part : quantized) {
-      const auto [begin, end] = ShareOf(part.n());
-      part.Multiply(few_quantized, begin, end, add, y + first, n);
+      // A part that ends inside a tile leaves the next one's tiles elsewhere: rounded to those.
+      const auto place = [&](int64_t column) {
+        return std::clamp<int64_t>(RoundUp(column - first, 16), 0, part.n());
+      };
+      const int64_t from = place(begin), to = place(end);
+      if (from < to) part.Multiply(few_quantized, from, to, add, y + first, n);
       first += part.n();
     }
   }
@@ -235,13 +229,19 @@ void Linear::MultiplyFewRowsBy(std::vector<QuantizedMatrix> parts) {
   state_->quantized = std::move(parts);
 }
 
-Linear Linear::OfCodes(int64_t k, DType matmul_dtype, std::vector<QuantizedMatrix> parts) {
-  auto state = std::make_unique<State>();
-  state->k = k;
-  for (const QuantizedMatrix& part : parts) state->n += part.n();
-  state->dtype = matmul_dtype;
-  state->quantized = std::move(parts);
-  return Linear(std::move(state));
+Result<Linear> Linear::OfCodes(int64_t k, DType matmul_dtype, std::vector<QuantizedMatrix> parts) {
+  try {
+    auto state = std::make_unique<State>();
+    state->k = k;
+    for (const QuantizedMatrix& part : parts) state->n += part.n();
+    state->dtype = matmul_dtype;
+    state->quantized = std::move(parts);
+    return Linear(std::move(state));
+  } catch (const dnnl::error& e) {
+    return Internal(std::string("oneDNN could not be started: ") + e.what());
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("no memory for a matrix's codes; close other programs");
+  }
 }
 
 Status Linear::Run(const void* x, int64_t rows, float* y) {

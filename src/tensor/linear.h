@@ -35,7 +35,8 @@ class Linear {
   // codes, one part below the other. REQUIRES: their rows are N.
   void MultiplyFewRowsBy(std::vector<QuantizedMatrix> parts);
   // A matrix that is hardly ever multiplied with more rows than that: its codes are all there is.
-  static Linear OfCodes(int64_t k, DType matmul_dtype, std::vector<QuantizedMatrix> parts);
+  // Errors: as Create.
+  static Result<Linear> OfCodes(int64_t k, DType matmul_dtype, std::vector<QuantizedMatrix> parts);
 
   // y [T, N] f32 = x [T, K] (matmul_dtype) * W^T. x and y have room for PaddedRows(T) rows; what
   // stands in x behind T is read but does not matter.

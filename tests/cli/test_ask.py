@@ -57,7 +57,7 @@ class Ask(harness.CliTest):
         self.assertEqual(usage["completion_tokens"], len(answer["generated"]))
         self.assertEqual(usage["linked_tokens"],
                          sum(t["source"] == "document" for t in answer["prompt"]))
-        self.assertEqual(list(answer["timings"]), ["ttft_ms", "load_ms", "prefill_ms",
+        self.assertEqual(list(answer["timings"]), ["ttft_ms", "load_ms", "encode_ms", "prefill_ms",
                                                    "decode_ms"])
         self.assertGreater(answer["timings"]["ttft_ms"], 0)
         self.assertTrue(answer["model"])

@@ -34,6 +34,7 @@ struct Case {
   std::vector<int32_t> lengths;  // tokens of each document; 0: empty
   uint32_t seed = 1;
   std::string prefix{};  // of the template: "", "first", "head"
+  bool quantised = false;
 };
 
 std::unique_ptr<LinkableModel> MakeModel(const Case& the, const std::string& dtype) {
@@ -45,9 +46,14 @@ std::unique_ptr<LinkableModel> MakeModel(const Case& the, const std::string& dty
   } else if (the.scaling == "llama3") {
     options.rope_freqs = {1, 1, 1, 1.5f, 2, 4, 8, 8};
   }
+  if (the.quantised) {
+    options.quantised = true;
+    options.width = 64;
+    options.feed_forward = 96;
+  }
   // Loading is most of a case's time: each kind of model is written once.
   static testing::TempDir folder;
-  const std::string name = "tiny" + the.scaling;
+  const std::string name = "tiny" + the.scaling + (the.quantised ? "quantised" : "");
   static std::map<std::string, std::string> written;
   if (!written.contains(name)) {
     written[name] = testing::WriteTinyModel(folder.path(), options, name);
@@ -208,6 +214,39 @@ TEST(LinkedMasked, Bf16StaysClose) {
   const LinkPlan plan =
       m->Plan("s", RandomDocuments(the, m->model().config().vocab), "why?", false);
   EXPECT_LE(LinkedAgainstMasked(*m, plan, store.get()).difference.mean_kl, 1e-3);
+}
+
+// Steps of decoding multiply by a quantised model's codes, prompts by its packed weights: both are
+// the same function, and the slow reference's.
+TEST(LinkedMasked, QuantisedWeightsStayClose) {
+  const Case the{5, false, "", "outside", {60, 44, 80}, 31, "first", /*quantised=*/true};
+  for (const char* dtype : {"bf16", "f32"}) {
+    const auto m = MakeModel(the, dtype);
+    const auto store = NewMemoryStore();
+    const LinkPlan plan =
+        m->Plan("s", RandomDocuments(the, m->model().config().vocab), "why?", false);
+    const std::vector<int32_t> prefix = m->DocumentPrefix("");
+    EXPECT_LE(LinkedAgainstMasked(*m, plan, store.get()).difference.mean_kl, 1e-3);
+    // Its steps one after the other, then all tokens in one masked pass of the reference.
+    const LinkedPrompt twin = MaskedTwin(plan, prefix);
+    const auto fast = Continue(m->model(), m->adapter(), m->embeddings(), twin, kSteps, {});
+    ASSERT_TRUE(fast.ok()) << fast.status().message();
+    std::vector<int32_t> tokens = twin.tokens, positions = twin.positions,
+                         segments = twin.segment_ids, rows;
+    for (int32_t step = 0; step < kSteps; ++step) {
+      rows.push_back(static_cast<int32_t>(tokens.size()) - 1);
+      tokens.push_back(fast->ids[step]);
+      positions.push_back(positions.back() + 1);
+      segments.push_back(0);
+    }
+    const auto slow = ReferenceLogits(
+        m->model().file(), m->model().config(),
+        {tokens, m->embeddings(), positions, segments, &*m->links()->adapter, rows});
+    ASSERT_TRUE(slow.ok()) << slow.status().message();
+    const double kl =
+        Compare(*fast, {.ids = fast->ids, .logits = *slow}, m->model().config().vocab).mean_kl;
+    EXPECT_LE(kl, *dtype == 'f' ? 1e-6 : 2e-3);
+  }
 }
 
 // A document behind another without links sees nothing of it, so order must not change its block,

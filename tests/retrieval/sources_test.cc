@@ -45,8 +45,8 @@ TEST(FindSources, WalksFoldersInOrder) {
   }
   const auto found = FindSources(FileSystem::Posix(), {dir.path()});
   ASSERT_TRUE(found.ok()) << found.status().message();
-  EXPECT_EQ(found->paths, (Strings{dir / "UPPER.TXT", dir / "a.md", dir / "b.txt", dir / "sub/c.jsonl",
-                             dir / "sub/deep/d.md"}));
+  EXPECT_EQ(found->paths, (Strings{dir / "UPPER.TXT", dir / "a.md", dir / "b.txt",
+                                   dir / "sub/c.jsonl", dir / "sub/deep/d.md"}));
 }
 
 TEST(FindSources, CountsWhatItDoesNotRead) {
@@ -54,11 +54,10 @@ TEST(FindSources, CountsWhatItDoesNotRead) {
   for (const char* name : {"a.txt", "b.PDF", "sub/c.pdf", "LICENSE", ".hidden.pdf", "d.docx"}) {
     Write(dir / name, "x");
   }
-  const auto found = FindSources(FileSystem::Posix(), {dir.path()});
+  const auto found = FindSources(FileSystem::Posix(), {dir.path(), dir / "sub"});
   ASSERT_TRUE(found.ok()) << found.status().message();
   EXPECT_EQ(found->paths, Strings{dir / "a.txt"});
-  EXPECT_EQ(found->others,
-            (std::map<std::string, int64_t>{{"", 1}, {".docx", 1}, {".pdf", 2}}));
+  EXPECT_EQ(found->others, (std::map<std::string, int64_t>{{"", 1}, {".docx", 1}, {".pdf", 2}}));
 }
 
 TEST(FindSources, KeepsTheOrderGivenAndDropsRepeats) {

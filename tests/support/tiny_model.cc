@@ -8,6 +8,7 @@
 #include <fstream>
 #include <limits>
 
+#include "base/dtype.h"
 #include "support/gguf_writer.h"
 
 namespace kvlink::testing {
@@ -72,6 +73,39 @@ const std::vector<std::string>& Merges() {
   return *kMerges;
 }
 
+// Blocks of 32: a half-precision power of two, then codes of 8 bits, or of 4 (GGML's Q8_0 and
+// Q4_0).
+std::string Quantised(GgmlType type, const std::vector<float>& values) {
+  const int bits = type == GgmlType::kQ8_0 ? 8 : 4, most = (1 << (bits - 1)) - 1;
+  std::string out;
+  for (size_t block = 0; block < values.size(); block += 32) {
+    float largest = 1e-3f;
+    for (size_t i = block; i < block + 32; ++i) largest = std::max(largest, std::abs(values[i]));
+    const int exponent = static_cast<int>(std::ceil(std::log2(largest / static_cast<float>(most))));
+    const int half = (exponent + 15) << 10;
+    out += static_cast<char>(half & 0xff);
+    out += static_cast<char>(half >> 8);
+    const auto code = [&](size_t i) {
+      return static_cast<int>(std::lround(std::ldexp(values[block + i], -exponent)));
+    };
+    for (size_t i = 0; bits == 8 && i < 32; ++i) out += static_cast<char>(code(i));
+    for (size_t i = 0; bits == 4 && i < 16; ++i) {
+      out += static_cast<char>((code(i) + 8) | (code(i + 16) + 8) << 4);
+    }
+  }
+  return out;
+}
+
+std::string InBf16(const std::vector<float>& values) {
+  std::string out;
+  for (const float value : values) {
+    const bf16_t rounded = ToBf16(value);
+    out += static_cast<char>(rounded & 0xff);
+    out += static_cast<char>(rounded >> 8);
+  }
+  return out;
+}
+
 }  // namespace
 
 GgufWriter TinyModelWriter(const TinyModelOptions& o) {
@@ -119,7 +153,14 @@ GgufWriter TinyModelWriter(const TinyModelOptions& o) {
   // last token.
   const auto matrix = [&](const std::string& name, int64_t rows, int64_t columns, double gain) {
     const double deviation = gain / std::sqrt(static_cast<double>(columns));
-    file.F32Tensor(name, {rows, columns}, random.Numbers(rows * columns, deviation));
+    const std::vector<float> values = random.Numbers(rows * columns, deviation);
+    if (!o.quantised) return file.F32Tensor(name, {rows, columns}, values);
+    if (name == "blk.0.attn_v.weight") {
+      return file.Tensor(name, GgmlType::kBF16, {rows, columns}, InBf16(values));
+    }
+    const bool fine = name.find("attn_q") != name.npos || name.find("attn_k") != name.npos;
+    const GgmlType type = fine ? GgmlType::kQ8_0 : GgmlType::kQ4_0;
+    file.Tensor(name, type, {rows, columns}, Quantised(type, values));
   };
   const auto norm = [&](const std::string& name) {
     file.F32Tensor(name, {E}, random.Numbers(E, 0.2, 1));
@@ -131,7 +172,12 @@ GgufWriter TinyModelWriter(const TinyModelOptions& o) {
     if (row < V)
       std::fill_n(embedding.begin() + row * E, E, std::numeric_limits<float>::quiet_NaN());
   }
-  file.F32Tensor("token_embd.weight", {V, E}, embedding);
+  if (o.quantised) {
+    file.Tensor("token_embd.weight", GgmlType::kQ8_0, {V, E},
+                Quantised(GgmlType::kQ8_0, embedding));
+  } else {
+    file.F32Tensor("token_embd.weight", {V, E}, embedding);
+  }
   for (int layer = 0; layer < o.layers; ++layer) {
     const std::string block = "blk." + std::to_string(layer) + ".";
     norm(block + "attn_norm.weight");

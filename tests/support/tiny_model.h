@@ -23,13 +23,17 @@ struct TinyModelOptions {
   double rope_factor = 1;
   std::vector<float> rope_freqs;  // not empty: the tensor rope_freqs.weight (llama3 divisors)
   bool tied = true;
+  // Embedding, Q and K in Q8_0, V of layer 0 in BF16, all others in Q4_0: what K columns a matrix
+  // has must be a multiple of 32.
+  bool quantised = false;
   int lost_character = -1;  // a byte whose embedding is no number; needs tied = false to be alone
   std::string pre = "smollm";
   std::string architecture = "llama";
 };
 
-// A llama-architecture GGUF v3 with random F32 weights (scaled so that logits spread) and a
-// byte-level vocabulary: the 256 bytes, some merges of English, <|endoftext|>, <|im_start|>,
+// A llama-architecture GGUF v3 with random weights, F32 unless quantised (scaled so that logits
+// spread) and a byte-level vocabulary: the 256 bytes, some merges of English, <|endoftext|>,
+// <|im_start|>,
 // <|im_end|>. Deterministic in the options.
 std::string TinyModelGguf(const TinyModelOptions& options);
 

@@ -1,0 +1,49 @@
+// A few rows in 16-bit codes, and their product with tiles of a matrix in codes of 4 or 8 bits
+// (tensor/quantized_matrix.h packs them). Private to src/tensor. Pure; thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace kvlink {
+
+// How 16 rows of a matrix by 32 of K lie, a tile:
+//   codes    uint32 [4 or 8][16]: of each row 8 codes of 4 bits or 4 of 8 bits, so that a shift
+//            and a mask give pairs of neighbours as 16-bit numbers
+//   scales   float [32 / group][16]
+//   offsets  the same, if has_offsets
+// A matrix is its tiles, those of 16 rows one after the other.
+struct TileLayout {
+  bool nibbles = false;
+  int64_t group = 0;  // numbers that share scale and offset: 16 or 32
+  bool has_offsets = false;
+  int64_t code_bytes() const { return nibbles ? 256 : 512; }
+  int64_t bytes() const { return code_bytes() + 64 * (32 / group) * (has_offsets ? 2 : 1); }
+};
+
+// Rounded against the largest of 32 neighbours: one part in 65,534 of it. One owner.
+class QuantizedRows {
+ public:
+  // x [rows, k]. REQUIRES: 1 <= rows <= kMostFewRows (tensor/few_rows.h), k is a multiple of 32.
+  void Assign(const float* x, int64_t rows, int64_t k);
+
+  int64_t rows() const { return rows_; }
+  const int16_t* codes(int64_t row) const { return codes_.data() + row * k_; }
+  const float* scales(int64_t row) const { return scales_.data() + row * k_ / 32; }
+  const float* sums(int64_t row) const { return sums_.data() + row * k_ / 16; }
+
+ private:
+  int64_t rows_ = 0, k_ = 0;
+  std::vector<int16_t> codes_;  // [rows, k]
+  std::vector<float> scales_;   // [rows, k / 32]
+  std::vector<float> sums_;     // [rows, k / 16] of x itself: what offsets are multiplied with
+};
+
+// y [rows, y_stride] at columns [begin, end) = x W^T (or += it), where W is `matrix`, tiles_of_row
+// tiles wide. REQUIRES: begin is a multiple of 16.
+void MultiplyTiles(const QuantizedRows& x, const std::byte* matrix, int64_t tiles_of_row,
+                   const TileLayout& layout, int64_t begin, int64_t end, bool add, float* y,
+                   int64_t y_stride);
+
+}  // namespace kvlink
