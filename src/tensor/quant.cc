@@ -243,8 +243,8 @@ const TypeRow& RowOf(GgmlType type) {
 }
 
 void DequantizeBlocks(const TypeRow& row, const uint8_t* source, int64_t elements, float* out) {
-  int8_t codes[kSuperBlock];
-  float scales[kSuperBlock / 16], offsets[kSuperBlock / 16] = {};
+  int8_t codes[kSuperBlock] = {};
+  float scales[kSuperBlock / 16] = {}, offsets[kSuperBlock / 16] = {};
   for (int64_t done = 0; done < elements; done += row.traits.block_elements) {
     row.unpack(source, {codes, scales, offsets});
     for (int64_t g = 0; g < row.traits.block_elements / row.codes.group; ++g) {
