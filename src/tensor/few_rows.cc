@@ -68,14 +68,7 @@ void MultiplyRows(const float* x, const bf16_t* weights, PairedLayout layout, in
       MultiplyColumns<kRows, 1>(x, pair, layout, sums);
     }
     const int64_t made = wide ? kMost * lanes : lanes, kept = std::min(made, end - n);
-    for (int64_t r = 0; r < kRows; ++r) {
-      float* out = y + r * y_stride + n;
-      if (add) {
-        for (int64_t i = 0; i < kept; ++i) out[i] += sums[r * made + i];
-      } else {
-        std::copy_n(sums + r * made, kept, out);
-      }
-    }
+    PutSums(sums, kRows, made, kept, add, y + n, y_stride);
     n += made;
   }
 }

@@ -3,6 +3,7 @@
 // Private to src/tensor. Pure; thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/dtype.h"
@@ -22,5 +23,18 @@ struct PairedLayout {
 // f32. REQUIRES: 1 <= rows <= kMostFewRows, begin is a multiple of 16, x is zero behind K.
 void MultiplyFewRows(const float* x, int64_t rows, const bf16_t* weights, PairedLayout layout,
                      int64_t begin, int64_t end, bool add, float* y, int64_t y_stride);
+
+// What kernels of few rows end with: the first `kept` columns of sums [rows, made] into
+// y [rows, y_stride] (or += them).
+inline void PutSums(const float* sums, int64_t rows, int64_t made, int64_t kept, bool add, float* y,
+                    int64_t y_stride) {
+  for (int64_t r = 0; r < rows; ++r, sums += made, y += y_stride) {
+    if (add) {
+      for (int64_t i = 0; i < kept; ++i) y[i] += sums[i];
+    } else {
+      std::copy_n(sums, kept, y);
+    }
+  }
+}
 
 }  // namespace kvlink

@@ -83,7 +83,7 @@ struct Linear::State {
   std::map<std::pair<int64_t, bool>, Kernel> kernels;  // by padded rows, and whether they add
   PairedLayout paired;                     // of `weights`: then few rows have a kernel of their own
   std::vector<QuantizedMatrix> quantized;  // not empty: what few rows are multiplied with
-  std::vector<float> few;                  // [rows, K, padded] their x
+  std::vector<float> few;                  // [rows, 2 * pairs or K] their x
   QuantizedRows few_quantized;             // the same
   dnnl::stream stream{CpuEngine()};
 

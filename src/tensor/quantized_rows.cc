@@ -6,6 +6,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "tensor/few_rows.h"
+
 // Highway compiles this file once for each instruction set and picks one at run time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/quantized_rows.cc"
@@ -210,14 +212,7 @@ void MultiplyRows(const QuantizedRows& x, const std::byte* matrix, int64_t tiles
     }
     // Rows of the last tiles behind N are multiplied (their scales are zero) and not written.
     const int64_t made = vectors * lanes, kept = std::min(made, end - n);
-    for (int64_t r = 0; r < kRows; ++r) {
-      float* out = y + r * y_stride + n;
-      if (add) {
-        for (int64_t i = 0; i < kept; ++i) out[i] += sums[r * made + i];
-      } else {
-        std::copy_n(sums + r * made, kept, out);
-      }
-    }
+    PutSums(sums, kRows, made, kept, add, y + n, y_stride);
     n += made;
   }
 }
