@@ -99,7 +99,7 @@ Result<Json> DescribeEvaluation(const EvaluationOptions& options,
 Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& description) {
   if (folder.empty()) return PredictionLog::Open("");
   FileSystem& files = FileSystem::Posix();
-  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(folder));
+  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(folder, FileAccess::kByUmask));
   const std::string path = folder + "/run.json";
   if (!FileExists(path)) {
     KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, path, DumpJson(description) + "\n"));

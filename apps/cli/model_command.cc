@@ -21,7 +21,7 @@ Result<int> List(Session& session) {
   std::vector<std::vector<std::string>> rows;
   Json list = Json::array();
   for (const FileInfo& file : files) {
-    if (file.is_directory || !file.name.ends_with(".gguf")) continue;
+    if (file.is_directory() || !file.name.ends_with(".gguf")) continue;
     const std::string path = directory + "/" + file.name;
     const Result<ModelFile> model = ReadModelFile(path, /*fingerprint=*/false);
     const bool is_default = file.name == kDefaultModel;

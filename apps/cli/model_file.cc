@@ -1,10 +1,9 @@
 #include "cli/model_file.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/publish.h"
 #include "model/gguf.h"
 #include "text/template.h"
 
@@ -51,29 +50,17 @@ Result<std::unique_ptr<Tokenizer>> ReadTokenizer(const std::string& path) {
 
 Status CopyModel(const std::string& path, const std::string& directory, const std::string& name) {
   FileSystem& files = FileSystem::Posix();
-  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(directory));
+  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(directory, FileAccess::kByUmask));
   KVLINK_ASSIGN_OR_RETURN(const auto source, files.Map(path));
-  const std::string temporary = directory + "/." + name + "." + std::to_string(::getpid()) + ".tmp";
-  KVLINK_ASSIGN_OR_RETURN(const auto copy, files.Create(temporary));
-
-  const auto write = [&]() -> Status {
+  return PublishFile(files, directory + "/" + name, [&](WritableFile& copy) -> Status {
     constexpr size_t kChunkBytes = 8 << 20;
     const std::span<const std::byte> bytes = source->bytes();
     for (size_t at = 0; at < bytes.size(); at += kChunkBytes) {
       KVLINK_RETURN_IF_ERROR(
-          copy->Append(bytes.subspan(at, std::min(kChunkBytes, bytes.size() - at))));
+          copy.Append(bytes.subspan(at, std::min(kChunkBytes, bytes.size() - at))));
     }
-    return copy->Sync();
-  };
-  Status status = write();
-  const Status closed = copy->Close();
-  if (status.ok()) status = closed;
-  if (status.ok()) status = files.Rename(temporary, directory + "/" + name);
-  if (!status.ok()) {
-    (void)files.Remove(temporary);  // what is reported is why the copy failed
-    return status;
-  }
-  return files.SyncDirectory(directory);
+    return source->CheckUnchanged();
+  });
 }
 
 }  // namespace kvlink::cli

@@ -73,7 +73,8 @@ Result<std::unique_ptr<DocumentIndex>> Session::OpenDocuments(bool create, bool 
   if (!create && !FileExists(path)) {
     return NoDocuments();
   }
-  if (create) KVLINK_RETURN_IF_ERROR(FileSystem::Posix().CreateDirectories(store));
+  if (create)
+    KVLINK_RETURN_IF_ERROR(FileSystem::Posix().CreateDirectories(store, FileAccess::kPrivate));
   return DocumentIndex::Open(path, read_only);
 }
 

@@ -1,9 +1,11 @@
 #include "base/publish.h"
 
 namespace kvlink {
-Status PublishFile(FileSystem& files, const std::string& path, const std::string& temporary,
-                   const std::function<Status(WritableFile& file)>& write) {
-  KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.Create(temporary));
+Status PublishFile(FileSystem& files, const std::string& path,
+                   const std::function<Status(WritableFile& file)>& write, FileAccess access) {
+  const std::string temporary = TemporaryName(path);
+  KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
+                          files.Create(temporary, access));
   Status status = write(*file);
   if (status.ok()) status = file->Sync();
   const Status closed = file->Close();

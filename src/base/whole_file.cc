@@ -1,36 +1,54 @@
-// Small files read and written whole, over any FileSystem.
+// Small files read and written whole, names for what is not finished, over any FileSystem.
+#include <sys/random.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/publish.h"
 
 namespace kvlink {
-namespace {
 
-// Two writers of one path, in one process or in two, must not share a temporary file.
-std::string TemporaryBeside(const std::string& path) {
+std::string RandomName() {
+  std::array<uint8_t, 8> bytes{};
+  ssize_t got = -1;
+  do {
+    got = getrandom(bytes.data(), bytes.size(), 0);
+  } while (got < 0 && errno == EINTR);
+  if (got == static_cast<ssize_t>(bytes.size())) return ToHex(bytes);
+  // A kernel without getrandom. The name can be guessed then; O_EXCL still keeps it apart.
   static std::atomic<uint64_t> serial{0};
-  return path + ".tmp-" + std::to_string(getpid()) + "-" + std::to_string(serial++);
+  const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+  const Sha256Digest digest = Sha256()
+                                  .Field(static_cast<uint64_t>(now))
+                                  .Field(static_cast<uint64_t>(getpid()))
+                                  .Field(serial++)
+                                  .Finish();
+  return ToHex(std::span(digest).first(8));
 }
 
-}  // namespace
+std::string TemporaryName(const std::string& path) { return path + ".tmp-" + RandomName(); }
+
+Result<bool> Exists(FileSystem& files, const std::string& path) {
+  const Result<FileInfo> info = files.Stat(path);
+  if (info.ok()) return true;
+  if (info.code() == StatusCode::kNotFound) return false;
+  return info.status();
+}
 
 Result<std::string> ReadWholeFile(FileSystem& files, const std::string& path, int64_t max_bytes) {
-  KVLINK_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file, files.Map(path));
-  const std::string_view text = AsText(file->bytes());
-  if (static_cast<int64_t>(text.size()) > max_bytes) {
-    return InvalidArgument("'" + path + "' has " + std::to_string(text.size()) +
-                           " bytes, at most " + std::to_string(max_bytes) + " expected");
-  }
-  return std::string(text);
+  return files.Read(path, max_bytes);
 }
 
-Status WriteWholeFile(FileSystem& files, const std::string& path, std::string_view contents) {
-  return PublishFile(files, path, TemporaryBeside(path),
-                     [&](WritableFile& file) { return file.Append(AsBytes(contents)); });
+Status WriteWholeFile(FileSystem& files, const std::string& path, std::string_view contents,
+                      FileAccess access) {
+  return PublishFile(
+      files, path, [&](WritableFile& file) { return file.Append(AsBytes(contents)); }, access);
 }
 
 }  // namespace kvlink

@@ -27,7 +27,7 @@ Status WriteBlock(WritableFile& file, const Block& block) {
 Status CheckStorePath(FileSystem& files, const std::string& path) {
   const Result<FileInfo> folder = files.Stat(path);
   if (!folder.ok()) return folder.status();
-  if (!folder->is_directory) {
+  if (!folder->is_directory()) {
     return FailedPrecondition("the store '" + path + "' is not a folder; choose another path");
   }
   return {};
@@ -57,16 +57,18 @@ Status StoreFolder::CheckFormat() {
                             "' expected); choose another path");
 }
 
-Status StoreFolder::CreateFolder() { return files_.CreateDirectories(path_); }
+Status StoreFolder::CreateFolder() { return files_.CreateDirectories(path_, FileAccess::kPrivate); }
 
 Status StoreFolder::CreateContents() {
   for (const char* name : {"/blocks", "/tmp", "/quarantine"}) {
-    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(path_ + name));
+    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(path_ + name, FileAccess::kPrivate));
   }
-  if (files_.Stat(path_ + "/FORMAT").ok()) return files_.SyncDirectory(path_);
+  KVLINK_ASSIGN_OR_RETURN(const bool has_format, Exists(files_, path_ + "/FORMAT"));
+  if (has_format) return files_.SyncDirectory(path_);
   (void)files_.SyncDirectory(path_ + "/..");  // that folder may be closed to us, then it stays so
   return WriteWholeFile(files_, path_ + "/FORMAT",
-                        std::string(kFormatWord) + std::to_string(kFormatVersion) + "\n");
+                        std::string(kFormatWord) + std::to_string(kFormatVersion) + "\n",
+                        FileAccess::kPrivate);
 }
 
 Result<std::unique_ptr<FileLock>> StoreFolder::Lock(int64_t timeout_ms) {
@@ -85,12 +87,13 @@ Result<std::vector<BlockFile>> StoreFolder::ListBlocks() {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> shards, files_.List(path_ + "/blocks"));
   std::vector<BlockFile> out;
   for (const FileInfo& shard : shards) {
-    if (!shard.is_directory) continue;
+    if (!shard.is_directory()) continue;
     KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> files,
                             files_.List(path_ + "/blocks/" + shard.name));
     for (const FileInfo& file : files) {
       const std::string_view name = file.name;
-      if (file.is_directory || !name.ends_with(kSuffix) || !name.starts_with(shard.name)) continue;
+      if (file.is_directory() || !name.ends_with(kSuffix) || !name.starts_with(shard.name))
+        continue;
       const Result<BlockId> id = DigestFromHex(name.substr(0, name.size() - kSuffix.size()));
       // Only the one spelling that BlockPath gives, else one file would answer to two names.
       if (id.ok() && BlockPath(*id).ends_with("/" + shard.name + "/" + file.name)) {
@@ -105,7 +108,7 @@ Result<std::vector<BlockFile>> StoreFolder::ListBlocks() {
 
 bool StoreFolder::Contains(const BlockId& id) {
   const Result<FileInfo> info = files_.Stat(BlockPath(id));
-  return info.ok() && !info->is_directory;
+  return info.ok() && !info->is_directory();
 }
 
 Result<std::shared_ptr<const Block>> StoreFolder::Open(const BlockId& id, bool verify_planes) {
@@ -124,7 +127,7 @@ Result<std::shared_ptr<const Block>> StoreFolder::Open(const BlockId& id, bool v
 Status StoreFolder::Publish(const Block& block) {
   const BlockId& id = block.identity().id;
   const std::string shard = ShardPath(id);
-  KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(shard));
+  KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(shard, FileAccess::kPrivate));
   // The folder's own entry has to survive a crash as well as the file's in it. Every time: a writer
   // that died between the two calls has left a folder whose entry nobody synced.
   KVLINK_RETURN_IF_ERROR(files_.SyncDirectory(path_ + "/blocks"));
@@ -143,10 +146,10 @@ Status StoreFolder::Publish(const Block& block) {
 }
 
 Status StoreFolder::WriteTemporary(const std::string& path, const Block& block) {
-  Result<std::unique_ptr<WritableFile>> file = files_.Create(path);
+  Result<std::unique_ptr<WritableFile>> file = files_.Create(path, FileAccess::kPrivate);
   if (file.code() == StatusCode::kNotFound) {  // somebody tidied tmp/ away
-    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(path_ + "/tmp"));
-    file = files_.Create(path);
+    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(path_ + "/tmp", FileAccess::kPrivate));
+    file = files_.Create(path, FileAccess::kPrivate);
   }
   if (!file.ok()) return file.status();
   return WriteBlock(**file, block);
@@ -158,7 +161,7 @@ Status StoreFolder::Remove(const BlockId& id, bool durable) {
 }
 
 Status StoreFolder::Quarantine(const BlockId& id, int64_t now_ms) {
-  KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(path_ + "/quarantine"));
+  KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(path_ + "/quarantine", FileAccess::kPrivate));
   return files_.Rename(BlockPath(id), path_ + "/quarantine/" + ToHex(id) + "-" +
                                           std::to_string(now_ms) + "-" + std::to_string(getpid()) +
                                           "-" + std::to_string(serial_++));
@@ -183,7 +186,7 @@ Result<int64_t> StoreFolder::EmptyQuarantine() {
   if (files.code() == StatusCode::kNotFound) return freed;
   if (!files.ok()) return files.status();
   for (const FileInfo& file : *files) {
-    if (file.is_directory) continue;
+    if (file.is_directory()) continue;
     KVLINK_RETURN_IF_ERROR(files_.Remove(folder + "/" + file.name));
     freed += file.size_bytes;
   }
@@ -194,7 +197,7 @@ void StoreFolder::ClearTemporary() {
   const Result<std::vector<FileInfo>> files = files_.List(path_ + "/tmp");
   if (!files.ok()) return;  // the next writer tries again
   for (const FileInfo& file : *files) {
-    if (!file.is_directory) (void)files_.Remove(path_ + "/tmp/" + file.name);
+    if (!file.is_directory()) (void)files_.Remove(path_ + "/tmp/" + file.name);
   }
 }
 

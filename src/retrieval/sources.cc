@@ -74,13 +74,12 @@ Status Walk(FileSystem& files, const std::string& root, FoundSources* out,
     for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
       if (entry->name.empty() || entry->name[0] == '.') continue;
       const std::string child = path == "/" ? path + entry->name : path + "/" + entry->name;
-      std::error_code error;
-      if (fs::is_symlink(child, error) && !LinkStaysInside(child, root)) continue;
-      if (!entry->is_directory && FormatOf(child) == Format::kUnknown) {
+      if (entry->type == FileType::kSymlink && !LinkStaysInside(child, root)) continue;
+      if (!entry->is_directory() && FormatOf(child) == Format::kUnknown) {
         if (others->insert(child).second) ++out->others[EndingOf(child)];
         continue;
       }
-      pending.emplace_back(child, entry->is_directory);
+      pending.emplace_back(child, entry->is_directory());
     }
   }
   return {};
@@ -141,7 +140,7 @@ Result<FoundSources> FindSources(FileSystem& files, const std::vector<std::strin
       return NotFound(given + ": there is no such file or folder");
     }
     if (!info.ok()) return info.status();
-    if (info->is_directory) {
+    if (info->is_directory()) {
       KVLINK_RETURN_IF_ERROR(Walk(files, path, &found, &others));
     } else if (FormatOf(path) == Format::kUnknown) {
       return InvalidArgument(given +

@@ -58,9 +58,7 @@ Status SaveCheckpoint(FileSystem& files, const std::string& path, const Checkpoi
   for (size_t i = 0; i < kArrays; ++i) header.hashes[i] = Xxh3(std::as_bytes(arrays[i]));
   header.header_hash = Xxh3(BytesOf(header).first(kHashedBytes));
 
-  // One run owns its folder, so that one name is enough, and a killed run's rest is written over.
-  return PublishFile(files, path, path + ".tmp",
-                     [&](WritableFile& file) { return WriteAll(file, header, view); });
+  return PublishFile(files, path, [&](WritableFile& file) { return WriteAll(file, header, view); });
 }
 
 Result<Checkpoint> LoadCheckpoint(FileSystem& files, const std::string& path) {

@@ -45,7 +45,7 @@ Result<std::vector<std::string>> Find(FileSystem& files, const std::string& path
   KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> list, files.List(folder));
   std::vector<std::string> found;
   for (const FileInfo& file : list) {
-    if (file.is_directory || !FitsPattern(file.name, pattern)) continue;
+    if (file.is_directory() || !FitsPattern(file.name, pattern)) continue;
     found.push_back(slash == std::string::npos ? file.name : folder + file.name);
   }
   if (found.empty()) return NotFound(path + ": no file fits this pattern");

@@ -46,8 +46,9 @@ RunFolder::RunFolder(FileSystem& files, std::string path, Log log)
 
 Result<RunFolder> RunFolder::Create(FileSystem& files, const std::string& path, Log log) {
   RunFolder run(files, path, std::move(log));
-  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(run.path_));
-  if (files.Stat(run.path_ + "/checkpoint").ok()) {
+  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(run.path_, FileAccess::kByUmask));
+  KVLINK_ASSIGN_OR_RETURN(const bool has_run, Exists(files, run.path_ + "/checkpoint"));
+  if (has_run) {
     return FailedPrecondition(run.path_ + " holds a run already: --resume " + run.path_ +
                               " goes on with it, --run chooses another folder");
   }

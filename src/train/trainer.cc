@@ -208,7 +208,7 @@ class Trainer {
     for (const DataFile& file : data_.files) {  // a mixture's too
       KVLINK_RETURN_IF_ERROR(CheckNotOutput(options_, "the data", file.path));
     }
-    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(FolderOf(options_.out)));
+    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(FolderOf(options_.out, FileAccess::kByUmask)));
     ModelOptions model_options;
     model_options.dtype = options_.dtype;
     model_options.threads = options_.threads;

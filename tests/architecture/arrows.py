@@ -52,6 +52,8 @@ SYSTEM = {
     "dirent.h": {"base"},
     "sys/file.h": {"base"},
     "sys/mman.h": {"base"},
+    "sys/random.h": {"base"},
+    "sys/syscall.h": {"base"},
     "fcntl.h": ASKING,
     "stdlib.h": ASKING,
     "sys/ioctl.h": ASKING,

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/bytes.h"
+#include "base/posix_descriptor.h"
 #include "support/tiny_model.h"
 
 namespace kvlink {
@@ -63,7 +64,7 @@ TEST(PosixFiles, AMappingOutlivesItsName) {
 
 TEST(PosixFiles, AppendsAddUp) {
   const TempDir dir;
-  auto file = Files().Create(dir / "a");
+  auto file = Files().Create(dir / "a", FileAccess::kPrivate);
   ASSERT_TRUE(file.ok());
   ASSERT_TRUE((*file)->Append(AsBytes("ab")).ok());
   ASSERT_TRUE((*file)->Append({}).ok());
@@ -75,16 +76,17 @@ TEST(PosixFiles, AppendsAddUp) {
 
 TEST(PosixFiles, CreateDirectoriesMakesAllAndMindsNoneThatIsThere) {
   const TempDir dir;
-  EXPECT_TRUE(Files().CreateDirectories(dir / "x/y/z").ok());
-  EXPECT_TRUE(Files().CreateDirectories(dir / "x/y/z").ok());
-  EXPECT_TRUE(Files().CreateDirectories(dir / "x/y/").ok());
-  EXPECT_TRUE(Files().CreateDirectories("/").ok());
+  EXPECT_TRUE(Files().CreateDirectories(dir / "x/y/z", FileAccess::kByUmask).ok());
+  EXPECT_TRUE(Files().CreateDirectories(dir / "x/y/z", FileAccess::kByUmask).ok());
+  EXPECT_TRUE(Files().CreateDirectories(dir / "x/y/", FileAccess::kByUmask).ok());
+  EXPECT_TRUE(Files().CreateDirectories("/", FileAccess::kByUmask).ok());
   const auto info = Files().Stat(dir / "x/y/z");
   ASSERT_TRUE(info.ok());
-  EXPECT_TRUE(info->is_directory);
+  EXPECT_TRUE(info->is_directory());
   EXPECT_EQ(info->name, "z");
   ASSERT_TRUE(WriteWholeFile(Files(), dir / "file", "").ok());
-  EXPECT_EQ(Files().CreateDirectories(dir / "file/below").code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Files().CreateDirectories(dir / "file/below", FileAccess::kByUmask).code(),
+            StatusCode::kFailedPrecondition);
 }
 
 struct Failure {
@@ -97,10 +99,10 @@ TEST(PosixFiles, FailuresNameThePathAndTheCause) {
   const TempDir dir;
   const std::string missing = dir / "missing/file";
   const std::string folder = dir / "folder";
-  ASSERT_TRUE(Files().CreateDirectories(folder).ok());
+  ASSERT_TRUE(Files().CreateDirectories(folder, FileAccess::kByUmask).ok());
   const Failure failures[] = {
       {"map", Files().Map(missing).status(), StatusCode::kNotFound},
-      {"create", Files().Create(missing).status(), StatusCode::kNotFound},
+      {"create", Files().Create(missing, FileAccess::kPrivate).status(), StatusCode::kNotFound},
       {"rename", Files().Rename(missing, dir / "x"), StatusCode::kNotFound},
       {"remove", Files().Remove(missing), StatusCode::kNotFound},
       {"sync", Files().SyncDirectory(missing), StatusCode::kNotFound},
@@ -109,7 +111,8 @@ TEST(PosixFiles, FailuresNameThePathAndTheCause) {
       {"lock", Files().Lock(missing, 0).status(), StatusCode::kNotFound},
       {"write", WriteWholeFile(Files(), missing, "x"), StatusCode::kNotFound},
       {"map folder", Files().Map(folder).status(), StatusCode::kFailedPrecondition},
-      {"create folder", Files().Create(folder).status(), StatusCode::kFailedPrecondition},
+      {"create folder", Files().Create(folder, FileAccess::kPrivate).status(),
+       StatusCode::kFailedPrecondition},
   };
   for (const Failure& failure : failures) {
     EXPECT_EQ(failure.status.code(), failure.code) << failure.what;
@@ -124,16 +127,15 @@ TEST(PosixFiles, FailuresNameThePathAndTheCause) {
 
 TEST(PosixFiles, AFullDiskIsResourceExhausted) {
   if (!Files().Stat("/dev/full").ok()) GTEST_SKIP() << "skipped: there is no /dev/full here";
-  auto file = Files().Create("/dev/full");
-  ASSERT_TRUE(file.ok()) << file.status().message();
-  const Status status = (*file)->Append(AsBytes("x"));
+  auto file = NewPosixWritableFile("/dev/full", Descriptor(open("/dev/full", O_WRONLY)));
+  const Status status = file->Append(AsBytes("x"));
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
   EXPECT_NE(status.message().find("/dev/full"), std::string::npos);
 }
 
 TEST(PosixFiles, AFailedWriteWholeFileLeavesTheOldOne) {
   const TempDir dir;
-  ASSERT_TRUE(Files().CreateDirectories(dir / "target/below").ok());
+  ASSERT_TRUE(Files().CreateDirectories(dir / "target/below", FileAccess::kByUmask).ok());
   EXPECT_FALSE(WriteWholeFile(Files(), dir / "target", "x").ok());  // a folder is in the way
   const auto list = Files().List(dir.path());
   ASSERT_TRUE(list.ok());
@@ -216,11 +218,11 @@ TEST(PosixFiles, SignalsDoNotBreakWrites) {
     }
     fclose(fifo);
   });
-  auto file = Files().Create(dir / "fifo");
-  ASSERT_TRUE(file.ok()) << file.status().message();
-  const Status status = (*file)->Append(AsBytes(contents));
+  const int fd = RetryInterrupted([&] { return open((dir / "fifo").c_str(), O_WRONLY); });
+  auto file = NewPosixWritableFile("fifo", Descriptor(fd));
+  const Status status = file->Append(AsBytes(contents));
   EXPECT_TRUE(status.ok()) << status.message();
-  EXPECT_TRUE((*file)->Close().ok());
+  EXPECT_TRUE(file->Close().ok());
   const itimerval never{};
   setitimer(ITIMER_REAL, &never, nullptr);
   reader.join();

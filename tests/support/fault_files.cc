@@ -40,6 +40,56 @@ class FaultWritableFile : public WritableFile {
   std::unique_ptr<WritableFile> real_;
 };
 
+class FaultFolder : public Folder {
+ public:
+  FaultFolder(FaultFiles& files, std::string path, std::unique_ptr<Folder> real)
+      : files_(files), path_(std::move(path)), real_(std::move(real)) {}
+
+  Result<std::vector<FileInfo>> List() override {
+    KVLINK_RETURN_IF_ERROR(files_.Enter(FaultFiles::Kind::kRead, "list", path_));
+    return real_->List();
+  }
+  Result<std::unique_ptr<Folder>> OpenFolder(const std::string& name) override {
+    KVLINK_RETURN_IF_ERROR(files_.Enter(FaultFiles::Kind::kRead, "open folder", PathOf(name)));
+    KVLINK_ASSIGN_OR_RETURN(auto folder, real_->OpenFolder(name));
+    return std::unique_ptr<Folder>(
+        std::make_unique<FaultFolder>(files_, PathOf(name), std::move(folder)));
+  }
+  Result<std::unique_ptr<WritableFile>> Create(const std::string& name,
+                                               FileAccess access) override {
+    KVLINK_RETURN_IF_ERROR(files_.Enter(FaultFiles::Kind::kNeedsSpace, "create", PathOf(name)));
+    KVLINK_ASSIGN_OR_RETURN(auto file, real_->Create(name, access));
+    return files_.Created(PathOf(name), std::move(file));
+  }
+  Status Remove(const std::string& name) override {
+    KVLINK_RETURN_IF_ERROR(files_.Enter(FaultFiles::Kind::kOther, "remove", PathOf(name)));
+    const std::lock_guard lock(files_.mutex_);
+    files_.unsynced_files_.erase(PathOf(name));
+    return real_->Remove(name);
+  }
+  Status Rename(const std::string& from, Folder& to_folder, const std::string& to) override {
+    KVLINK_RETURN_IF_ERROR(files_.Enter(FaultFiles::Kind::kOther, "rename", PathOf(from)));
+    const Status status = real_->Rename(from, to_folder, to);
+    if (status.ok()) {
+      files_.MarkRenamed(PathOf(from), static_cast<FaultFolder&>(to_folder).PathOf(to));
+    }
+    return status;
+  }
+  Status Sync() override {
+    KVLINK_RETURN_IF_ERROR(files_.Enter(FaultFiles::Kind::kOther, "sync folder", path_));
+    files_.MarkFolderSynced(path_);
+    return {};
+  }
+  int descriptor() const override { return real_->descriptor(); }
+
+ private:
+  std::string PathOf(const std::string& name) const { return path_ + "/" + name; }
+
+  FaultFiles& files_;
+  std::string path_;
+  std::unique_ptr<Folder> real_;
+};
+
 void FaultFiles::Arm(Fault fault, int64_t n) {
   const std::lock_guard lock(mutex_);
   fault_ = fault;
@@ -118,27 +168,38 @@ Result<std::shared_ptr<const MappedFile>> FaultFiles::Map(const std::string& pat
   return real_.Map(path);
 }
 
-Result<std::unique_ptr<WritableFile>> FaultFiles::Create(const std::string& path) {
-  if (Status status = Enter(Kind::kNeedsSpace, "create", path); !status.ok()) return status;
-  const bool is_new = !real_.Stat(path).ok();
-  auto file = real_.Create(path);
-  if (!file.ok()) return file.status();
+std::unique_ptr<WritableFile> FaultFiles::Created(const std::string& path,
+                                                  std::unique_ptr<WritableFile> file) {
   {
     const std::lock_guard lock(mutex_);
     unsynced_files_.insert(path);
-    if (is_new) unsynced_names_.push_back({"", path});
+    unsynced_names_.push_back({"", path});
   }
-  return std::unique_ptr<WritableFile>(
-      std::make_unique<FaultWritableFile>(*this, path, *std::move(file)));
+  return std::make_unique<FaultWritableFile>(*this, path, std::move(file));
+}
+
+Result<std::unique_ptr<WritableFile>> FaultFiles::Create(const std::string& path,
+                                                         FileAccess access) {
+  if (Status status = Enter(Kind::kNeedsSpace, "create", path); !status.ok()) return status;
+  KVLINK_ASSIGN_OR_RETURN(auto file, real_.Create(path, access));
+  return Created(path, std::move(file));
+}
+
+Result<std::string> FaultFiles::Read(const std::string& path, int64_t max_bytes) {
+  if (Status status = Enter(Kind::kRead, "read", path); !status.ok()) return status;
+  return real_.Read(path, max_bytes);
+}
+
+void FaultFiles::MarkRenamed(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex_);
+  if (unsynced_files_.erase(from) > 0) unsynced_files_.insert(to);
+  unsynced_names_.push_back({from, to});
 }
 
 Status FaultFiles::Rename(const std::string& from, const std::string& to) {
   if (Status status = Enter(Kind::kOther, "rename", from); !status.ok()) return status;
   const Status status = real_.Rename(from, to);
-  if (!status.ok()) return status;
-  const std::lock_guard lock(mutex_);
-  if (unsynced_files_.erase(from) > 0) unsynced_files_.insert(to);
-  unsynced_names_.push_back({from, to});
+  if (status.ok()) MarkRenamed(from, to);
   return status;
 }
 
@@ -149,18 +210,27 @@ Status FaultFiles::Remove(const std::string& path) {
   return real_.Remove(path);
 }
 
-Status FaultFiles::CreateDirectories(const std::string& path) {
+Status FaultFiles::CreateDirectories(const std::string& path, FileAccess access) {
   if (Status status = Enter(Kind::kNeedsSpace, "create folder", path); !status.ok()) return status;
-  return real_.CreateDirectories(path);
+  return real_.CreateDirectories(path, access);
 }
 
 Status FaultFiles::SyncDirectory(const std::string& path) {
   if (Status status = Enter(Kind::kOther, "sync folder", path); !status.ok()) return status;
-  const std::lock_guard lock(mutex_);
-  if (!drop_syncs_) {
-    std::erase_if(unsynced_names_, [&](const Name& name) { return FolderOf(name.to) == path; });
-  }
+  MarkFolderSynced(path);
   return {};
+}
+
+void FaultFiles::MarkFolderSynced(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (drop_syncs_) return;
+  std::erase_if(unsynced_names_, [&](const Name& name) { return FolderOf(name.to) == path; });
+}
+
+Result<std::unique_ptr<Folder>> FaultFiles::OpenFolder(const std::string& path) {
+  if (Status status = Enter(Kind::kRead, "open folder", path); !status.ok()) return status;
+  KVLINK_ASSIGN_OR_RETURN(auto folder, real_.OpenFolder(path));
+  return std::unique_ptr<Folder>(std::make_unique<FaultFolder>(*this, path, std::move(folder)));
 }
 
 Result<std::vector<FileInfo>> FaultFiles::List(const std::string& directory) {

@@ -35,21 +35,28 @@ class FaultFiles : public FileSystem {
   // Every object made from this FileSystem must be gone.
   void PowerCut();
 
+  Result<std::string> Read(const std::string& path, int64_t max_bytes) override;
   Result<std::shared_ptr<const MappedFile>> Map(const std::string& path) override;
-  Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override;
+  Result<std::unique_ptr<WritableFile>> Create(const std::string& path, FileAccess access) override;
   Status Rename(const std::string& from, const std::string& to) override;
   Status Remove(const std::string& path) override;
-  Status CreateDirectories(const std::string& path) override;
+  Status CreateDirectories(const std::string& path, FileAccess access) override;
   Status SyncDirectory(const std::string& path) override;
+  Result<std::unique_ptr<Folder>> OpenFolder(const std::string& path) override;
   Result<std::vector<FileInfo>> List(const std::string& directory) override;
   Result<FileInfo> Stat(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path, int64_t timeout_ms) override;
 
  private:
   friend class FaultWritableFile;
+  friend class FaultFolder;
   enum class Kind { kRead, kNeedsSpace, kOther };
   Status Enter(Kind kind, const char* call, const std::string& path, bool* torn = nullptr);
   void MarkSynced(const std::string& path);
+  void MarkFolderSynced(const std::string& path);
+  void MarkRenamed(const std::string& from, const std::string& to);
+  std::unique_ptr<WritableFile> Created(const std::string& path,
+                                        std::unique_ptr<WritableFile> file);
 
   FileSystem& real_ = FileSystem::Posix();
   mutable std::mutex mutex_;

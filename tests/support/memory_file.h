@@ -22,11 +22,17 @@ class MemoryFile final : public FileSystem {
   Result<std::shared_ptr<const MappedFile>> Map(const std::string&) override {
     return std::shared_ptr<const MappedFile>(std::make_shared<Mapping>(bytes_, size_));
   }
-  Result<std::unique_ptr<WritableFile>> Create(const std::string&) override { return No(); }
+  Result<std::string> Read(const std::string&, int64_t) override {
+    return std::string(reinterpret_cast<const char*>(bytes_.get()), size_);
+  }
+  Result<std::unique_ptr<WritableFile>> Create(const std::string&, FileAccess) override {
+    return No();
+  }
   Status Rename(const std::string&, const std::string&) override { return No(); }
   Status Remove(const std::string&) override { return No(); }
-  Status CreateDirectories(const std::string&) override { return No(); }
+  Status CreateDirectories(const std::string&, FileAccess) override { return No(); }
   Status SyncDirectory(const std::string&) override { return No(); }
+  Result<std::unique_ptr<Folder>> OpenFolder(const std::string&) override { return No(); }
   Result<std::vector<FileInfo>> List(const std::string&) override { return No(); }
   Result<FileInfo> Stat(const std::string&) override { return No(); }
   Result<std::unique_ptr<FileLock>> Lock(const std::string&, int64_t) override { return No(); }

@@ -20,7 +20,8 @@ class MixtureFile : public ::testing::Test {
   void Write(const std::string& name, const std::string& contents) {
     const std::string path = folder_ / name;
     FileSystem& files = FileSystem::Posix();
-    ASSERT_TRUE(files.CreateDirectories(path.substr(0, path.find_last_of('/'))).ok());
+    ASSERT_TRUE(
+        files.CreateDirectories(path.substr(0, path.find_last_of('/')), FileAccess::kByUmask).ok());
     ASSERT_TRUE(WriteWholeFile(files, path, contents).ok());
   }
   Result<std::vector<MixturePart>> Read(const std::string& contents) {
