@@ -52,6 +52,11 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
                  "Link file, or none [MODEL.links.safetensors beside the model, if there]")
       ->envname("KVLINK_LINKS")
       ->type_name("FILE|none");
+  app.add_option("--template", options->prompt_template,
+                 "How prompts are written: chatml, llama3, or a JSON file (docs/link-file.md) [the "
+                 "link file's, else the model's own]")
+      ->envname("KVLINK_TEMPLATE")
+      ->type_name("NAME|FILE");
   app.add_option("--dtype", options->dtype, "What activations and blocks are kept in")
       ->check(CLI::IsMember({"auto", "bf16", "f32"}))
       ->envname("KVLINK_DTYPE")

@@ -46,7 +46,8 @@ std::string TooFew(const QualityOptions& options, const std::vector<Example>& ow
 
 // Decided before minutes of measuring are spent.
 Result<Recording> ChooseRecording(const QualityOptions& options, const std::vector<Example>& own,
-                                  const std::string& links_path) {
+                                  const EngineOptions& engine) {
+  const std::string& links_path = engine.links_path;
   const bool asked = options.record.value_or(false);
   if (links_path.empty()) {
     if (asked) {
@@ -55,6 +56,11 @@ Result<Recording> ChooseRecording(const QualityOptions& options, const std::vect
           "--links FILE");
     }
     return Recording{false, "there is no link file to record it in"};
+  }
+  if (!engine.prompt_template.empty()) {
+    const std::string why = "--template writes prompts otherwise than the link file says";
+    if (asked) return FailedPrecondition("check: --record: " + why);
+    return Recording{false, why};
   }
   if (options.record && !*options.record) return Recording{false, "--no-record was given"};
   if (const std::string why = TooFew(options, own); !why.empty()) {
@@ -132,7 +138,7 @@ Result<int> RunQualityCheck(const QualityOptions& options, Session& session) {
   ReadExamplesOptions reading;
   reading.limit = options.limit;
   KVLINK_ASSIGN_OR_RETURN(std::vector<Example> own, ReadQuestions(options.data, reading));
-  KVLINK_ASSIGN_OR_RETURN(Recording recording, ChooseRecording(options, own, links));
+  KVLINK_ASSIGN_OR_RETURN(Recording recording, ChooseRecording(options, own, gate.engine));
 
   CatchInterrupt();
   EvaluationBar bar(session);

@@ -80,6 +80,7 @@ Result<int> Info(const std::string& given, Session& session) {
                {"rope", DescribeRope(c.rope)},
                {"tokenizer", model.tokenizer},
                {"template", model.template_name},
+               {"template_concern", model.template_concern},
                {"kv_bytes_per_token", {{"bf16", kv_bf16}, {"f32", kv_f32}}},
                {"fingerprint", model.fingerprint},
                {"linkable", model.why_not_linkable.empty()},
@@ -106,6 +107,7 @@ Result<int> Info(const std::string& given, Session& session) {
   line("template", model.template_name.empty()
                        ? "none is built in for this vocabulary: a link file must bring one"
                        : model.template_name);
+  if (!model.template_concern.empty()) line("", model.template_concern);
   line("KV per token", FormatBytes(kv_bf16) + " as bf16, " + FormatBytes(kv_f32) + " as f32");
   line("fingerprint", model.fingerprint);
   line("can be linked", model.why_not_linkable.empty() ? "yes" : "no: " + model.why_not_linkable);

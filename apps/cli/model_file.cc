@@ -16,8 +16,12 @@ Result<ModelFile> ReadModelFile(const std::string& path, bool fingerprint) {
   KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig tokenizer_config, ReadTokenizerConfig(*file));
   model.tokenizer = tokenizer_config.pre;
   KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::Create(tokenizer_config));
-  const Result<PromptTemplate> prompt_template = ChooseTemplate(*tokenizer);
-  if (prompt_template.ok()) model.template_name = prompt_template->name;
+  KVLINK_ASSIGN_OR_RETURN(const FilePrompt prompt, ReadFilePrompt(*file));
+  const Result<ChosenTemplate> chosen = ChooseTemplate(*tokenizer, prompt);
+  if (chosen.ok()) {
+    model.template_name = chosen->prompt_template.name;
+    model.template_concern = chosen->concern;
+  }
   model.why_not_linkable = WhyNotLinkable(model.config);
   if (fingerprint) model.fingerprint = ToHex(ModelFingerprint(*file, model.config));
   return model;

@@ -14,6 +14,7 @@ struct ModelFile {
   ModelConfig config;
   std::string tokenizer;         // the pre-tokenizer's name
   std::string template_name;     // empty: none is built in
+  std::string template_concern;  // why it may not be what the model knows; empty: no reason
   std::string why_not_linkable;  // empty: it can be linked
   std::string fingerprint;       // hex; empty if it was not asked for
 };

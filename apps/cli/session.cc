@@ -34,6 +34,7 @@ Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
   } else if (options_.links != "none") {
     options.links_path = options_.links;
   }
+  options.prompt_template = options_.prompt_template;
   options.dtype = options_.dtype;
   options.threads = options_.threads;
   options.store_budget_bytes = static_cast<int64_t>(options_.budget_bytes);

@@ -24,6 +24,7 @@ struct GlobalOptions {
   std::string model;  // a path or a name; empty: the default model
   std::string
       links;  // a path; empty: the one beside the model if there is one; "none": no link file
+  std::string prompt_template;  // a name or a file; empty: the link file's or the model's own
   std::string dtype = "auto";
   int32_t threads = 0;        // 0: one a core
   uint64_t budget_bytes = 0;  // 0: no limit

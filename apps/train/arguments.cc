@@ -123,9 +123,11 @@ Arguments ParseArguments(int argc, char** argv) {
                      "Train nothing: write the mean of these link files, its adapter brought to "
                      "--rank")
           ->type_name("FILE");
-  app.add_option("--template", o.prompt_template,
-                 "The prompt template, JSON (docs/link-file.md); else that of --start, or built in")
-      ->type_name("FILE");
+  app.add_option(
+         "--template", o.prompt_template,
+         "The prompt template: chatml, llama3, or JSON (docs/link-file.md) [that of --start, "
+         "else the model's own]")
+      ->type_name("NAME|FILE");
   app.add_option(
          "--document-prefix", o.document_prefix,
          "What documents are encoded behind: none, first (the prompt's first token) or head "

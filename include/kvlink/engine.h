@@ -123,9 +123,12 @@ struct Encoded {
 };
 
 struct EngineOptions {
-  std::string model_path;      // a GGUF file
-  std::string store_path;      // empty: blocks live in memory only
-  std::string links_path;      // empty: no link file (K = 0, not measured)
+  std::string model_path;  // a GGUF file
+  std::string store_path;  // empty: blocks live in memory only
+  std::string links_path;  // empty: no link file (K = 0, not measured)
+  // How prompts are written: "chatml", "llama3", or a JSON file (docs/link-file.md). Empty: as the
+  // link file says, else as the model's file does.
+  std::string prompt_template;
   std::string dtype = "auto";  // "auto", "bf16", "f32"
   int32_t threads = 0;         // 0: one a core
   int64_t store_budget_bytes = 0;
@@ -137,6 +140,7 @@ struct ModelSummary {
   std::string path, name, architecture, file_type, rope, tokenizer, fingerprint, dtype, compute;
   std::string why_not_linkable;  // empty: it can be linked
   std::string template_name;
+  std::string template_concern;  // why prompts may not be what the model knows; empty: no reason
   int64_t parameters = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, width = 0;
   int64_t feed_forward = 0, vocab = 0, context_tokens = 0, kv_bytes_per_token = 0;
   int64_t weight_bytes = 0;  // memory held by packed weights

@@ -272,9 +272,10 @@ Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& b
   const ModelOptions model_options{.dtype = options.dtype, .threads = options.threads};
   BenchReport report;
   {
-    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<LinkableModel> model,
-                            LinkableModel::Load(FileSystem::Posix(), options.model_path,
-                                                options.links_path, model_options));
+    KVLINK_ASSIGN_OR_RETURN(
+        std::unique_ptr<LinkableModel> model,
+        LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
+                            model_options, options.prompt_template));
     KVLINK_ASSIGN_OR_RETURN(const Stage stage, SetUp(std::move(model), options));
     const ModelSummary& summary = stage.engine->model();
     report.cpu = CpuName();
@@ -309,8 +310,9 @@ Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& b
   }
   if (!bench.link_file.empty() && wanted("ttft_link_file_ms")) {
     // The figures before it do not depend on this file: a damaged one must not lose them.
-    Result<std::unique_ptr<LinkableModel>> linkable = LinkableModel::Load(
-        FileSystem::Posix(), options.model_path, bench.link_file, model_options);
+    Result<std::unique_ptr<LinkableModel>> linkable =
+        LinkableModel::Load(FileSystem::Posix(), options.model_path, bench.link_file, model_options,
+                            options.prompt_template);
     const Status timed =
         linkable.ok() ? time_links("ttft_link_file_ms", *std::move(linkable)) : linkable.status();
     if (!timed.ok() && options.warn) {

@@ -8,7 +8,6 @@
 #include "engine/scratch_folder.h"
 #include "kv/disk_store.h"
 #include "link/comparison.h"
-#include "link/gate.h"
 #include "link/indexer.h"
 #include "link/linkable_model.h"
 #include "link/linker.h"
@@ -180,7 +179,9 @@ Result<CheckReport> RunCheck(const EngineOptions& options,
   KVLINK_ASSIGN_OR_RETURN(
       const std::unique_ptr<LinkableModel> model,
       LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
-                          {.dtype = options.dtype, .threads = options.threads}));
+                          {.dtype = options.dtype, .threads = options.threads},
+                          options.prompt_template));
+  if (options.warn && !model->template_concern().empty()) options.warn(model->template_concern());
   if (const std::string why = WhyNotLinkable(model->model().config()); !why.empty()) {
     return Unsupported("this model cannot be linked: " + why);
   }
@@ -207,7 +208,7 @@ Result<CheckReport> RunCheck(const EngineOptions& options,
   KVLINK_RETURN_IF_ERROR(add(check.StoredEqualsComputed(store_options)));
   step("full attention against linked");
   KVLINK_RETURN_IF_ERROR(add(check.FullAgainstLinked()));
-  const std::string concern = WhyNotGated(model->links());
+  const std::string concern = model->WhyNotGated();
   report.gate_note = concern.empty() ? model->links()->gate.summary : concern;
   return report;
 }

@@ -6,16 +6,16 @@
 #include "engine/engine_impl.h"
 #include "kv/disk_store.h"
 #include "kv/warm_store.h"
-#include "link/gate.h"
 
 namespace kvlink {
 
 Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
   FileSystem& files = FileSystem::Posix();
-  KVLINK_ASSIGN_OR_RETURN(
-      std::unique_ptr<LinkableModel> model,
-      LinkableModel::Load(files, options.model_path, options.links_path,
-                          {.dtype = options.dtype, .threads = options.threads}));
+  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<LinkableModel> model,
+                          LinkableModel::Load(files, options.model_path, options.links_path,
+                                              {.dtype = options.dtype, .threads = options.threads},
+                                              options.prompt_template));
+  if (options.warn && !model->template_concern().empty()) options.warn(model->template_concern());
   std::unique_ptr<BlockStore> store;
   if (options.store_path.empty()) {
     store = NewMemoryStore(options.store_budget_bytes);
@@ -59,6 +59,7 @@ void EngineImpl::FillSummary(const EngineOptions& options) {
   s.compute = m.compute_path();
   s.why_not_linkable = WhyNotLinkable(c);
   s.template_name = model_->prompt_template().name;
+  s.template_concern = model_->template_concern();
   s.parameters = c.parameters;
   s.layers = c.layers;
   s.heads = c.heads;
@@ -75,7 +76,7 @@ void EngineImpl::FillSummary(const EngineOptions& options) {
   const Links* links = model_->links();
   s.has_adapter = model_->adapter() != nullptr;
   if (links != nullptr) s.links_content = ToHex(links->content);
-  s.why_not_gated = WhyNotGated(links);
+  s.why_not_gated = model_->WhyNotGated();
   s.gate = links != nullptr && links->gate.measured ? links->gate.summary : s.why_not_gated;
 }
 

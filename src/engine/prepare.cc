@@ -223,6 +223,7 @@ void EngineImpl::CountUsage(const Prompt& prompt, Answer* answer) const {
 void EngineImpl::AddWarnings(const Prompt& prompt, Answer* answer) const {
   const Method& method = prompt.method;
   std::vector<std::string>& warnings = answer->warnings;
+  if (!summary_.template_concern.empty()) warnings.push_back(summary_.template_concern);
   const bool compares = !method.is_main() && !method.extends_link();
   if (compares) {
     warnings.push_back("method " + method.name + ": for comparison, see docs/methods.md");

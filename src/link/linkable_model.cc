@@ -1,22 +1,54 @@
 #include "link/linkable_model.h"
 
+#include <utility>
+
+#include "link/gate.h"
+
 namespace kvlink {
 
-Result<std::unique_ptr<LinkableModel>> LinkableModel::Create(std::unique_ptr<Model> model,
-                                                             std::unique_ptr<const Links> links) {
+Result<PromptTemplate> NamedTemplate(FileSystem& files, const std::string& name) {
+  for (const PromptTemplate& built_in : {ChatMlTemplate(), Llama3Template()}) {
+    if (name == built_in.name) return built_in;
+  }
+  constexpr int64_t kMostBytes = 1 << 20;
+  Result<std::string> text = ReadWholeFile(files, name, kMostBytes);
+  if (!text.ok()) {
+    return Status(text.code(), "template " + name + ": expected chatml, llama3 or a JSON file: " +
+                                   text.status().message());
+  }
+  Result<PromptTemplate> read = TemplateFromJson(*text);
+  if (!read.ok()) return Status(read.code(), name + ": " + read.status().message());
+  return read;
+}
+
+Result<std::unique_ptr<LinkableModel>> LinkableModel::Create(
+    std::unique_ptr<Model> model, std::unique_ptr<const Links> links,
+    std::optional<PromptTemplate> given_template) {
   std::unique_ptr<LinkableModel> linkable(new LinkableModel());
   linkable->model_ = std::move(model);
   linkable->links_ = std::move(links);
-  if (linkable->links_ != nullptr && linkable->links_->prompt_template) {
-    linkable->template_ = *linkable->links_->prompt_template;
+  const Links* const with = linkable->links_.get();
+  if (with != nullptr && with->prompt_template) {
+    linkable->template_ = *with->prompt_template;
   } else {
-    KVLINK_ASSIGN_OR_RETURN(linkable->template_, ChooseTemplate(linkable->model_->tokenizer()));
+    Result<ChosenTemplate> chosen =
+        ChooseTemplate(linkable->model_->tokenizer(), linkable->model_->file_prompt());
+    if (!chosen.ok() && !given_template) return chosen.status();
+    if (chosen.ok()) {
+      linkable->template_ = std::move(chosen->prompt_template);
+      linkable->template_concern_ = std::move(chosen->concern);
+    }
   }
-  if (linkable->links_ != nullptr && linkable->links_->adapter) {
-    KVLINK_ASSIGN_OR_RETURN(
-        linkable->adapter_,
-        PreparedAdapter::Create(*linkable->links_->adapter, linkable->model_->config(),
-                                linkable->model_->matmul_dtype()));
+  if (given_template) {
+    linkable->measured_otherwise_ =
+        with != nullptr && TemplateToJson(linkable->template_) != TemplateToJson(*given_template);
+    linkable->template_ = *std::move(given_template);
+    linkable->template_concern_.clear();
+  }
+  if (with != nullptr && with->adapter) {
+    KVLINK_ASSIGN_OR_RETURN(linkable->adapter_,
+                            PreparedAdapter::Create(*with->adapter, linkable->model_->config(),
+                                                    linkable->model_->matmul_dtype()));
   }
   return linkable;
 }
@@ -24,14 +56,27 @@ Result<std::unique_ptr<LinkableModel>> LinkableModel::Create(std::unique_ptr<Mod
 Result<std::unique_ptr<LinkableModel>> LinkableModel::Load(FileSystem& files,
                                                            const std::string& model_path,
                                                            const std::string& links_path,
-                                                           const ModelOptions& options) {
+                                                           const ModelOptions& options,
+                                                           const std::string& template_name) {
+  std::optional<PromptTemplate> given;
+  if (!template_name.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(given, NamedTemplate(files, template_name));
+  }
   KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::Load(files, model_path, options));
   std::unique_ptr<const Links> links;
   if (!links_path.empty()) {
     KVLINK_ASSIGN_OR_RETURN(links,
                             LoadLinks(files, links_path, model->config(), model->fingerprint()));
   }
-  return Create(std::move(model), std::move(links));
+  return Create(std::move(model), std::move(links), std::move(given));
+}
+
+std::string LinkableModel::WhyNotGated() const {
+  std::string why = kvlink::WhyNotGated(links_.get());
+  if (why.empty() && measured_otherwise_) {
+    why = "not gated: the links were measured with another prompt template than the one given";
+  }
+  return why;
 }
 
 std::span<const float> LinkableModel::embeddings() const {

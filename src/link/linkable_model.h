@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,23 +16,34 @@
 
 namespace kvlink {
 
+// A built-in template by its name (chatml, llama3), or one in a JSON file (docs/link-file.md).
+Result<PromptTemplate> NamedTemplate(FileSystem& files, const std::string& name);
+
 // Thread promise: rendering and planning are const and thread-safe; the model's passes are not.
 class LinkableModel {
  public:
-  // links_path empty: K = 0, no adapter, the built-in template that fits the vocabulary.
+  // links_path empty: K = 0, no adapter. template_name: as NamedTemplate takes it, before the link
+  // file's; empty: the link file's, else the one that the model's file asks for.
   static Result<std::unique_ptr<LinkableModel>> Load(FileSystem& files,
                                                      const std::string& model_path,
                                                      const std::string& links_path,
-                                                     const ModelOptions& options);
+                                                     const ModelOptions& options,
+                                                     const std::string& template_name = "");
   // For tests and tools that made their own.
-  static Result<std::unique_ptr<LinkableModel>> Create(std::unique_ptr<Model> model,
-                                                       std::unique_ptr<const Links> links);
+  static Result<std::unique_ptr<LinkableModel>> Create(
+      std::unique_ptr<Model> model, std::unique_ptr<const Links> links,
+      std::optional<PromptTemplate> given_template = std::nullopt);
 
   Model& model() { return *model_; }
   const Model& model() const { return *model_; }
   const Links* links() const { return links_.get(); }    // nullptr: none
   PreparedAdapter* adapter() { return adapter_.get(); }  // nullptr: none
   const PromptTemplate& prompt_template() const { return template_; }
+  // One line: why prompts may not be what the model was trained with; empty: no reason.
+  const std::string& template_concern() const { return template_concern_; }
+  // Why linked answers can't be trusted as far as the link file's gate says, or empty: prompts are
+  // written by the template, and what was measured is another one.
+  std::string WhyNotGated() const;
   int32_t k() const { return links_ == nullptr ? 0 : links_->k; }
   // [slots * k, E]; empty where links are vocabulary tokens.
   std::span<const float> embeddings() const;
@@ -56,6 +68,8 @@ class LinkableModel {
   std::unique_ptr<const Links> links_;
   std::unique_ptr<PreparedAdapter> adapter_;
   PromptTemplate template_;
+  std::string template_concern_;
+  bool measured_otherwise_ = false;  // the links were measured with another template
 };
 
 }  // namespace kvlink

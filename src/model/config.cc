@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "model/other_settings.h"
 #include "text/quote.h"
 
 namespace kvlink {
@@ -77,20 +78,6 @@ class ConfigReader {
     *value = found;
     return {};
   }
-  // A setting that changes the computation must be absent or one of two values without effect.
-  Status Neutral(std::string_view name, double neutral, double unset) const {
-    if (!Has(name)) return {};
-    const std::string key = Key(name);
-    if (const auto flag = file_.GetBool(key); flag.ok()) {
-      const double value = *flag ? 1 : 0;
-      if (value == neutral || value == unset) return {};
-      return NotComputed(name, *flag ? "is true" : "is false");
-    }
-    const auto number = file_.GetFloat(key);
-    if (!number.ok()) return NotComputed(name, "is not a single number");
-    if (*number == neutral || *number == unset) return {};
-    return NotComputed(name, "is " + std::to_string(*number));
-  }
 
  private:
   std::string Place(std::string_view name) const {
@@ -140,33 +127,6 @@ Status ReadSizes(const ConfigReader& keys, ModelConfig* config) {
   double epsilon = 0;
   KVLINK_RETURN_IF_ERROR(keys.Positive("attention.layer_norm_rms_epsilon", 1, &epsilon));
   config->norm_epsilon = static_cast<float>(epsilon);
-  return {};
-}
-
-// Settings that some files of this architecture carry and that would change every number.
-Status RefuseWhatIsNotComputed(const ConfigReader& keys) {
-  struct Setting {
-    std::string_view name;
-    double neutral, unset;
-  };
-  static constexpr Setting kSettings[] = {
-      {"expert_count", 0, 0},
-      {"attention.causal", 1, 1},
-      {"attention.clamp_kqv", 0, 0},
-      {"attention.max_alibi_bias", 0, 0},
-      {"attention.sliding_window", 0, 0},
-      {"attention.scale", 0, 0},
-      {"attn_logit_softcapping", 0, 0},
-      {"final_logit_softcapping", 0, 0},
-      {"embedding_scale", 1, 0},
-      {"logit_scale", 1, 0},
-      {"residual_scale", 1, 0},
-      {"use_parallel_residual", 0, 0},
-      {"rope.scaling.attn_factor", 1, 0},
-  };
-  for (const Setting& setting : kSettings) {
-    KVLINK_RETURN_IF_ERROR(keys.Neutral(setting.name, setting.neutral, setting.unset));
-  }
   return {};
 }
 
@@ -262,11 +222,8 @@ Status CheckTensors(const GgufFile& file, ModelConfig* config) {
   const auto check = [&](std::string name, const std::vector<int64_t>& shape) -> Status {
     const TensorInfo* tensor = file.FindTensor(name);
     if (tensor == nullptr) {
-      return InvalidArgument(file.path() + ": tensor " + Quoted(name) + " is not in the file" +
-                             (file.scalars().contains("split.count")
-                                  ? "; it is one part of a split model: join the "
-                                    "parts (gguf-split --merge)"
-                                  : ""));
+      return InvalidArgument(file.path() + ": tensor " + Quoted(name) +
+                             " is not in the file; the file is damaged, or another kind of model");
     }
     if (tensor->shape != shape) {
       return InvalidArgument(file.path() + ": tensor " + Quoted(name) + " at offset " +
@@ -338,6 +295,7 @@ Status CheckVocabulary(const GgufFile& file, const ConfigReader& keys, int32_t v
 }  // namespace
 
 Result<ModelConfig> ReadModelConfig(const GgufFile& file) {
+  KVLINK_RETURN_IF_ERROR(CheckIsWhole(file));
   ModelConfig config;
   KVLINK_ASSIGN_OR_RETURN(config.architecture, file.GetString("general.architecture"));
   if (config.architecture != "llama") {
@@ -347,7 +305,7 @@ Result<ModelConfig> ReadModelConfig(const GgufFile& file) {
   }
   if (const auto name = file.GetString("general.name"); name.ok()) config.name = *name;
   const ConfigReader keys(file, config.architecture);
-  KVLINK_RETURN_IF_ERROR(RefuseWhatIsNotComputed(keys));
+  KVLINK_RETURN_IF_ERROR(RefuseOtherSettings(file, config.architecture));
   KVLINK_RETURN_IF_ERROR(ReadSizes(keys, &config));
   KVLINK_RETURN_IF_ERROR(ReadRope(file, keys, &config));
   KVLINK_RETURN_IF_ERROR(CheckTensors(file, &config));

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "kvlink/status.h"
 #include "model/gguf.h"
+#include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace kvlink {
@@ -56,6 +57,8 @@ struct ModelConfig {
 Result<ModelConfig> ReadModelConfig(const GgufFile& file);
 // kUnsupported: a tokenizer model or pre-tokenizer that is not implemented (named).
 Result<TokenizerConfig> ReadTokenizerConfig(const GgufFile& file);
+// What the file says about prompts. kInvalidArgument: a key of another type.
+Result<FilePrompt> ReadFilePrompt(const GgufFile& file);
 
 // Empty if the model can be linked, else the reason (kvlink.md, section 4).
 std::string WhyNotLinkable(const ModelConfig& config);

@@ -24,6 +24,7 @@ Result<std::unique_ptr<Model>> Model::Load(FileSystem& files, const std::string&
   const ModelConfig& c = model->config_;
   KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig vocabulary, ReadTokenizerConfig(*model->file_));
   KVLINK_ASSIGN_OR_RETURN(model->tokenizer_, Tokenizer::Create(vocabulary));
+  KVLINK_ASSIGN_OR_RETURN(model->file_prompt_, ReadFilePrompt(*model->file_));
   if (c.rope.scaling == RopeScaling::kDependent) {
     return Unsupported(path + ": RoPE scaling '" + c.rope.scaling_name +
                        "' depends on the prompt's length, which kvlink does not compute; use a "

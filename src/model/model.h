@@ -33,6 +33,7 @@ class Model {
   const ModelConfig& config() const { return config_; }
   const GgufFile& file() const { return *file_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const FilePrompt& file_prompt() const { return file_prompt_; }
   const Weights& weights() const { return weights_; }
   const Sha256Digest& fingerprint() const { return fingerprint_; }
   DType kv_dtype() const { return kv_dtype_; }          // of blocks and tails
@@ -58,6 +59,7 @@ class Model {
   ModelConfig config_;
   std::unique_ptr<GgufFile> file_;
   std::unique_ptr<Tokenizer> tokenizer_;
+  FilePrompt file_prompt_;
   Weights weights_;
   Sha256Digest fingerprint_{};
   DType kv_dtype_ = DType::kF32;

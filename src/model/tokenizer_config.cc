@@ -113,7 +113,56 @@ Status ReadEnds(const GgufFile& file, TokenizerConfig* config) {
   return {};
 }
 
+// Settings of other tokenizers, or of what is not a prompt to be continued: add_eos_token and
+// add_sep_token say how a finished text ends, and are passed over.
+Status RefuseOtherTokenizing(const GgufFile& file) {
+  for (const std::string_view key :
+       {"tokenizer.ggml.add_space_prefix", "tokenizer.ggml.remove_extra_whitespaces"}) {
+    const auto value = file.GetBool(key);
+    if (value.code() == StatusCode::kNotFound) continue;
+    if (!value.ok()) return value.status();
+    if (*value) {
+      return Unsupported(Place(file, key) +
+                         "is true: kvlink gives text to the model as it is; convert the model "
+                         "again without it");
+    }
+  }
+  constexpr std::string_view kCharsMap = "tokenizer.ggml.precompiled_charsmap";
+  if (file.arrays().contains(kCharsMap)) {
+    return Unsupported(Place(file, kCharsMap) +
+                       "is there: kvlink does not rewrite text by a table of the file's");
+  }
+  return {};
+}
+
+Result<std::string> TextOr(const GgufFile& file, std::string_view key, std::string otherwise) {
+  Result<std::string> text = file.GetString(key);
+  if (text.code() == StatusCode::kNotFound) return otherwise;
+  return text;
+}
+
 }  // namespace
+
+Result<FilePrompt> ReadFilePrompt(const GgufFile& file) {
+  FilePrompt prompt;
+  KVLINK_ASSIGN_OR_RETURN(prompt.chat_template, TextOr(file, "tokenizer.chat_template", ""));
+  if (prompt.chat_template.empty()) {  // of several by name
+    KVLINK_ASSIGN_OR_RETURN(prompt.chat_template,
+                            TextOr(file, "tokenizer.chat_template.default", ""));
+  }
+  constexpr std::string_view kAddBos = "tokenizer.ggml.add_bos_token";
+  const auto adds_bos = file.GetBool(kAddBos);
+  if (adds_bos.ok()) {
+    prompt.adds_bos = *adds_bos;
+  } else if (adds_bos.code() != StatusCode::kNotFound) {
+    return adds_bos.status();
+  } else {
+    // Files of Llama 3's vocabulary were made before there was such a key, and mean it.
+    KVLINK_ASSIGN_OR_RETURN(const std::string pre, ReadPreTokenizer(file));
+    if (pre == "llama-bpe") prompt.adds_bos = true;
+  }
+  return prompt;
+}
 
 Result<TokenizerConfig> ReadTokenizerConfig(const GgufFile& file) {
   KVLINK_ASSIGN_OR_RETURN(const std::string model, file.GetString(kModel));
@@ -121,6 +170,7 @@ Result<TokenizerConfig> ReadTokenizerConfig(const GgufFile& file) {
     return Unsupported(Place(file, kModel) + "is " + Quoted(model) +
                        "; kvlink tokenises with 'gpt2' (byte-level BPE)");
   }
+  KVLINK_RETURN_IF_ERROR(RefuseOtherTokenizing(file));
   TokenizerConfig config;
   KVLINK_ASSIGN_OR_RETURN(config.pre, ReadPreTokenizer(file));
   KVLINK_ASSIGN_OR_RETURN(config.tokens, file.GetStrings(kTokens));

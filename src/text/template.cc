@@ -87,7 +87,7 @@ Result<PromptTemplate> ChooseTemplate(const Tokenizer& tokenizer) {
   return Unsupported(
       "no built-in prompt template fits this vocabulary: expected the special tokens <|im_start|> "
       "and <|im_end|> (ChatML), or <|begin_of_text|>, <|start_header_id|>, <|end_header_id|> and "
-      "<|eot_id|> (Llama 3); give a link file with a template");
+      "<|eot_id|> (Llama 3); name one with --template, or give a link file that has one");
 }
 
 std::vector<int32_t> RenderHead(const PromptTemplate& t, const Tokenizer& tokenizer,

@@ -32,27 +32,21 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Result<PromptTemplate> ReadTemplate(FileSystem& files, const std::string& path) {
-  KVLINK_ASSIGN_OR_RETURN(const std::string text,
-                          ReadWholeFile(files, path, /*max_bytes=*/int64_t{1} << 20));
-  Result<PromptTemplate> read = TemplateFromJson(text);
-  if (!read.ok()) return Status(read.code(), "--template " + path + ": " + read.status().message());
-  return read;
-}
-
 // The template that examples are rendered by, and that the link file will carry.
 Result<PromptTemplate> TemplateFor(FileSystem& files, const TrainOptions& options,
-                                   const Links* start, const Tokenizer& tokenizer) {
+                                   const Links* start, const Model& model) {
   // They are computed with gradient then, in one pass with all else.
   const bool trains_documents =
       options.mode == TrainMode::kFull || options.scope == AdapterScope::kEverywhere;
   PromptTemplate t;
   if (!options.prompt_template.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(t, ReadTemplate(files, options.prompt_template));
+    KVLINK_ASSIGN_OR_RETURN(t, NamedTemplate(files, options.prompt_template));
   } else if (start != nullptr && start->prompt_template) {
     t = *start->prompt_template;
   } else {
-    KVLINK_ASSIGN_OR_RETURN(t, ChooseTemplate(tokenizer));
+    KVLINK_ASSIGN_OR_RETURN(const ChosenTemplate chosen,
+                            ChooseTemplate(model.tokenizer(), model.file_prompt()));
+    t = chosen.prompt_template;
     // Behind one token a document's first token is no attention sink (docs/quality.md).
     if (!trains_documents) t.document_prefix = "first";
   }
@@ -224,7 +218,7 @@ class Trainer {
     }
     auto links = std::make_unique<Links>();
     KVLINK_ASSIGN_OR_RETURN(links->prompt_template,
-                            TemplateFor(files_, options_, start.get(), model->tokenizer()));
+                            TemplateFor(files_, options_, start.get(), *model));
     links->k = options_.attention == TrainAttention::kFull ? 0 : options_.k;
     links->slots = links->k == 0 ? 1 : options_.slots;
     links->embeddings.resize(static_cast<size_t>(links->k) * links->slots * model->config().width);

@@ -1,5 +1,6 @@
 """`ask`: what it prints, what it reuses, what it refuses."""
 
+import json
 import os
 import pty
 import subprocess
@@ -19,6 +20,38 @@ class Ask(harness.CliTest):
         for title in titles:
             words += ["--doc", self.documents[title]["id"]]
         return words
+
+    def test_a_prompt_is_written_as_the_model_file_says(self):
+        def first(model, *words):
+            ask = self.ask("--top-k", "0", "--model", model, *words, "hello")
+            return ask["prompt"][0]["id"], ask["warnings"]
+
+        self.assertEqual(first(self.model), (1, []))
+        with_bos = harness.write_model(self.dir, "bos", adds_bos=1)
+        self.assertEqual(first(with_bos), (0, []))
+        unread = harness.write_model(self.dir, "unread", chat_template="{{ x() }}")
+        bos, (warning,) = first(unread)
+        self.assertEqual(bos, 1)
+        for says in ("chat template", "chatml", "--template"):
+            self.assertIn(says, warning)
+        self.assertEqual(self.good("model", "info", "--json", unread).json()["template_concern"],
+                         warning)
+        self.assertEqual(first(unread, "--template", "chatml"), (1, []))
+
+    def test_template_by_name_or_file(self):
+        template = {"name": "plain", "system": "<|endoftext|>{system}\n",
+                    "document": "{title} {text}\n", "untitled_document": "{text}\n",
+                    "question": "{question}", "answer": "\nA:"}
+        path = self.write("plain.json", json.dumps(template))
+        for words, env in ((("--template", path), {}), ((), {"KVLINK_TEMPLATE": path})):
+            ask = self.good("ask", "--json", "--top-k", "0", "--max-tokens", "1", *words, "hello",
+                            env=env).json()
+            self.assertEqual(ask["prompt"][0]["id"], 0)
+        self.bad("ask", "--top-k", "0", "--template", "chatmel", "hello",
+                 says=["chatmel", "chatml, llama3 or a JSON file"])
+        del template["answer"]
+        self.write("plain.json", json.dumps(template))
+        self.bad("ask", "--top-k", "0", "--template", path, "hello", says=["plain.json", "answer"])
 
     def test_what_cannot_be_asked(self):
         self.bad("ask", "", says="the question is empty")

@@ -33,6 +33,8 @@ int WriteModel(const std::string& directory, const std::string& name, const Sett
   options.context = static_cast<int>(Number(settings, "context", options.context));
   options.architecture = Text(settings, "architecture", options.architecture);
   options.pre = Text(settings, "pre", options.pre);
+  options.chat_template = Text(settings, "chat_template", "");
+  options.adds_bos = Number(settings, "adds_bos", 0) != 0;
   options.rope_scaling = Text(settings, "rope_scaling", "");
   options.rope_factor = options.rope_scaling.empty() ? 1 : 4;
   std::printf("%s\n", kvlink::testing::WriteTinyModel(directory, options, name).c_str());

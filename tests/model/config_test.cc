@@ -348,10 +348,37 @@ std::vector<BadConfig> BadConfigs() {
       {"OnePartOfMany",
        [](GgufWriter& w) {
          w.U32("split.count", 2);
-         w.RemoveTensor("output_norm.weight");
+         w.U32("split.no", 0);
+         w.RemoveTensor("output.weight");
        },
+       not_here,
+       {"split.count", "part 1 of 2", "gguf-split --merge"}},
+      {"AnotherPart",
+       [](GgufWriter& w) {
+         w.U32("split.count", 3);
+         w.U32("split.no", 2);
+         w.Remove("general.architecture");
+       },
+       not_here,
+       {"split.count", "part 3 of 3"}},
+      {"FewerTensorsThanItSays",
+       U32("split.tensors.count", 40),
        wrong,
-       {"output_norm.weight", "split"}},
+       {"split.tensors.count", "40"}},
+      {"SettingOfAnotherBuild",
+       U32("llama.attention.indexer.head_count", 4),
+       not_here,
+       {"llama.attention.indexer.head_count", "4.0", "does not compute"}},
+      {"RowsInAnotherOrder",
+       [](GgufWriter& w) { w.String("llama.tensor_data_layout", "reference"); },
+       not_here,
+       {"llama.tensor_data_layout", "reference"}},
+      {"SettingOfLayers",
+       [](GgufWriter& w) {
+         w.I32s("llama.attention.sliding_window_pattern", {1, 0});
+       },
+       not_here,
+       {"llama.attention.sliding_window_pattern", "not a single number"}},
   };
 }
 

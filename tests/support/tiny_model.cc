@@ -139,7 +139,9 @@ GgufWriter TinyModelWriter(const TinyModelOptions& o) {
   file.Strings("tokenizer.ggml.tokens", tokens);
   file.I32s("tokenizer.ggml.token_type", types);
   file.Strings("tokenizer.ggml.merges", Merges());
-  file.U32("tokenizer.ggml.bos_token_id", 1);
+  if (!o.chat_template.empty()) file.String("tokenizer.chat_template", o.chat_template);
+  if (o.adds_bos) file.Bool("tokenizer.ggml.add_bos_token", true);
+  file.U32("tokenizer.ggml.bos_token_id", o.adds_bos ? 0 : 1);
   file.U32("tokenizer.ggml.eos_token_id", 2);
 
   const int64_t V = static_cast<int64_t>(tokens.size());

@@ -29,6 +29,8 @@ struct TinyModelOptions {
   int lost_character = -1;  // a byte whose embedding is no number; needs tied = false to be alone
   std::string pre = "smollm";
   std::string architecture = "llama";
+  std::string chat_template;  // Jinja; empty: none
+  bool adds_bos = false;      // <|endoftext|> is the BOS then
 };
 
 // A llama-architecture GGUF v3 with random weights, F32 unless quantised (scaled so that logits
