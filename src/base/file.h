@@ -50,6 +50,7 @@ struct FileInfo {
   int64_t size_bytes = 0;
   FileType type = FileType::kOther;
   int64_t modified_ms = 0;  // Unix time
+  int64_t device = 0;       // the file system it lies on, as long as that is mounted
 
   bool is_directory() const { return type == FileType::kDirectory; }
 };

@@ -171,7 +171,8 @@ class PosixFileSystem : public FileSystem {
     if (S_ISREG(info.st_mode)) type = FileType::kFile;
     if (S_ISDIR(info.st_mode)) type = FileType::kDirectory;
     return FileInfo{std::string(FileNameOf(path)), static_cast<int64_t>(info.st_size), type,
-                    int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000};
+                    int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000,
+                    static_cast<int64_t>(info.st_dev)};
   }
 
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path, int64_t timeout_ms) override {

@@ -136,6 +136,7 @@ Result<std::vector<FileInfo>> ListDescriptor(const std::string& path, Descriptor
       info.size_bytes = static_cast<int64_t>(found.st_size);
       info.type = TypeOf(found.st_mode);
       info.modified_ms = int64_t{found.st_mtim.tv_sec} * 1000 + found.st_mtim.tv_nsec / 1'000'000;
+      info.device = static_cast<int64_t>(found.st_dev);
     } else if (errno == ENOENT) {
       continue;  // gone meanwhile
     } else {

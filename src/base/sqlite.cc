@@ -249,6 +249,15 @@ Status Database::EnableWal() {
   }
 }
 
+Result<bool> Database::EmptyWal() {
+  sqlite3_busy_timeout(db_, 0);
+  const Result<int64_t> busy = QueryInt("PRAGMA wal_checkpoint(TRUNCATE)");
+  sqlite3_busy_timeout(db_, busy_timeout_ms_);
+  if (busy.code() == StatusCode::kUnavailable) return false;
+  if (!busy.ok()) return busy.status();
+  return *busy == 0;
+}
+
 Result<Statement> Database::Prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   if (sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,

@@ -76,6 +76,9 @@ class Database {
   // Journals to a write-ahead log from now on, as the file will remember. Unlike the PRAGMA it
   // waits for other connections' locks. REQUIRES: no transaction is open.
   Status EnableWal();
+  // Moves the write-ahead log into the file and empties it. False: another connection reads from
+  // it; it is not waited for. REQUIRES: no transaction is open.
+  Result<bool> EmptyWal();
   Result<Statement> Prepare(std::string_view sql);
   // The first column of the first row. kInternal if there is no row.
   Result<int64_t> QueryInt(std::string_view sql);

@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "base/sqlite.h"
+#include "retrieval/block_rows.h"
 #include "retrieval/index_schema.h"
 #include "retrieval/search_query.h"
+#include "retrieval/source_rows.h"
 
 namespace kvlink {
 namespace {
@@ -17,6 +19,10 @@ namespace {
 // A word in a title says more about a document than one in its text.
 constexpr char kRanked[] =
     "SELECT rowid, bm25(documents_fts, 3.0, 1.0) FROM documents_fts WHERE documents_fts MATCH ?";
+
+constexpr int64_t kVersionOfBlocks = 2;  // an older index may still be read
+constexpr char kBlocksKnown[] = "blocks known";
+constexpr char kWordsLeft[] = "words left";
 
 constexpr char kPlaced[] =
     "SELECT d.id, d.title, d.text, s.path, p.begin_byte, p.end_byte, d.tokens, d.pinned, p.ordinal "
@@ -38,7 +44,8 @@ IndexedDocument RowOf(const Statement& row) {
 
 class SqliteIndex : public DocumentIndex {
  public:
-  SqliteIndex(std::string path, Database db) : path_(std::move(path)), db_(std::move(db)) {}
+  SqliteIndex(std::string path, IndexDatabase database)
+      : path_(std::move(path)), version_(database.version), db_(std::move(database.db)) {}
 
   Result<bool> IsUnchanged(const std::string& source, const std::string& content_hash) override {
     return Locked<Result<bool>>([&]() -> Result<bool> {
@@ -49,7 +56,8 @@ class SqliteIndex : public DocumentIndex {
     });
   }
 
-  Status Add(const SourceDocument& document, int64_t ordinal, int64_t tokens) override {
+  Status Add(const SourceDocument& document, int64_t ordinal, int64_t tokens,
+             const std::string& block) override {
     return Locked<Status>([&]() -> Status {
       KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
       KVLINK_ASSIGN_OR_RETURN(const int64_t source, OpenSource(document.source));
@@ -62,6 +70,7 @@ class SqliteIndex : public DocumentIndex {
       place.Bind(1, source).Bind(2, ordinal).Bind(3, key);
       place.Bind(4, document.begin).Bind(5, document.end);
       KVLINK_RETURN_IF_ERROR(place.Run());
+      if (!block.empty()) KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, document.id, block));
       return transaction.Commit();
     });
   }
@@ -72,11 +81,26 @@ class SqliteIndex : public DocumentIndex {
       KVLINK_ASSIGN_OR_RETURN(const int64_t source, OpenSource(file.path));
       KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> orphans,
                               KeepOnly(source, file.documents));
-      KVLINK_ASSIGN_OR_RETURN(Statement record,
-                              db_.Prepare("UPDATE sources SET content_hash = ? WHERE key = ?"));
+      KVLINK_ASSIGN_OR_RETURN(
+          Statement record,
+          db_.Prepare("UPDATE sources SET content_hash = nullif(?, '') WHERE key = ?"));
       KVLINK_RETURN_IF_ERROR(record.BindText(1, file.content_hash).Bind(2, source).Run());
+      KVLINK_RETURN_IF_ERROR(RecordFileState(db_, file.path, file.state));
       KVLINK_RETURN_IF_ERROR(transaction.Commit());
       return orphans;
+    });
+  }
+
+  Result<std::map<std::string, FileState>> FileStates() override {
+    return Locked<Result<std::map<std::string, FileState>>>(
+        [&] { return ReadFileStates(db_, version_); });
+  }
+
+  Status SetFileState(const std::string& source, const FileState& state) override {
+    return Locked<Status>([&]() -> Status {
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_RETURN_IF_ERROR(RecordFileState(db_, source, state));
+      return transaction.Commit();
     });
   }
 
@@ -175,6 +199,60 @@ class SqliteIndex : public DocumentIndex {
     });
   }
 
+  Status AddBlock(const std::string& id, const std::string& block) override {
+    return LearnThese({{id, block}}, /*all=*/false);
+  }
+
+  Result<std::vector<std::string>> BlocksOf(const std::string& id) override {
+    return Locked<Result<std::vector<std::string>>>([&]() -> Result<std::vector<std::string>> {
+      if (version_ < kVersionOfBlocks) return std::vector<std::string>();
+      return BlocksOfDocument(db_, id);
+    });
+  }
+
+  Result<bool> KnowsBlocks() override {
+    return Locked<Result<bool>>([&]() -> Result<bool> {
+      if (version_ < kVersionOfBlocks) return false;
+      return HasFact(db_, kBlocksKnown);
+    });
+  }
+
+  Status LearnBlocks(const std::vector<std::pair<std::string, std::string>>& blocks) override {
+    return LearnThese(blocks, /*all=*/true);
+  }
+
+  Result<std::vector<std::string>> LeftoverBlocks() override {
+    return Locked<Result<std::vector<std::string>>>([&] { return kvlink::LeftoverBlocks(db_); });
+  }
+
+  Status ForgetBlocks(const std::vector<std::string>& blocks) override {
+    return Locked<Status>([&]() -> Status {
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      for (const std::string& block : blocks) KVLINK_RETURN_IF_ERROR(ForgetBlock(db_, block));
+      return transaction.Commit();
+    });
+  }
+
+  Status Scrub() override {
+    return Locked<Status>([&]() -> Status {
+      KVLINK_ASSIGN_OR_RETURN(const bool left, HasFact(db_, kWordsLeft));
+      if (!left) return {};
+      {
+        KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+        // FTS5 keeps the words of a deleted row until its segments are merged into one.
+        KVLINK_RETURN_IF_ERROR(
+            db_.Exec("INSERT INTO documents_fts(documents_fts) VALUES('optimize')"));
+        KVLINK_RETURN_IF_ERROR(transaction.Commit());
+      }
+      // The log holds pages as they were, and is emptied only where no other connection reads it.
+      KVLINK_ASSIGN_OR_RETURN(const bool empty, db_.EmptyWal());
+      if (!empty) return {};
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_RETURN_IF_ERROR(SetFact(db_, kWordsLeft, false));
+      return transaction.Commit();
+    });
+  }
+
  private:
   using Placed = std::pair<IndexedDocument, int64_t>;  // and its ordinal
 
@@ -232,8 +310,26 @@ class SqliteIndex : public DocumentIndex {
     return key;
   }
 
+  Status LearnThese(const std::vector<std::pair<std::string, std::string>>& blocks, bool all) {
+    return Locked<Status>([&]() -> Status {
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      for (const auto& [id, block] : blocks) {
+        KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, id, block));
+      }
+      if (all) KVLINK_RETURN_IF_ERROR(SetFact(db_, kBlocksKnown, true));
+      return transaction.Commit();
+    });
+  }
+
   // FTS5 over foreign content must be told the old words when a row goes.
   Status DropText(int64_t key) {
+    {
+      KVLINK_ASSIGN_OR_RETURN(Statement find,
+                              db_.Prepare("SELECT id FROM documents WHERE key = ?"));
+      KVLINK_ASSIGN_OR_RETURN(const bool row, find.Bind(1, key).Step());
+      if (row) KVLINK_RETURN_IF_ERROR(LeaveBlocksOf(db_, std::string(find.Text(0))));
+    }
+    KVLINK_RETURN_IF_ERROR(SetFact(db_, kWordsLeft, true));
     for (const char* sql : {"INSERT INTO documents_fts(documents_fts, rowid, title, text) "
                             "SELECT 'delete', key, title, text FROM documents WHERE key = ?",
                             "DELETE FROM documents WHERE key = ?"}) {
@@ -361,6 +457,7 @@ class SqliteIndex : public DocumentIndex {
   }
 
   const std::string path_;
+  const int64_t version_;
   std::mutex mutex_;  // SQLite's own are off
   Database db_;
 };
@@ -369,7 +466,7 @@ class SqliteIndex : public DocumentIndex {
 
 Result<std::unique_ptr<DocumentIndex>> DocumentIndex::Open(const std::string& path,
                                                            bool read_only) {
-  KVLINK_ASSIGN_OR_RETURN(Database db, OpenIndexDatabase(path, read_only));
+  KVLINK_ASSIGN_OR_RETURN(IndexDatabase db, OpenIndexDatabase(path, read_only));
   return std::unique_ptr<DocumentIndex>(std::make_unique<SqliteIndex>(path, std::move(db)));
 }
 

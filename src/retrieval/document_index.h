@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kvlink/status.h"
@@ -41,12 +43,19 @@ class DocumentIndex {
   virtual Result<bool> IsUnchanged(const std::string& source, const std::string& content_hash) = 0;
   // Adds one document under its source at `ordinal`, its index in SourceFile::documents; the same
   // id under several sources is one text. The source counts as changed until FinishSource; what it
-  // held before stays until then. kInvalidArgument: the id stands for another text.
-  virtual Status Add(const SourceDocument& document, int64_t ordinal, int64_t tokens) = 0;
-  // Everything of the source that is not in `documents` is forgotten, and its hash is recorded: one
-  // transaction. Returns ids that no source has any more (their blocks can go).
+  // held before stays until then. `block`: that is about to be made of it, in hex; empty: none.
+  // kInvalidArgument: the id stands for another text.
+  virtual Status Add(const SourceDocument& document, int64_t ordinal, int64_t tokens,
+                     const std::string& block = "") = 0;
+  // Everything of the source that is not in `documents` is forgotten, and how the file stands is
+  // recorded: one transaction. An empty hash: the source still counts as changed. Returns ids that
+  // no source has any more (their blocks can go).
   virtual Result<std::vector<std::string>> FinishSource(const SourceFile& file) = 0;
   virtual Result<std::vector<std::string>> Sources() = 0;
+  // How the sources stood when they were indexed, by path.
+  virtual Result<std::map<std::string, FileState>> FileStates() = 0;
+  // The source is as it was indexed, but its file was touched or moved to another disk.
+  virtual Status SetFileState(const std::string& source, const FileState& state) = 0;
   // Forgets a source (--prune). Returns ids that no source has any more.
   virtual Result<std::vector<std::string>> ForgetSource(const std::string& source) = 0;
 
@@ -63,6 +72,21 @@ class DocumentIndex {
   // brings it back.
   virtual Status Remove(const std::string& id) = 0;
   virtual Status SetPinned(const std::string& id, bool pinned) = 0;
+
+  // The blocks that hold a document's text, in hex. Whoever makes one adds it; `id` is whole.
+  virtual Status AddBlock(const std::string& id, const std::string& block) = 0;
+  virtual Result<std::vector<std::string>> BlocksOf(const std::string& id) = 0;
+  // Whether all blocks of the store were added: not in an index of an older version, nor in a new
+  // one beside an old store.
+  virtual Result<bool> KnowsBlocks() = 0;
+  // Adds (document id, block) of all blocks of the store; from then on they are known.
+  virtual Status LearnBlocks(const std::vector<std::pair<std::string, std::string>>& blocks) = 0;
+  // Blocks of forgotten documents, which are to be removed from the store and then forgotten here.
+  virtual Result<std::vector<std::string>> LeftoverBlocks() = 0;
+  virtual Status ForgetBlocks(const std::vector<std::string>& blocks) = 0;
+  // Takes the words of forgotten documents out of the file and its log, if there may be any. Other
+  // connections may keep the log: then the next call does it.
+  virtual Status Scrub() = 0;
 };
 
 }  // namespace kvlink

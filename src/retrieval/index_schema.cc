@@ -1,7 +1,9 @@
 // The tables of documents.sqlite (retrieval/index_schema.h).
 #include "retrieval/index_schema.h"
 
+#include <array>
 #include <string_view>
+#include <utility>
 
 namespace kvlink {
 namespace {
@@ -34,6 +36,25 @@ constexpr char kSchema[] = R"sql(
     tokenize='porter unicode61 remove_diacritics 2');
 )sql";
 
+// Version 2. Blocks go by the ids of documents, not their keys: those of a document that is still
+// to be indexed may be there already.
+constexpr char kBlocksAndFiles[] = R"sql(
+  ALTER TABLE sources ADD COLUMN size_bytes INTEGER;
+  ALTER TABLE sources ADD COLUMN modified_ms INTEGER;
+  ALTER TABLE sources ADD COLUMN device INTEGER;
+  ALTER TABLE sources ADD COLUMN bytes_hash TEXT;
+  CREATE TABLE blocks(
+    id TEXT NOT NULL,
+    block TEXT NOT NULL,
+    PRIMARY KEY(id, block)) WITHOUT ROWID;
+  CREATE INDEX ids_of_block ON blocks(block);
+  CREATE TABLE leftover_blocks(block TEXT PRIMARY KEY) WITHOUT ROWID;
+  CREATE TABLE facts(name TEXT PRIMARY KEY) WITHOUT ROWID;
+)sql";
+
+// What leads from version n to n + 1; a new index goes through all of them.
+constexpr std::array<const char*, kIndexVersion> kSteps = {kSchema, kBlocksAndFiles};
+
 Status CheckVersion(const std::string& path, int64_t version) {
   if (version <= kIndexVersion) return {};
   return FailedPrecondition(path + ": was made by a newer kvlink (index version " +
@@ -58,11 +79,14 @@ Result<int64_t> VersionOf(Database& db, const std::string& path) {
   return version;
 }
 
-Status Create(Database& db, const std::string& path) {
+// From whatever version there is, none included, to this one: all or nothing.
+Status BringUpToDate(Database& db, const std::string& path) {
   KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
   KVLINK_ASSIGN_OR_RETURN(const int64_t version, VersionOf(db, path));
-  if (version != 0) return {};  // another process was quicker
-  KVLINK_RETURN_IF_ERROR(db.Exec(kSchema));
+  if (version == kIndexVersion) return {};  // another process was quicker
+  for (auto step = static_cast<size_t>(version); step < kSteps.size(); ++step) {
+    KVLINK_RETURN_IF_ERROR(db.Exec(kSteps[step]));
+  }
   const std::string marks = "PRAGMA application_id=" + std::to_string(kApplicationId) +
                             "; PRAGMA user_version=" + std::to_string(kIndexVersion);
   KVLINK_RETURN_IF_ERROR(db.Exec(marks.c_str()));
@@ -74,19 +98,24 @@ Result<int64_t> VersionNow(Database& db, const std::string& path) {
   return VersionOf(db, path);
 }
 
-Result<Database> Open(const std::string& path, bool read_only) {
+Result<IndexDatabase> Open(const std::string& path, bool read_only) {
   KVLINK_ASSIGN_OR_RETURN(Database db, Database::Open(path, read_only ? DatabaseMode::kReadOnly
                                                                       : DatabaseMode::kCreate));
-  KVLINK_ASSIGN_OR_RETURN(const int64_t version, VersionNow(db, path));
-  if (version == 0) {
-    if (read_only) return NotFound(path + ": is empty; index some texts first: kvlink index PATH");
-    KVLINK_RETURN_IF_ERROR(Create(db, path));
+  KVLINK_ASSIGN_OR_RETURN(int64_t version, VersionNow(db, path));
+  if (read_only && version == 0) {
+    return NotFound(path + ": is empty; index some texts first: kvlink index PATH");
   }
-  if (!read_only) KVLINK_RETURN_IF_ERROR(db.EnableWal());
+  if (!read_only) {
+    // What is forgotten leaves the file: SQLite's free pages would keep its words.
+    KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA secure_delete=ON"));
+    if (version < kIndexVersion) KVLINK_RETURN_IF_ERROR(BringUpToDate(db, path));
+    version = kIndexVersion;
+    KVLINK_RETURN_IF_ERROR(db.EnableWal());
+  }
   // What a crash may take back can be indexed again; waiting for the disk at each document cannot
   // be bought back. WAL keeps the file whole either way.
   KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA synchronous=NORMAL"));
-  return db;
+  return IndexDatabase{std::move(db), version};
 }
 
 }  // namespace
@@ -98,8 +127,8 @@ Status WithRebuildAdvice(const std::string& path, Status status) {
                   "in the store are kept and used)");
 }
 
-Result<Database> OpenIndexDatabase(const std::string& path, bool read_only) {
-  Result<Database> db = Open(path, read_only);
+Result<IndexDatabase> OpenIndexDatabase(const std::string& path, bool read_only) {
+  Result<IndexDatabase> db = Open(path, read_only);
   if (!db.ok()) return WithRebuildAdvice(path, db.status());
   return db;
 }

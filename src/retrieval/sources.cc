@@ -158,9 +158,15 @@ Result<FoundSources> FindSources(FileSystem& files, const std::vector<std::strin
 Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
                               const ReadOptions& options,
                               const std::function<int64_t(std::string_view)>& count_tokens) {
+  // Looked at first: a file that changes while it is read counts as changed.
+  FileState state = LookAtFile(files, path);
   KVLINK_ASSIGN_OR_RETURN(const std::string bytes,
                           ReadWholeFile(files, path, options.max_file_bytes));
-  return ReadSourceText(Absolute(path), bytes, options, count_tokens);
+  KVLINK_ASSIGN_OR_RETURN(SourceFile file,
+                          ReadSourceText(Absolute(path), bytes, options, count_tokens));
+  state.bytes_hash = HashOfBytes(bytes);
+  file.state = std::move(state);
+  return file;
 }
 
 Result<SourceFile> ReadSourceText(const std::string& name, std::string_view bytes,

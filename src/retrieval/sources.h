@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "kvlink/status.h"
+#include "retrieval/source_state.h"
 #include "retrieval/splitter.h"
 
 namespace kvlink {
@@ -25,6 +26,7 @@ struct SourceDocument {
 struct SourceFile {
   std::string path;          // absolute; "-" or a name for standard input
   std::string content_hash;  // hex SHA-256 of the bytes, max_tokens and the splitter's version
+  FileState state;           // not known for standard input
   std::vector<SourceDocument> documents;  // in the order of the text
   std::vector<std::string> notes;         // "notes.txt: 3 bytes that are not UTF-8 were replaced"
 };

@@ -1,0 +1,67 @@
+#include "retrieval/block_rows.h"
+
+namespace kvlink {
+namespace {
+
+Result<std::vector<std::string>> Texts(Statement statement) {
+  std::vector<std::string> texts;
+  while (true) {
+    KVLINK_ASSIGN_OR_RETURN(const bool row, statement.Step());
+    if (!row) return texts;
+    texts.emplace_back(statement.Text(0));
+  }
+}
+
+Status RunWith(Database& db, const char* sql, const std::string& value) {
+  KVLINK_ASSIGN_OR_RETURN(Statement statement, db.Prepare(sql));
+  return statement.BindText(1, value).Run();
+}
+
+}  // namespace
+
+Status AddBlockRow(Database& db, const std::string& id, const std::string& block) {
+  KVLINK_ASSIGN_OR_RETURN(Statement add,
+                          db.Prepare("INSERT OR IGNORE INTO blocks(id, block) VALUES(?, ?)"));
+  KVLINK_RETURN_IF_ERROR(add.BindText(1, id).BindText(2, block).Run());
+  // A text that was forgotten and is back: its block is wanted again.
+  return RunWith(db, "DELETE FROM leftover_blocks WHERE block = ?", block);
+}
+
+Result<std::vector<std::string>> BlocksOfDocument(Database& db, const std::string& id) {
+  KVLINK_ASSIGN_OR_RETURN(Statement find,
+                          db.Prepare("SELECT block FROM blocks WHERE id = ? ORDER BY block"));
+  find.BindText(1, id);
+  return Texts(std::move(find));
+}
+
+Status LeaveBlocksOf(Database& db, const std::string& id) {
+  KVLINK_RETURN_IF_ERROR(
+      RunWith(db,
+              "INSERT OR IGNORE INTO leftover_blocks SELECT block FROM blocks b WHERE id = ?1 AND "
+              "NOT EXISTS (SELECT 1 FROM blocks o WHERE o.block = b.block AND o.id <> ?1)",
+              id));
+  return RunWith(db, "DELETE FROM blocks WHERE id = ?", id);
+}
+
+Result<std::vector<std::string>> LeftoverBlocks(Database& db) {
+  KVLINK_ASSIGN_OR_RETURN(Statement list,
+                          db.Prepare("SELECT block FROM leftover_blocks ORDER BY block"));
+  return Texts(std::move(list));
+}
+
+Status ForgetBlock(Database& db, const std::string& block) {
+  return RunWith(db, "DELETE FROM leftover_blocks WHERE block = ?", block);
+}
+
+Result<bool> HasFact(Database& db, const std::string& name) {
+  KVLINK_ASSIGN_OR_RETURN(Statement find, db.Prepare("SELECT 1 FROM facts WHERE name = ?"));
+  return find.BindText(1, name).Step();
+}
+
+Status SetFact(Database& db, const std::string& name, bool holds) {
+  return RunWith(
+      db, holds ? "INSERT OR IGNORE INTO facts VALUES(?)" : "DELETE FROM facts WHERE name = ?",
+      name);
+}
+
+}  // namespace kvlink
