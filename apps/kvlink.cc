@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   using namespace kvlink;       // NOLINT: the program's own words
   using namespace kvlink::cli;  // NOLINT
 
+  HoldStandardStreams();
   RestartWithShortSpins(argv);
   const Arguments arguments = ParseArguments(argc, argv);
   if (!arguments.command) return arguments.exit_status;
@@ -18,6 +19,6 @@ int main(int argc, char** argv) {
   const Status written = FlushOutput();
   const Status& failure = result.ok() ? written : result.status();
   if (failure.ok()) return *result;
-  session.console().Line("kvlink: " + Printable(failure.message(), false));
+  session.console().Line("kvlink: " + failure.message());
   return failure.code() == StatusCode::kCancelled ? 130 : 1;
 }

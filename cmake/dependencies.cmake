@@ -9,6 +9,7 @@ find_package(hwy 1.0.3 REQUIRED CONFIG)                      # libhwy-dev
 find_package(nlohmann_json 3.11 REQUIRED CONFIG)             # nlohmann-json3-dev
 find_package(CLI11 2.1 REQUIRED CONFIG)                      # libcli11-dev
 find_package(spdlog 1.10 REQUIRED CONFIG)                    # libspdlog-dev
+find_package(tomlplusplus 3.3 REQUIRED CONFIG)               # libtomlplusplus-dev
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.42)  # libpcre2-dev
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash>=0.8.1)  # libxxhash-dev
 if(KVLINK_BUILD_TESTS)

@@ -106,16 +106,15 @@ std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer) {
       0);
 }
 
-std::string DescribeAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,
-                           const Console& console) {
-  std::string out;
+void ShowAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,
+                Console& console) {
   if (!answer.documents.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (size_t i = 0; i < answer.documents.size(); ++i) {
       const DocumentUse& use = answer.documents[i];
       const std::string title = i < documents.size() ? documents[i].title : "";
-      rows.push_back({std::to_string(i + 1), use.id, FormatCount(use.tokens), use.status,
-                      Printable(title, false), Printable(use.why, false)});
+      rows.push_back(
+          {std::to_string(i + 1), use.id, FormatCount(use.tokens), use.status, title, use.why});
     }
     const std::string table = FormatTable({{"#", true},
                                            {"DOCUMENT"},
@@ -123,8 +122,9 @@ std::string DescribeAnswer(const Answer& answer, const std::vector<IndexedDocume
                                            {"STATUS"},
                                            {"TITLE", false, true},
                                            {"WHY", false, true}},
-                                          rows, console.width());
-    out += "\n" + console.Dim(table.substr(0, table.find('\n'))) + table.substr(table.find('\n'));
+                                          rows, console.err_width());
+    console.Line("");
+    console.Table(table);
   }
   const Usage& usage = answer.usage;
   const std::vector<std::vector<std::string>> rows = {
@@ -135,24 +135,22 @@ std::string DescribeAnswer(const Answer& answer, const std::vector<IndexedDocume
   const std::string table = FormatTable({{"PROMPT TOKENS", true},
                                          {"COMPUTED", true},
                                          {"REUSED LINKED", true},
-                                         {"REUSED EXACT", true},
+                                         {"EXACT", true},
                                          {"FIRST TOKEN", true},
-                                         {"ANSWER TOKENS", true},
+                                         {"ANSWER", true},
                                          {"DECODING", true}},
-                                        rows, 0);
-  out += "\n" + console.Dim(table.substr(0, table.find('\n'))) + table.substr(table.find('\n'));
-  return out;
+                                        rows, console.err_width());
+  console.Line("");
+  console.Table(table);
 }
 
 std::string DescribeComparison(const Answer& full, const Answer& linked,
-                               const std::vector<IndexedDocument>& documents,
-                               const Console& console) {
-  std::string out = console.Bold("full attention ") + Printable(full.text, true) + "\n" +
-                    console.Bold("linked         ") + Printable(linked.text, true) + "\n\n";
+                               const std::vector<IndexedDocument>& documents, int width) {
+  std::string out = "full attention " + full.text + "\n" + "linked         " + linked.text + "\n\n";
   for (size_t i = 0; i < linked.documents.size(); ++i) {
     const DocumentUse& use = linked.documents[i];
     out += "  " + std::to_string(i + 1) + ". " +
-           Printable(i < documents.size() ? documents[i].title : use.id, false) + " (" +
+           CleanLine(i < documents.size() ? documents[i].title : use.id) + " (" +
            FormatCount(use.tokens) + " tokens, " + use.status + ")\n";
   }
   const auto row = [](const char* name, const Answer& a, const std::string& ratio) {
@@ -168,7 +166,7 @@ std::string DescribeComparison(const Answer& full, const Answer& linked,
                              {"TOKENS REUSED", true},
                              {"FIRST TOKEN", true},
                              {"OF FULL", true}},
-                            {row("full attention", full, ""), row("linked", linked, ratio)}, 0);
+                            {row("full attention", full, ""), row("linked", linked, ratio)}, width);
   return out;
 }
 

@@ -19,13 +19,13 @@ Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& docu
 // A line a token: position, id, segment, source, computed or reused, the token's text.
 std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer);
 
-// The documents used and what the answer cost.
-std::string DescribeAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,
-                           const Console& console);
+// The documents used and what the answer cost, on standard error.
+void ShowAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,
+                Console& console);
 
-// Both answers, the documents, and what each way cost.
+// Both answers, the documents, and what each way cost; no table is wider than `width` (0: no
+// limit).
 std::string DescribeComparison(const Answer& full, const Answer& linked,
-                               const std::vector<IndexedDocument>& documents,
-                               const Console& console);
+                               const std::vector<IndexedDocument>& documents, int width);
 
 }  // namespace kvlink::cli

@@ -3,54 +3,46 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
+#include <optional>
 
+#include "cli/command_tree.h"
 #include "cli/commands.h"
+#include "cli/config_file.h"
+#include "cli/help.h"
 #include "cli/json_output.h"
 #include "cli/places.h"
 
 namespace kvlink::cli {
 namespace {
 
-std::string VariableOf(const std::string& option) {
-  std::string variable = "KVLINK_";
-  for (const char c : option) {
-    variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  }
-  return variable;
-}
+// CLI11 parts a word like [draft, 2] at its commas, as if it were a list. This before it, which
+// nobody types, is taken off again before anything looks at the word.
+constexpr char kAsItIs = '\x1f';
+
+constexpr char kConfigVariable[] = "KVLINK_CONFIG";
 
 bool IsSet(const std::string& variable) {
   const char* value = std::getenv(variable.c_str());
   return value != nullptr && *value != '\0';
 }
 
-// CLI11 would let the file beat the environment, so what the environment sets is dropped from it.
-class EnvironmentFirst : public CLI::ConfigTOML {
- public:
-  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-    std::vector<CLI::ConfigItem> read = CLI::ConfigTOML::from_config(input);
-    std::erase_if(read, [](const CLI::ConfigItem& item) {
-      if (!item.parents.empty()) return false;
-      return IsSet(VariableOf(item.name));
-    });
-    return read;
-  }
-};
-
+// A shell leaves the ~ of --store=~/s, and nobody else expands that of variables and settings.
 void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
   app.add_option("--store", options->store, "Folder of the store [~/.local/share/kvlink/store]")
       ->envname("KVLINK_STORE")
+      ->transform(ExpandHome)
       ->type_name("DIR");
   app.add_option(
          "--model", options->model,
          std::string("GGUF file, or the name of one in the models folder [") + kDefaultModel + "]")
       ->envname("KVLINK_MODEL")
+      ->transform(ExpandHome)
       ->type_name("PATH|NAME");
   app.add_option("--links", options->links,
                  "Link file, or none [MODEL.links.safetensors beside the model, if there]")
       ->envname("KVLINK_LINKS")
+      ->transform(ExpandHome)
       ->type_name("FILE|none");
   app.add_option("--template", options->prompt_template,
                  "How prompts are written: chatml, llama3, or a JSON file (docs/link-file.md) [the "
@@ -80,15 +72,6 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
       ->capture_default_str();
 }
 
-// One line, whatever CLI11 put into its message.
-std::string OneLine(std::string text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
-    text.pop_back();
-  }
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
-}
-
 // CLI11 names the option where its variable holds what is wrong.
 std::string NamingVariable(std::string what, const CLI::App& app, int argc,
                            const char* const* argv) {
@@ -104,13 +87,150 @@ std::string NamingVariable(std::string what, const CLI::App& app, int argc,
   return what;
 }
 
-std::string TypedCommand(const CLI::App& app) {
-  std::string name = "kvlink";
-  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
-    at = at->get_subcommands().front();
-    name += " " + at->get_name();
+const CLI::App& TypedCommand(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  return *at;
+}
+
+const CommandInfo* Find(const CommandInfo& root, const std::string& name) {
+  for (const CommandInfo* command : AllCommands(root)) {
+    if (command->name() == name) return command;
   }
-  return name;
+  return nullptr;
+}
+
+std::string NameOf(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name()
+                                     : NameOf(*app.get_parent()) + " " + app.get_name();
+}
+
+// "there is no command asc; did you mean ask?"
+std::string NoCommand(const CommandInfo& root, const CommandInfo& above, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CommandInfo& command : above.commands) names.push_back(command.path.back());
+  std::string meant = DidYouMean(word, names);
+  for (const CommandInfo* command : AllCommands(root)) {  // of another command?
+    if (meant.empty() && command->path.size() > 2 && command->path.back() == word) {
+      meant = "; did you mean " + command->name() + "?";
+    }
+  }
+  if (meant.empty()) {
+    meant = "; there are: ";
+    for (const std::string& name : names) meant += (name == names[0] ? "" : ", ") + name;
+  }
+  return "there is no command " + above.name().substr(std::min<size_t>(7, above.name().size())) +
+         (above.path.size() > 1 ? " " : "") + word + meant;
+}
+
+// What is wrong with words that CLI11 could not place.
+std::string Unexpected(const CommandInfo& root, const CommandInfo& command,
+                       const std::string& word) {
+  if (word.size() < 2 || word[0] != '-') {
+    if (!command.commands.empty()) return NoCommand(root, command, word);
+    return command.name() + ": nothing more is expected, " + word + " found";
+  }
+  std::vector<std::string> names;
+  for (const CommandInfo* place : {&command, &root}) {
+    for (const OptionInfo& option : place->options) {
+      if (!option.argument) names.insert(names.end(), option.names.begin(), option.names.end());
+    }
+  }
+  const std::string flag = word.substr(0, word.find('='));
+  std::string what = command.name() + ": there is no option " + flag + DidYouMean(flag, names);
+  if (command.path.back() == "ask") what += " (what is to be asked as it is stands behind --)";
+  return what;
+}
+
+// What is missing, for a command that was typed without it.
+std::string Missing(const CommandInfo& command, const std::string& otherwise) {
+  if (!command.commands.empty()) {
+    std::string names;
+    for (const CommandInfo& sub : command.commands) {
+      names += (names.empty() ? "" : ", ") + sub.path.back();
+    }
+    return command.name() + " needs a subcommand: " + names;
+  }
+  for (const OptionInfo& option : command.options) {
+    if (option.argument && otherwise.starts_with(option.names[0])) {
+      return command.name() + " needs " + option.names[0] + ": " + option.about;
+    }
+  }
+  return otherwise;
+}
+
+// One line for what CLI11 found wrong.
+std::string Describe(const CLI::ParseError& error, const CLI::App& app, const CommandInfo& root,
+                     int argc, const char* const* argv) {
+  const CommandInfo* command = Find(root, NameOf(TypedCommand(app)));
+  if (command == nullptr) command = &root;
+  std::vector<std::string> left = app.remaining(/*recurse=*/true);
+  for (std::string& word : left) std::erase(word, kAsItIs);
+  const bool missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  // CLI11 misses an argument before it looks at the words that stand in its place.
+  const bool unexpected = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr || missing;
+  if (unexpected && !left.empty()) return Unexpected(root, *command, left[0]);
+  if (missing) return Missing(*command, error.what());
+  std::string what = error.what();
+  std::erase(what, kAsItIs);
+  return NamingVariable(what, app, argc, argv);
+}
+
+// The file that the words or KVLINK_CONFIG name; none: the default one.
+std::optional<std::string> NamedConfig(int argc, const char* const* argv) {
+  std::optional<std::string> named;
+  if (IsSet(kConfigVariable)) named = std::getenv(kConfigVariable);
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") break;
+    if (word == "--config" && i + 1 < argc) named = argv[i + 1];
+    if (word.starts_with("--config=")) named = word.substr(9);
+  }
+  return named;
+}
+
+Command Printing(std::string text) {
+  return [text = std::move(text)](Session&) -> Result<int> {
+    PrintText(text);
+    return 0;
+  };
+}
+
+int HelpWidth() {
+  constexpr int kWidest = 100;
+  const int width = Console().out_width();
+  return width > 0 ? std::min(width, kWidest) : kWidest;
+}
+
+void KeepLists(CLI::App& app) {
+  for (CLI::Option* option : app.get_options([](CLI::Option*) { return true; })) {
+    if (option->get_items_expected_max() < 2) continue;
+    option->transform([](std::string word) {
+      if (word.starts_with(kAsItIs)) word.erase(0, 1);
+      return word;
+    });
+  }
+  for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) KeepLists(*sub);
+}
+
+// As CLI11 takes them: the last one first.
+std::vector<std::string> WordsOf(int argc, const char* const* argv) {
+  std::vector<std::string> words;
+  for (int i = argc - 1; i > 0; --i) {
+    const std::string_view word = argv[i];
+    // The value of an option is not parted.
+    const bool list = word.starts_with('[') && word.ends_with(']') &&
+                      !std::string_view(argv[i - 1]).starts_with("--");
+    words.push_back((list ? std::string(1, kAsItIs) : "") + std::string(word));
+  }
+  return words;
+}
+
+// kvlink help COMMAND...; the words are `typed` by then.
+void AddHelpCommand(CLI::App& app, std::vector<std::string>* typed, bool* asked) {
+  CLI::App* help = app.add_subcommand("help", "Help of the program, or of a command");
+  help->add_option("COMMAND", *typed, "A command: ask, store gc, ...");
+  help->callback([asked] { *asked = true; });
 }
 
 }  // namespace
@@ -119,17 +239,22 @@ Arguments ParseArguments(int argc, const char* const* argv) {
   Arguments arguments;
   GlobalOptions options;
   Command command;
+  std::vector<std::string> help_words;
+  bool help_asked = false, help_of_all = false;
 
-  CLI::App app("Answers over documents from KV caches that were computed once.", "kvlink");
-  app.footer(
-      "A flag beats the environment (KVLINK_STORE, KVLINK_MODEL, ...), which beats the "
-      "configuration file.\nStart with: kvlink index PATH, then: kvlink ask QUESTION");
-  app.require_subcommand(1);
+  CLI::App app(
+      "kvlink answers questions over your own documents, from KV caches that were computed once.",
+      "kvlink");
+  app.require_subcommand(0, 1);
   app.fallthrough();  // options of the program may stand behind the command
-  app.set_help_all_flag("--help-all", "Help of all commands");
-  app.set_config("--config", ConfigPath(), "Configuration file (TOML)")->type_name("FILE");
-  app.config_formatter(std::make_shared<EnvironmentFirst>());
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.set_help_flag("-h,--help", "Print this help");
+  app.add_flag("--help-all", help_of_all, "Print the help of all commands")->configurable(false);
+  app.set_version_flag("--version", "kvlink " KVLINK_VERSION, "Print the version");
+  std::string config;  // read before the other words are
+  app.add_option("--config", config, "Configuration file (TOML) [~/.config/kvlink/config.toml]")
+      ->configurable(false)
+      ->envname(kConfigVariable)
+      ->type_name("FILE");
   AddGlobalOptions(app, &options);
 
   AddIndexCommand(app, &command);
@@ -141,41 +266,49 @@ Arguments ParseArguments(int argc, const char* const* argv) {
   AddBenchCommand(app, &command);
   AddEvalCommand(app, &command);
   AddVersionCommand(app, &command);
-  for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) {
-    sub->footer("Options of every command (--store, --model, --json, ...): kvlink --help");
-  }
+  AddHelpCommand(app, &help_words, &help_asked);
 
-  Console console;
+  KeepLists(app);
+
+  const CommandInfo root = DescribeCommands(app);
+  const auto wrong = [&](const std::string& what, const std::string& see) {
+    Console().Line("kvlink: " + what + (see.empty() ? "" : "; see: " + see + " --help"));
+    arguments.exit_status = 2;
+    return arguments;
+  };
+  const std::optional<std::string> named = NamedConfig(argc, argv);
+  const Status configured =
+      ApplyConfigFile(app, ExpandHome(named.value_or(ConfigPath())), named.has_value());
   try {
-    app.parse(argc, argv);
+    app.parse(WordsOf(argc, argv));
+  } catch (const CLI::CallForVersion& version) {
+    arguments.command = Printing(std::string(version.what()) + "\n");
+    return arguments;
+  } catch (const CLI::Success&) {
+    const CommandInfo* typed = Find(root, NameOf(TypedCommand(app)));
+    arguments.command = Printing(Help(typed == nullptr ? root : *typed, HelpWidth()));
+    return arguments;
+  } catch (const CLI::ParseError& e) {
+    return wrong(Describe(e, app, root, argc, argv), NameOf(TypedCommand(app)));
+  }
+  if (help_of_all) {
+    arguments.command = Printing(HelpOfAll(root, HelpWidth()));
+  } else if (help_asked) {
+    const CommandInfo* at = &root;
+    for (const std::string& word : help_words) {
+      const auto next = std::find_if(at->commands.begin(), at->commands.end(),
+                                     [&](const CommandInfo& c) { return c.path.back() == word; });
+      if (next == at->commands.end()) return wrong(NoCommand(root, *at, word), "kvlink");
+      at = &*next;
+    }
+    arguments.command = Printing(Help(*at, HelpWidth()));
+  } else if (!configured.ok()) {
+    return wrong(configured.message(), "");
+  } else if (app.get_subcommands().empty()) {
+    arguments.command = Printing(ShortHelp(root, HelpWidth()));
+  } else {
     arguments.options = options;
     arguments.command = command;
-  } catch (const CLI::Success& help) {
-    app.exit(help);
-  } catch (const CLI::ConfigError& e) {
-    // CLI11 names the key as the last word, and neither the file nor what it could be.
-    const std::string what = OneLine(e.what());
-    const std::string unknown = "INI was not able to parse ";
-    const std::string path = app.get_config_ptr()->as<std::string>();
-    console.Line("kvlink: configuration file " + Printable(path, false) + ": " +
-                 Printable(what.starts_with(unknown)
-                               ? "there is no setting '" + what.substr(unknown.size()) +
-                                     "'; settings are the options of kvlink --help without dashes"
-                               : what,
-                           false));
-    arguments.exit_status = 2;
-  } catch (const CLI::RequiredError& e) {
-    // CLI11 misses the command before it looks at the word that stands in its place.
-    const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
-    const std::string what = unknown.empty() || unknown[0].starts_with("-")
-                                 ? OneLine(e.what())
-                                 : "there is no command " + unknown[0];
-    console.Line("kvlink: " + Printable(what, false) + "; see: " + TypedCommand(app) + " --help");
-    arguments.exit_status = 2;
-  } catch (const CLI::ParseError& e) {
-    console.Line("kvlink: " + Printable(NamingVariable(OneLine(e.what()), app, argc, argv), false) +
-                 "; see: " + TypedCommand(app) + " --help");
-    arguments.exit_status = 2;
   }
   return arguments;
 }

@@ -19,7 +19,7 @@ namespace kvlink::cli {
 namespace {
 
 struct AskOptions {
-  std::string question;
+  std::vector<std::string> question;   // its words, as a shell parts them; "-": standard input
   int top_k = 5;                       // documents to search for
   std::vector<std::string> documents;  // ids; not empty: no search
   std::string mode = "linked";
@@ -73,9 +73,12 @@ std::string CheckMode(const std::string& mode) {
   return ParseMethod(MethodOf(mode)).status().message();
 }
 
-Result<std::string> ReadQuestion(const std::string& given) {
-  const bool piped = given == "-";
-  std::string text = piped ? std::string{std::istreambuf_iterator<char>(std::cin), {}} : given;
+Result<std::string> ReadQuestion(const std::vector<std::string>& words) {
+  const bool piped = words.size() == 1 && words[0] == "-";
+  std::string text = piped ? std::string{std::istreambuf_iterator<char>(std::cin), {}}
+                           : CLI::detail::join(words, " ");
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (piped && text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   while (piped && !text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
   if (text.empty()) {
     return InvalidArgument(piped ? "the question from standard input is empty"
@@ -107,7 +110,7 @@ Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDo
     PrintJson({{"linked", AnswerToJson(linked, documents, engine.model(), session.warnings())},
                {"full", AnswerToJson(full, asked_in_full, engine.model(), session.warnings())}});
   } else {
-    PrintText(DescribeComparison(full, linked, documents, session.console()));
+    PrintText(DescribeComparison(full, linked, documents, session.console().out_width()));
   }
   return 0;
 }
@@ -155,7 +158,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   const bool stream = session.console().out_is_terminal() && !session.json() && !options.explain;
   Result<Answer> answer = engine->Ask(request, [stream](std::string_view text) {
     if (stream) {
-      PrintText(Printable(text, true));
+      PrintData(text);
       if (!FlushOutput().ok()) return false;
     }
     return !Interrupted();
@@ -182,12 +185,11 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
       KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, ReadTokenizer(engine->model().path));
       PrintText(ExplainPrompt(*answer, *tokenizer) + "\n");
     }
-    const bool terminal = session.console().out_is_terminal();
-    if (!stream) PrintText(terminal ? Printable(answer->text, true) : answer->text);
-    PrintText("\n");
+    PrintData(stream ? "\n" : answer->text + "\n");
     KVLINK_RETURN_IF_ERROR(FlushOutput());
-    if ((terminal || session.console().err_is_terminal()) && session.chatty()) {
-      session.console().Write(DescribeAnswer(*answer, documents, session.console()));
+    Console& console = session.console();
+    if ((console.out_is_terminal() || console.err_is_terminal()) && session.chatty()) {
+      ShowAnswer(*answer, documents, console);
     }
     keep();  // people have read the answer by then
     if (kept && kept->ok() && session.chatty()) {
@@ -212,7 +214,7 @@ void AddAskCommand(CLI::App& app, Command* command) {
   Sampling& sampling = request.sampling;
   CLI::App* sub = app.add_subcommand("ask", "Answer a question over indexed documents");
   sub->add_option("QUESTION", options->question,
-                  "The question, or - to read it from standard input")
+                  "The question, with or without quotes, or - to read it from standard input")
       ->required();
   CLI::Option* top_k =
       sub->add_option("--top-k", options->top_k, "How many documents to search for; 0: none")

@@ -36,7 +36,7 @@ void Print(const CheckReport& report, Session& session) {
     const char* mark = !item.is_gate ? "figure  " : item.passed ? "passed  " : "FAILED  ";
     out += mark + item.what + "\n        " + item.result + "\n";
   }
-  PrintText(out + "quality " + Printable(report.gate_note, false) + "\n");
+  PrintText(out + "quality " + CleanLine(report.gate_note) + "\n");
 }
 
 Result<int> RunCheckCommand(Session& session) {

@@ -37,14 +37,14 @@ Result<int> List(Session& session) {
   rows.reserve(documents.size());
   for (const IndexedDocument& document : documents) {
     rows.push_back({document.id, FormatCount(document.tokens), document.pinned ? "yes" : "",
-                    Printable(document.title, false), Printable(document.source, false)});
+                    document.title, document.source});
   }
   PrintText(FormatTable({{"ID"},
                          {"TOKENS", /*right=*/true},
                          {"PINNED"},
                          {"TITLE", false, /*shrinks=*/true},
                          {"SOURCE", false, /*shrinks=*/true}},
-                        rows, session.console().out_is_terminal() ? session.console().width() : 0));
+                        rows, session.console().out_width()));
   return 0;
 }
 
@@ -57,14 +57,11 @@ Result<int> Show(const std::string& id, Session& session) {
     PrintJson(json);
     return 0;
   }
-  const bool terminal = session.console().out_is_terminal();
-  const auto shown = [&](const std::string& text, bool keep_newlines) {
-    return terminal ? Printable(text, keep_newlines) : text;
-  };
-  PrintText("id      " + document.id + "\ntitle   " + shown(document.title, false) + "\nsource  " +
-            shown(document.source, false) + ", bytes " + std::to_string(document.begin) + " to " +
-            std::to_string(document.end) + "\ntokens  " + std::to_string(document.tokens) +
-            (document.pinned ? ", pinned" : "") + "\n\n" + shown(document.text, true) + "\n");
+  PrintText("id      " + CleanLine(document.id) + "\ntitle   " + CleanLine(document.title) +
+            "\nsource  " + CleanLine(document.source) + ", bytes " +
+            std::to_string(document.begin) + " to " + std::to_string(document.end) + "\ntokens  " +
+            std::to_string(document.tokens) + (document.pinned ? ", pinned" : "") + "\n\n");
+  PrintData(document.text + "\n");
   return 0;
 }
 

@@ -131,8 +131,7 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
 }
 
 EvaluationBar::EvaluationBar(Session& session)
-    : bar_(session.console(), "evaluating",
-           session.chatty() && session.console().err_is_terminal()),
+    : bar_(session.console(), "evaluating", session.chatty()),
       start_ms_(Clock::System().MonotonicMs()) {}
 
 bool EvaluationBar::Draw(int64_t done, int64_t total, int64_t fresh, std::string_view dataset) {

@@ -64,7 +64,7 @@ std::string DescribeOthers(const std::map<std::string, int64_t>& others) {
     shown += count;
     std::string& part = parts.emplace_back(FormatCount(count));
     part += ' ';
-    part += ending.empty() ? "without ending" : Printable(ending, false);
+    part += ending.empty() ? "without ending" : ending;
   }
   if (shown < files) parts.push_back(FormatCount(files - shown) + " more");
   std::string text = FormatCounted(files, "other file");
@@ -114,7 +114,7 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
   session.console().WipeTransient();
   const IndexReport& report = indexing.report();
   for (const std::string& failure : report.failures) {
-    session.console().Line("kvlink: " + Printable(failure, false));
+    session.console().Line("kvlink: " + failure);
   }
   const bool nothing = status.ok() && !report.interrupted && !FoundText(report) && !options.prune;
   if (nothing && report.failures.empty()) {

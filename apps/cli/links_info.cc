@@ -45,8 +45,8 @@ Result<int> PrintLinksInfo(const std::string& path, Session& session) {
   }
   std::string out;
   const auto line = [&out](const std::string& label, const std::string& value) {
-    out += Printable(label, false) + std::string(label.size() < 14 ? 14 - label.size() : 1, ' ') +
-           Printable(value, false) + "\n";
+    out += CleanLine(label) + std::string(label.size() < 14 ? 14 - label.size() : 1, ' ') +
+           CleanLine(value) + "\n";
   };
   // Values as they stand in the file: the file is anybody's.
   const auto object = [&](const std::string& label, const Json& value, const char* otherwise) {

@@ -36,10 +36,9 @@ Result<int> List(Session& session) {
                     {"parameters", model.ok() ? model->config.parameters : 0},
                     {"default", is_default},
                     {"error", model.ok() ? "" : model.status().message()}});
-    rows.push_back({Printable(file.name, false), FormatBytes(file.size_bytes),
+    rows.push_back({file.name, FormatBytes(file.size_bytes),
                     model.ok() ? FormatCount(model->config.parameters) : "",
-                    model.ok() ? Printable(model->config.file_type, false) : "",
-                    Printable(state, false)});
+                    model.ok() ? model->config.file_type : "", state});
   }
   if (session.json()) {
     PrintJson({{"directory", directory}, {"models", std::move(list)}});
@@ -49,7 +48,7 @@ Result<int> List(Session& session) {
   } else {
     PrintText(FormatTable(
         {{"MODEL"}, {"SIZE", true}, {"PARAMETERS", true}, {"WEIGHTS"}, {"STATE", false, true}},
-        rows, session.console().out_is_terminal() ? session.console().width() : 0));
+        rows, session.console().out_width()));
   }
   return 0;
 }
@@ -91,7 +90,7 @@ Result<int> Info(const std::string& given, Session& session) {
   std::string out;
   const auto line = [&out](const char* name, const std::string& value) {
     const std::string label(name);
-    out += label + std::string(14 - label.size(), ' ') + Printable(value, false) + "\n";
+    out += label + std::string(14 - label.size(), ' ') + CleanLine(value) + "\n";
   };
   line("path", path);
   line("name", c.name);

@@ -1,7 +1,9 @@
 #include "cli/places.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
@@ -98,6 +100,19 @@ std::string AbsolutePath(const std::string& path) {
   std::string normal = (error ? fs::path(path) : absolute).lexically_normal().string();
   while (normal.size() > 1 && normal.back() == '/') normal.pop_back();
   return normal;
+}
+
+std::string ExpandHome(const std::string& path) {
+  if (!path.starts_with('~')) return path;
+  const size_t end = std::min(path.find('/'), path.size());
+  const std::string name = path.substr(1, end - 1);
+  std::string home = name.empty() ? Environment("HOME") : "";
+  if (home.empty()) {
+    const passwd* user = name.empty() ? ::getpwuid(::getuid()) : ::getpwnam(name.c_str());
+    if (user == nullptr || user->pw_dir == nullptr) return path;
+    home = user->pw_dir;
+  }
+  return home + path.substr(end);
 }
 
 }  // namespace kvlink::cli

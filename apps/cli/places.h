@@ -31,5 +31,7 @@ bool FileExists(const std::string& path);
 bool IsWritable(const std::string& path);
 std::string FileName(const std::string& path);  // without its folders
 std::string AbsolutePath(const std::string& path);
+// A ~ or ~NAME at the beginning as a shell reads it; as it is where there is no such home.
+std::string ExpandHome(const std::string& path);
 
 }  // namespace kvlink::cli

@@ -32,8 +32,8 @@ Result<int> Stats(Session& session) {
                {"quarantined_bytes", stats.quarantined_bytes}});
     return 0;
   }
-  PrintText("store        " + Printable(path, false) + "\nblocks       " +
-            FormatCount(stats.blocks) + ", " + FormatCount(stats.pinned) + " pinned, of " +
+  PrintText("store        " + CleanLine(path) + "\nblocks       " + FormatCount(stats.blocks) +
+            ", " + FormatCount(stats.pinned) + " pinned, of " +
             FormatCounted(stats.models, "model") + "\ntokens       " + FormatCount(stats.tokens) +
             "\nsize         " + FormatBytes(stats.bytes) +
             (stats.budget_bytes > 0 ? " of " + FormatBytes(stats.budget_bytes) : "") +

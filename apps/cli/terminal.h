@@ -1,5 +1,6 @@
-// What is special about a terminal: colours, width, aligned tables, the progress bar. Everything
-// here writes to standard error or gives strings; answers and JSON go to standard output elsewhere.
+// What is special about a terminal: its width, aligned tables, the progress bar. Everything here
+// writes to standard error or gives strings; answers and JSON go to standard output elsewhere. What
+// is written is cleaned here (printable.h), so that no caller has to.
 #pragma once
 
 #include <cstdint>
@@ -7,44 +8,43 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
+#include "cli/printable.h"
+
 namespace kvlink::cli {
 
 // Owner of standard error's last line. One thread.
 class Console {
  public:
-  Console();
+  // `clock` times what is said of long work where there is no terminal.
+  explicit Console(Clock& clock = Clock::System());
 
   bool out_is_terminal() const { return out_is_terminal_; }
   bool err_is_terminal() const { return err_is_terminal_; }
-  int width() const { return width_; }  // columns; 0: no terminal, no limit
+  // Columns of the terminal that tables are shown on; 0: no terminal, no limit.
+  int out_width() const { return out_is_terminal_ ? width_ : 0; }
+  int err_width() const { return err_is_terminal_ ? width_ : 0; }
 
   // One line on standard error; a progress bar that stands there is wiped first.
   void Line(std::string_view text);
-  // Text on standard error as it is.
-  void Write(std::string_view text);
-  // The line that is overwritten by whatever comes next. Nothing if there is no terminal.
+  // A table on standard error: its head is dimmed on a terminal, unless NO_COLOR is set.
+  void Table(std::string_view table);
+  // How far long work is: a line that whatever comes next overwrites. Without a terminal a plain
+  // line, at most every half minute.
   void Transient(std::string_view text);
   void WipeTransient();
 
-  // For standard error: plain unless it is a terminal and NO_COLOR is not set.
-  std::string Bold(std::string_view text) const;
-  std::string Dim(std::string_view text) const;
-
  private:
+  void Write(std::string_view text);
+
+  Clock& clock_;
   bool out_is_terminal_ = false;
   bool err_is_terminal_ = false;
   bool colours_ = false;
   int width_ = 0;
   bool transient_ = false;
+  double last_said_ms_ = 0;
 };
-
-// Columns that a text takes on a terminal: combining marks take none, wide characters two.
-int DisplayWidth(std::string_view utf8);
-// At most `columns` wide; what is cut is shown by an ellipsis.
-std::string Shorten(std::string_view utf8, int columns);
-// Text from documents and models made harmless for a terminal: valid UTF-8, no control characters
-// (escape sequences) but, if kept, newlines and tabs.
-std::string Printable(std::string_view bytes, bool keep_newlines);
 
 struct Column {
   std::string name;
@@ -52,7 +52,8 @@ struct Column {
   bool shrinks = false;  // is cut when the table is wider than the terminal
 };
 
-// Lines of an aligned table with a head; `width` 0: no limit.
+// Lines of an aligned table with a head, none wider than `width` (0: no limit): long cells are cut,
+// those of columns that shrink first.
 std::string FormatTable(const std::vector<Column>& columns,
                         const std::vector<std::vector<std::string>>& rows, int width);
 
@@ -62,7 +63,8 @@ std::string FormatCount(int64_t n);      // "12,345"
 std::string FormatCounted(int64_t n, std::string_view singular);
 std::string FormatMs(double ms);  // "3.1 ms", "12.4 s", "2:05 min"
 
-// documents done/total, rate, remaining time. Drawn at most ten times a second.
+// documents done/total, rate, remaining time. On a terminal a bar, drawn at most ten times a
+// second.
 class ProgressBar {
  public:
   // Draws nothing if `enabled` is false.

@@ -65,7 +65,7 @@ int Refuse(std::string what) {
   while (!what.empty() && what.back() == '\n') what.pop_back();
   std::replace(what.begin(), what.end(), '\n', ' ');
   std::fprintf(stderr, "kvlink-train: %s; see: kvlink-train --help\n",
-               cli::Printable(what, false).c_str());
+               cli::CleanLine(what).c_str());
   return 2;
 }
 

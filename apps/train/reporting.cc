@@ -31,7 +31,7 @@ TrainProgress Reporting::MakeProgress() {
   return progress;
 }
 
-void Reporting::Line(std::string_view text) { console_.Line(cli::Printable(text, false)); }
+void Reporting::Line(std::string_view text) { console_.Line(text); }
 
 void Reporting::Started(const TrainStart& start) {
   start_ = start;

@@ -44,6 +44,7 @@ LIBRARIES = {
     "torch/": {"train"},
     "CLI/": {"apps"},
     "spdlog/": {"apps"},
+    "toml++/": {"apps"},
 }
 # The operating system. Mapping, locking and walking files is base's alone: it is the seam that tests
 # fake. Small questions may be asked elsewhere, but not by the rooms that only compute.
@@ -55,6 +56,7 @@ SYSTEM = {
     "sys/random.h": {"base"},
     "sys/syscall.h": {"base"},
     "fcntl.h": ASKING,
+    "pwd.h": ASKING,
     "stdlib.h": ASKING,
     "sys/ioctl.h": ASKING,
     "sys/resource.h": ASKING,
@@ -63,7 +65,7 @@ SYSTEM = {
     "wchar.h": ASKING,
 }
 # Libraries whose exceptions or macros stop in the one .cc file that includes them.
-NOT_IN_HEADERS = ("nlohmann/", "openssl/", "xxhash.h", "sqlite3.h", "pcre2.h")
+NOT_IN_HEADERS = ("nlohmann/", "openssl/", "xxhash.h", "sqlite3.h", "pcre2.h", "toml++/")
 
 MAX_LINES = 600
 SOURCE = {".cc", ".h"}

@@ -9,7 +9,8 @@ import harness
 class Arguments(harness.CliTest):
 
     def test_version(self):
-        self.assertRegex(self.good("version").out, r"^kvlink \d+\.\d+\.\d+\n$")
+        for words in ("version", "--version"):
+            self.assertRegex(self.good(words).out, r"^kvlink \d+\.\d+\.\d+\n$")
         self.assertRegex(self.good("version", "--json").json()["version"], r"^\d+\.\d+\.\d+$")
 
     def test_help_needs_nothing(self):
@@ -20,8 +21,17 @@ class Arguments(harness.CliTest):
 
     def test_wrong_usage_is_one_line_and_exit_2(self):
         for words, says in [
-            ([], "subcommand"),
-            (["nonsense"], "nonsense"),
+            (["nonsense"], ["nonsense", "there are: index, ask,"]),
+            (["asc"], "did you mean ask?"),
+            (["list"], "did you mean kvlink docs list?"),
+            (["stor", "gc"], "did you mean store?"),
+            (["docs", "lst"], "did you mean list?"),
+            (["help", "indx"], "did you mean index?"),
+            (["docs", "list", "more"], ["docs list", "more"]),
+            (["ask", "q", "--mod", "full"], ["--mod", "did you mean --mode?", "behind --"]),
+            (["ask", "q", "--top_k=3"], "did you mean --top-k?"),
+            (["store", "gc", "--bugdet", "3"], "did you mean --budget?"),
+            (["--jsn", "version"], "did you mean --json?"),
             (["ask"], "QUESTION"),
             (["index"], "PATH"),
             (["ask", "q", "--frobnicate"], "--frobnicate"),
@@ -36,7 +46,7 @@ class Arguments(harness.CliTest):
             (["version", "--threads", "-3"], "--threads"),
             (["version", "--log-level", "loud"], "--log-level"),
             (["index", "x", "--budget", "much"], "--budget"),
-            (["docs"], "subcommand"),
+            (["docs"], ["subcommand", "list, show, rm, pin, unpin"]),
             (["docs", "show"], "ID"),
             (["model", "add"], "PATH"),
         ]:
@@ -63,9 +73,84 @@ class Arguments(harness.CliTest):
         self.bad("version", env={"KVLINK_JSON": "maybe"}, code=2, says=["KVLINK_JSON", "maybe"])
 
     def test_configuration_file_mistakes(self):
-        path = self.write("config.toml", "stor = 1\n")
-        self.bad("--config", path, "version", code=2, says=["configuration file " + str(path), "there is no setting 'stor'"])
+        for text, at, says in [
+            ("stor = 1\n", "1, column 1", ["there is no setting 'stor'", "did you mean store?"]),
+            ("[ask]\ntopk = 3\n", "2, column 1", ["[ask]", "did you mean top-k?"]),
+            ("top-k = 3\n", "1, column 1", "belongs below [ask]"),
+            ("[ask]\nstore = 's'\n", "2, column 1", "above all tables"),
+            ("[aks]\n", "1, column 2", ["'aks'", "did you mean ask?"]),
+            ("\nthreads = true\n", "2, column 11", "threads: a number is expected"),
+            ("json = 3\n", "1, column 8", "json: true or false is expected"),
+            ("store = 3\n", "1, column 9", "store: a string is expected"),
+            ("store = 1979-05-27\n", "1, column 9", "a date or time found"),
+            ("store = ['a']\n", "1, column 9", "an array found"),
+            ("[ask]\r\ntop-k = 'x'\r\n", "2, column 9", ["top-k: ", "x"]),
+            ("threads = 99999\n", "1, column 11", "threads: "),
+            ("dtype = 'f64'\n", "1, column 9", ["dtype: ", "f64"]),
+            ("[store.gc]\nbudget = 'much'\n", "2, column 10", ["budget: ", "much"]),
+            ("store = 'a'\nstore = 'b'\n", "2, column 9", "not TOML"),
+            ("store = [1,\n", "1, column", "not TOML"),
+            ("store = 'a\n", "1, column", "not TOML"),
+            ("store = no-quotes\n", "1, column", "not TOML"),
+            (b"store = '\xff'\n", "1, column", "not TOML"),
+            ("help = true\n", "1, column 1", "there is no setting 'help'"),
+        ]:
+            with self.subTest(text=text):
+                path = self.write("config.toml", text)
+                says = [says] if isinstance(says, str) else says
+                self.bad("--config", path, "version", code=2,
+                         says=[f"configuration file {path}, line {at}", *says])
+        # Help is there all the same.
+        self.assertIn("Usage", self.good("--config", path, "ask", "--help").out)
         self.bad("--config", self.dir / "none.toml", "version", code=2, says="none.toml")
+        self.bad("--config", self.dir, "version", code=2, says=str(self.dir))
+
+    def test_configuration_file_is_toml(self):
+        def store(text, env=None):
+            path = self.write("config.toml", text)
+            run = self.bad("--config", path, "store", "stats", env={"KVLINK_STORE": None})
+            return run.err.split("no store at ")[1].split("; make one")[0]
+
+        home = self.dir / "home"
+        for text, expected in [
+            (b'\xef\xbb\xbf# a comment\r\nstore = "/a#b" # another\r\n', "/a#b"),
+            ('store = "/tab\\u0020\\u00e9"\n', "/tab \u00e9"),
+            ("store = '/C:\\new'\n", "/C:\\new"),
+            ('store = """\n/many"""\n', "/many"),
+            ('"store" = "/quoted"\n', "/quoted"),
+            ("store = '[a, b]'\n", str(self.dir / "[a, b]")),
+            ("store = '~/docs'\n", f"{home}/docs"),
+            ("store = '~'\n", f"{home}"),
+            ("store = './~'\n", str(self.dir / "~")),
+            ("store = '~nobody-of-this-name/x'\n", str(self.dir / "~nobody-of-this-name/x")),
+        ]:
+            with self.subTest(text=text):
+                self.assertEqual(store(text), expected)
+
+    def test_the_home_of_paths(self):
+        for words, env in ((["--store=~/s"], {}), (["--store", "~/s"], {}),
+                           ([], {"KVLINK_STORE": "~/s"})):
+            self.bad("store", "stats", *words, env=env, says=f"{self.dir}/home/s;")
+        path = self.write("home/c.toml", "store = '/from-home'\n")
+        for words, env in ((["--config=~/c.toml"], {}), ([], {"KVLINK_CONFIG": "~/c.toml"})):
+            self.bad("store", "stats", *words, env={"KVLINK_STORE": None, **env},
+                     says="/from-home;")
+        self.assertTrue(path.exists())
+
+    def test_sizes_and_tables_of_commands(self):
+        self.index(self.write_notes())
+        for size in ('"20GB"', "21474836480", '"20 GiB"'):
+            path = self.write("config.toml", f"budget = {size}\n")
+            stats = self.good("store", "stats", "--json", "--config", path).json()
+            self.assertEqual(stats["budget_bytes"], 20 << 30)
+        path = self.write("config.toml", "ask.max-tokens = 3\nask.temperature = 0.5\nquiet = true\n")
+        answer = self.good("ask", "--json", "Velmora", "--config", path).json()
+        self.assertLessEqual(len(answer["generated"]), 3)
+        # What stands in a file is not typed: it goes with any flag, which beats it.
+        path = self.write("config.toml", "[ask]\ntop-k = 1\n")
+        ids = [d["id"] for d in self.good("docs", "list", "--json").json()["documents"]]
+        answer = self.ask("Velmora", "--config", path, "--doc", ids[0], "--doc", ids[1])
+        self.assertEqual([d["id"] for d in answer["documents"]], ids[:2])
 
     def test_configuration_file_sets_command_options_without_choosing_the_command(self):
         path = self.write("config.toml", "[ask]\ntop-k = 1\n")
@@ -83,14 +168,55 @@ class Arguments(harness.CliTest):
         self.assertIn("/home/.local/share/kvlink/store", run.err)
         self.bad("store", "stats", env={"KVLINK_STORE": None, "HOME": None}, says="--store")
 
+    def test_alone_and_help(self):
+        alone = self.good()
+        self.assertIn("kvlink ask QUESTION", alone.out)
+        self.assertEqual(alone.err, "")
+        self.assertEqual(self.good("help").out, self.good("--help").out)
+        self.assertEqual(self.good("help", "store", "gc").out,
+                         self.good("store", "gc", "--help").out)
+        for line in self.good("--help-all").out.splitlines():
+            self.assertLessEqual(len(line), 100)
+
+    def test_words_of_a_question_need_no_quotes(self):
+        self.index(self.write_notes())
+        quoted = self.ask("how many cranes has the harbour of Velmora?")
+        words = "how many cranes has the harbour of Velmora?".split()
+        self.assertEqual(self.ask(*words)["prompt"], quoted["prompt"])
+        # Names of commands and options of the program are words among others.
+        self.ask("help", "me", "index", "the", "store", "of", "Velmora")
+        dashes = self.ask("--", "--top-k", "of Velmora")
+        self.assertEqual(dashes["prompt"], self.ask("--", "--top-k of Velmora")["prompt"])
+        listed = self.ask("[Velmora,", "cranes]")
+        self.assertEqual(self.ask("[Velmora, cranes]")["prompt"], listed["prompt"])
+        self.assertEqual(self.ask("-", stdin="\ufeffVelmora?\n")["prompt"],
+                         self.ask("Velmora?")["prompt"])
+
+    def test_a_path_in_brackets(self):
+        path = self.write("[a,b].txt", "Brackets of Velmora.\n")
+        self.index(path.name)
+        sources = [d["source"] for d in self.good("docs", "list", "--json").json()["documents"]]
+        self.assertEqual(sources, [str(path)])
+
     def test_standard_output_that_cannot_be_written(self):
-        if not os.path.exists("/dev/full"):
-            self.skipTest("skipped: there is no /dev/full")
-        with open("/dev/full", "wb") as full:
-            run = subprocess.run(self.arguments("version"), stdout=full, stderr=subprocess.PIPE,
-                                 env=self.env, check=False)
-        self.assertEqual(run.returncode, 1)
-        self.assertIn(b"kvlink: cannot write to standard output", run.stderr)
+        self.index(self.write_notes())
+        for words in (["version"], ["--version"], ["--help"], ["help", "ask"], ["--help-all"], [],
+                      ["docs", "list"], ["docs", "list", "--json"], ["store", "stats"],
+                      ["ask", "Velmora", "--quiet"]):
+            with self.subTest(words=words):
+                if os.path.exists("/dev/full"):
+                    with open("/dev/full", "wb") as full:
+                        run = subprocess.run(self.arguments(*words), stdout=full,
+                                             stderr=subprocess.PIPE, env=self.env, check=False)
+                    self.assertEqual(run.returncode, 1)
+                    self.assertEqual(run.stderr.count(b"\n") - run.stderr.count(b"warning"), 1)
+                    self.assertIn(b"kvlink: cannot write to standard output", run.stderr)
+                # Closed, and no file of the program takes its place.
+                run = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *self.arguments(*words)],
+                                     stderr=subprocess.PIPE, env=self.env, check=False)
+                self.assertEqual(run.returncode, 1)
+                self.assertIn(b"kvlink: cannot write to standard output", run.stderr)
+        self.good("store", "verify")
 
 
 if __name__ == "__main__":
