@@ -14,13 +14,14 @@
 #include "cli/model_file.h"
 #include "cli/places.h"
 #include "link/method.h"
+#include "retrieval/choose_passages.h"
 
 namespace kvlink::cli {
 namespace {
 
 struct AskOptions {
   std::vector<std::string> question;   // its words, as a shell parts them; "-": standard input
-  int top_k = 5;                       // documents to search for
+  std::optional<int> top_k;            // most passages from search; none: as many as answer best
   std::vector<std::string> documents;  // ids; not empty: no search
   std::string mode = "linked";
   bool explain = false;
@@ -43,15 +44,20 @@ Result<std::vector<IndexedDocument>> NamedDocuments(DocumentIndex& index,
   return documents;
 }
 
-// The documents to answer from, in prompt order: as named, or as found, best first.
+// Of how many hits the passages are chosen: some may say the same.
+constexpr int kHitsPerPassage = 4;
+
+// The documents to answer from, in prompt order: as named, or as found, the best last.
 Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
                                                      const std::string& question, Session& session,
                                                      bool read_only) {
   if (options.documents.empty() && options.top_k == 0) return std::vector<IndexedDocument>();
   KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(/*create=*/false, read_only));
   if (!options.documents.empty()) return NamedDocuments(*index, options.documents);
+  PassageChoice choice;
+  if (options.top_k) choice = {.most = *options.top_k, .least_share = 0};
   KVLINK_ASSIGN_OR_RETURN(const std::vector<SearchHit> hits,
-                          index->Search(question, options.top_k));
+                          index->Search(question, kHitsPerPassage * choice.most));
   if (hits.empty()) {
     KVLINK_ASSIGN_OR_RETURN(const bool none, index->IsEmpty());
     if (none) return session.NoDocuments();
@@ -60,8 +66,7 @@ Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
         "--doc ID (see: kvlink docs list), index more, or ask without any: --top-k 0");
   }
   std::vector<IndexedDocument> documents;
-  documents.reserve(hits.size());
-  for (const SearchHit& hit : hits) documents.push_back(hit.document);
+  for (const size_t hit : ChoosePassages(hits, choice)) documents.push_back(hits[hit].document);
   return documents;
 }
 
@@ -140,6 +145,11 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<IndexedDocument> documents,
                           ChooseDocuments(options, request.question, session, read_only));
   for (const IndexedDocument& document : documents) request.documents.push_back(ToEngine(document));
+  if (options.documents.empty()) {  // found by search: what stands first is the least
+    for (size_t i = 0; i < documents.size(); ++i) {
+      request.documents[i].rank = static_cast<int32_t>(documents.size() - i);
+    }
+  }
   request.method = MethodOf(options.mode);
   request.require_gate = request.strict;
   request.want_prompt = options.explain || session.json();
@@ -217,10 +227,12 @@ void AddAskCommand(CLI::App& app, Command* command) {
                   "The question, with or without quotes, or - to read it from standard input")
       ->required();
   CLI::Option* top_k =
-      sub->add_option("--top-k", options->top_k, "How many documents to search for; 0: none")
+      sub->add_option(
+             "--top-k", options->top_k,
+             "Up to so many passages from search, 0: none [as many as answer best: up to " +
+                 std::to_string(PassageChoice().most) + "]")
           ->check(CLI::Range(0, 1000))
-          ->type_name("N")
-          ->capture_default_str();
+          ->type_name("N");
   sub->add_option("--doc", options->documents,
                   "Use this document; may be repeated, in prompt order")
       ->allow_extra_args(false)

@@ -19,6 +19,9 @@ struct Document {
   std::string title;  // may be empty
   std::string text;
   std::string label;  // kept with the block for rebuilding (opaque, may be empty)
+  // Of a request whose documents do not all fit the context: the highest rank is dropped first, of
+  // equal ranks the last one.
+  int32_t rank = 0;
 };
 
 enum class Mode {

@@ -35,7 +35,7 @@ Result<Method> EngineImpl::MethodOf(const Request& request) const {
   return method;
 }
 
-// Renders and plans; drops documents from the end until the prompt fits the context.
+// Renders and plans; drops documents, the highest rank first, until the prompt fits the context.
 Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answer) {
   if (request.question.empty()) return InvalidArgument("the question is empty");
   if (request.max_tokens < 0) {
@@ -99,16 +99,22 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
                              " were given) or let them be dropped");
   }
   while (need > context) {
-    DocumentUse& use = answer->documents[prompt->places.back()];
+    // The last of those with the highest rank.
+    size_t worst = 0;
+    for (size_t i = 1; i < prompt->places.size(); ++i) {
+      const auto rank = [&](size_t n) { return request.documents[prompt->places[n]].rank; };
+      if (rank(i) >= rank(worst)) worst = i;
+    }
+    const size_t place = prompt->places[worst];
+    DocumentUse& use = answer->documents[place];
     use.status = "dropped";
     use.why =
         "the prompt would not fit the model's context of " + std::to_string(context) + " tokens";
     answer->warnings.push_back("document " + (use.id.empty() ? "" : use.id + " ") + "(number " +
-                               std::to_string(prompt->places.back() + 1) +
-                               ") was dropped: " + use.why);
-    need -= static_cast<int64_t>(prompt->documents.back().size()) + links;
-    prompt->documents.pop_back();
-    prompt->places.pop_back();
+                               std::to_string(place + 1) + ") was dropped: " + use.why);
+    need -= static_cast<int64_t>(prompt->documents[worst].size()) + links;
+    prompt->documents.erase(prompt->documents.begin() + static_cast<ptrdiff_t>(worst));
+    prompt->places.erase(prompt->places.begin() + static_cast<ptrdiff_t>(worst));
   }
   prompt->plan = plan();
   return {};

@@ -143,6 +143,40 @@ class Ask(harness.CliTest):
                          [self.documents["Lighthouse"]["id"]])
         self.assertEqual(self.ask("anything", "--top-k", "0")["documents"], [])
 
+    def test_the_best_passage_stands_last(self):
+        path = self.write("moths.jsonl", "".join(
+            f'{{"title": "{name}", "text": "{text}"}}\n' for name, text in (
+                ("All", "The umber moth of Tarsim eats silver thistle."),
+                ("Copy", "the umber moth of Tarsim, eats silver thistle"),
+                ("Two", "A moth eats all night, and it is not umber, said a man who saw it."),
+                ("One", "This text is about a thistle and about very many other things too."))))
+        self.index(path)
+        titles = lambda *words: [d["title"] for d in self.ask(
+            "Does the umber moth of Tarsim eat silver thistle?", *words)["documents"]]
+        # "Copy" says nothing that "All" does not say.
+        self.assertEqual([t for t in titles("--top-k", "9") if t in ("Two", "Copy", "All")],
+                         ["Two", "All"])
+        self.assertEqual(titles("--top-k", "9")[-1], "All")
+        self.assertEqual(titles("--top-k", "1"), ["All"])
+        # Left to itself, no passage far behind the best one.
+        self.assertEqual(titles()[-1], "All")
+        self.assertNotIn("One", titles())
+
+    def test_beyond_the_context_the_best_passage_stays(self):
+        small = harness.write_model(self.dir, "small", context=256)
+        path = self.write("big.jsonl", "".join(
+            f'{{"title": "T{n}", "text": "{"Velmora " * (n + 1)}{"and more words " * 5}{n}."}}\n'
+            for n in range(8)))
+        words = ["--model", small, "--store", self.dir / "s2"]
+        self.good("index", *words, path)
+        answer = self.good("ask", "--json", "Where is Velmora?", *words, "--top-k", "8",
+                           "--max-tokens", "8").json()
+        status = [d["status"] for d in answer["documents"]]
+        self.assertEqual(len(status), 8)
+        self.assertEqual(status[0], "dropped")
+        self.assertEqual(status[-1], "linked")
+        self.assertEqual(status, sorted(status))  # "dropped" before "linked": the least went first
+
     def test_question_words_are_not_search_syntax(self):
         for question in ('"Velmora', "Velmora AND (", "Velmora*", "title:Velmora -x",
                          "NEAR(Velmora"):

@@ -1,0 +1,60 @@
+// Documents that do not all fit the model's context: which of them are dropped.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kvlink/engine.h"
+#include "support/tiny_model.h"
+
+namespace kvlink {
+namespace {
+
+std::vector<std::string> Dropped(const std::vector<int32_t>& ranks, const std::string& method) {
+  const testing::TempDir folder;
+  testing::TinyModelOptions tiny;
+  tiny.context = 256;
+  EngineOptions options;
+  options.model_path = testing::WriteTinyModel(folder.path(), tiny, "tiny");
+  auto engine = Engine::Open(options);
+  EXPECT_TRUE(engine.ok()) << engine.status().message();
+  Request request;
+  request.question = "where?";
+  request.method = method;
+  request.max_tokens = 1;
+  for (size_t i = 0; i < ranks.size(); ++i) {
+    Document document;
+    document.id = std::to_string(i);
+    document.text = "number " + document.id;
+    for (int word = 0; word < 6; ++word) document.text += " and more words";
+    document.rank = ranks[i];
+    request.documents.push_back(document);
+  }
+  const Result<Answer> answer = (*engine)->Ask(request);
+  EXPECT_TRUE(answer.ok()) << answer.status().message();
+  std::vector<std::string> dropped;
+  for (const DocumentUse& use : answer->documents) {
+    if (use.status == "dropped") dropped.push_back(use.id);
+  }
+  EXPECT_GE(answer->warnings.size(), dropped.size());
+  return dropped;
+}
+
+TEST(Context, TheHighestRankIsDroppedFirst) {
+  for (const char* method : {"reuse", "full"}) {
+    // Without ranks, from the end.
+    const std::vector<std::string> last = Dropped({0, 0, 0, 0}, method);
+    ASSERT_FALSE(last.empty());
+    ASSERT_LT(last.size(), 4u);
+    EXPECT_EQ(last.back(), "3");
+    // The best one last, as a search's passages stand: from the front.
+    const std::vector<std::string> first = Dropped({4, 3, 2, 1}, method);
+    ASSERT_EQ(first.size(), last.size());
+    EXPECT_EQ(first.front(), "0");
+    EXPECT_EQ(Dropped({1, 9, 1, 1}, method).front(), "1");
+  }
+}
+
+}  // namespace
+}  // namespace kvlink
