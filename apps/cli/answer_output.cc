@@ -66,6 +66,8 @@ Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& docu
     used.push_back({{"id", use.id},
                     {"title", i < documents.size() ? documents[i].title : ""},
                     {"source", i < documents.size() ? documents[i].source : ""},
+                    {"source_state", Name(i < documents.size() ? documents[i].source_state
+                                                               : SourceState::kUnknown)},
                     {"tokens", use.tokens},
                     {"status", use.status},
                     {"why", use.why}});

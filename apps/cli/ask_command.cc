@@ -1,18 +1,19 @@
 // kvlink ask QUESTION: finds documents, links their blocks, answers. Main path: Run -> Engine::Ask.
 #include <CLI/CLI.hpp>
 
-#include <iostream>
-#include <iterator>
 #include <optional>
 
 #include "cli/answer_output.h"
 #include "cli/commands.h"
+#include "cli/document_blocks.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/keep_answer.h"
 #include "cli/label.h"
 #include "cli/model_file.h"
 #include "cli/places.h"
+#include "cli/source_check.h"
+#include "cli/standard_input.h"
 #include "link/method.h"
 #include "retrieval/choose_passages.h"
 
@@ -53,7 +54,12 @@ Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
                                                      bool read_only) {
   if (options.documents.empty() && options.top_k == 0) return std::vector<IndexedDocument>();
   KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(/*create=*/false, read_only));
-  if (!options.documents.empty()) return NamedDocuments(*index, options.documents);
+  if (!options.documents.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(std::vector<IndexedDocument> named,
+                            NamedDocuments(*index, options.documents));
+    KVLINK_RETURN_IF_ERROR(CheckSources(*index, &named, session));
+    return named;
+  }
   PassageChoice choice;
   if (options.top_k) choice = {.most = *options.top_k, .least_share = 0};
   KVLINK_ASSIGN_OR_RETURN(const std::vector<SearchHit> hits,
@@ -67,6 +73,7 @@ Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
   }
   std::vector<IndexedDocument> documents;
   for (const size_t hit : ChoosePassages(hits, choice)) documents.push_back(hits[hit].document);
+  KVLINK_RETURN_IF_ERROR(CheckSources(*index, &documents, session));
   return documents;
 }
 
@@ -80,8 +87,13 @@ std::string CheckMode(const std::string& mode) {
 
 Result<std::string> ReadQuestion(const std::vector<std::string>& words) {
   const bool piped = words.size() == 1 && words[0] == "-";
-  std::string text = piped ? std::string{std::istreambuf_iterator<char>(std::cin), {}}
-                           : CLI::detail::join(words, " ");
+  std::string text;
+  if (piped) {
+    constexpr int64_t kMostBytes = 16 << 20;
+    KVLINK_ASSIGN_OR_RETURN(text, ReadStandardInput(kMostBytes));
+  } else {
+    text = CLI::detail::join(words, " ");
+  }
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   if (piped && text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   while (piped && !text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
@@ -92,12 +104,21 @@ Result<std::string> ReadQuestion(const std::vector<std::string>& words) {
   return text;
 }
 
+// The answer stands, whatever becomes of this.
+void NoteBlocksOrWarn(Session& session, const Answer& answer) {
+  const Status noted = NoteBlocks(session, answer);
+  if (!noted.ok()) {
+    session.Warn("which blocks belong to which document could not be put down: " + noted.message());
+  }
+}
+
 // The same question both ways: linked first, so that documents without a block are encoded then.
 Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDocument>& documents,
                     Session& session) {
   const auto go_on = [](std::string_view) { return !Interrupted(); };
   request.method = "link";
   KVLINK_ASSIGN_OR_RETURN(const Answer linked, engine.Ask(request, go_on));
+  NoteBlocksOrWarn(session, linked);
   if (Interrupted()) return Cancelled("ask: stopped");
   // Near the context's end link tokens leave less room: both answers from the same documents.
   std::vector<IndexedDocument> asked_in_full;
@@ -174,6 +195,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
     return !Interrupted();
   });
   if (!answer.ok()) return answer.status();
+  NoteBlocksOrWarn(session, *answer);
   for (const std::string& warning : answer->warnings) session.Warn(warning);
 
   std::optional<Result<KeptAnswer>> kept;  // none: not asked for, or the answer was stopped

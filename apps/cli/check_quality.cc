@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 
+#include "base/absolute_path.h"
 #include "cli/evaluating.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"

@@ -1,12 +1,14 @@
 // kvlink docs list|show|rm|pin|unpin: the documents that `index` has seen. Works without a model:
-// a document's blocks, of whichever models, are found by their labels.
+// the index names a document's blocks, of whichever models.
 #include <CLI/CLI.hpp>
 
+#include <map>
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/document_blocks.h"
 #include "cli/json_output.h"
-#include "cli/label.h"
+#include "cli/named_documents.h"
 #include "cli/places.h"
 
 namespace kvlink::cli {
@@ -24,9 +26,53 @@ Result<std::unique_ptr<DocumentIndex>> OpenForReading(Session& session) {
   return session.OpenDocuments(/*create=*/false, /*read_only=*/!IsWritable(store));
 }
 
-Result<int> List(Session& session) {
+// A row a file: how many documents it has, and how it stands.
+Result<int> ListFiles(DocumentIndex& index, const std::vector<IndexedDocument>& documents,
+                      Session& session) {
+  struct File {
+    int64_t documents = 0, tokens = 0, pinned = 0;
+  };
+  std::map<std::string, File> files;
+  for (const IndexedDocument& document : documents) {
+    File& file = files[document.source];
+    ++file.documents;
+    file.tokens += document.tokens;
+    file.pinned += document.pinned ? 1 : 0;
+  }
+  KVLINK_ASSIGN_OR_RETURN(const auto states, index.FileStates());
+  Json list = Json::array();
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [source, file] : files) {
+    const auto indexed = states.find(source);
+    const std::string_view state =
+        Name(indexed == states.end() ? SourceState::kUnknown
+                                     : StateOf(FileSystem::Posix(), source, indexed->second));
+    list.push_back({{"source", source},
+                    {"documents", file.documents},
+                    {"tokens", file.tokens},
+                    {"pinned", file.pinned},
+                    {"state", state}});
+    rows.push_back({FormatCount(file.documents), FormatCount(file.tokens),
+                    file.pinned > 0 ? FormatCount(file.pinned) : "", std::string(state), source});
+  }
+  if (session.json()) {
+    PrintJson({{"files", std::move(list)}});
+    return 0;
+  }
+  PrintText(FormatTable({{"DOCUMENTS", /*right=*/true},
+                         {"TOKENS", /*right=*/true},
+                         {"PINNED", /*right=*/true},
+                         {"FILE NOW"},
+                         {"SOURCE", false, /*shrinks=*/true}},
+                        rows, session.console().out_width()));
+  return 0;
+}
+
+Result<int> List(const std::vector<std::string>& words, bool by_file, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto index, OpenForReading(session));
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<IndexedDocument> documents, index->List());
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, words));
+  const std::vector<IndexedDocument>& documents = named.documents;
+  if (by_file) return ListFiles(*index, documents, session);
   if (session.json()) {
     Json list = Json::array();
     for (const IndexedDocument& document : documents) list.push_back(ToJson(document));
@@ -48,79 +94,100 @@ Result<int> List(Session& session) {
   return 0;
 }
 
-Result<int> Show(const std::string& id, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(auto index, OpenForReading(session));
-  KVLINK_ASSIGN_OR_RETURN(const IndexedDocument document, index->Get(id));
-  if (session.json()) {
-    Json json = ToJson(document);
-    json["text"] = document.text;
-    PrintJson(json);
-    return 0;
-  }
+void PrintDocument(const IndexedDocument& document) {
   PrintText("id      " + CleanLine(document.id) + "\ntitle   " + CleanLine(document.title) +
             "\nsource  " + CleanLine(document.source) + ", bytes " +
             std::to_string(document.begin) + " to " + std::to_string(document.end) + "\ntokens  " +
             std::to_string(document.tokens) + (document.pinned ? ", pinned" : "") + "\n\n");
   PrintData(document.text + "\n");
+}
+
+// One document by id: one object. By file or pattern: all of theirs.
+Result<int> Show(const std::string& word, Session& session) {
+  KVLINK_ASSIGN_OR_RETURN(auto index, OpenForReading(session));
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, {word}));
+  const auto to_json = [](const IndexedDocument& document) {
+    Json json = ToJson(document);
+    json["text"] = document.text;
+    return json;
+  };
+  if (!named.ids.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(const IndexedDocument document, index->Get(*named.ids.begin()));
+    if (session.json()) {
+      PrintJson(to_json(document));
+    } else {
+      PrintDocument(document);
+    }
+    return 0;
+  }
+  Json list = Json::array();
+  for (const IndexedDocument& document : named.documents) {
+    if (session.json()) {
+      list.push_back(to_json(document));
+    } else {
+      if (&document != &named.documents.front()) PrintText("\n");
+      PrintDocument(document);
+    }
+  }
+  if (session.json()) PrintJson({{"documents", std::move(list)}});
   return 0;
 }
 
-// All ids are looked up before anything is changed: a mistyped one changes nothing.
-Result<std::set<std::string>> FullIds(DocumentIndex& index, const std::vector<std::string>& given) {
+// Ids of all documents that were named, by whatever.
+std::set<std::string> IdsOf(const NamedDocuments& named) {
   std::set<std::string> ids;
-  for (const std::string& id : given) {
-    KVLINK_ASSIGN_OR_RETURN(const IndexedDocument document, index.Get(id));
-    ids.insert(document.id);
-  }
+  for (const IndexedDocument& document : named.documents) ids.insert(document.id);
   return ids;
 }
 
-// Ids of the blocks whose labels name one of the documents.
-Result<std::vector<BlockId>> BlocksOf(DiskStore& store, const std::set<std::string>& ids) {
-  std::vector<BlockId> blocks;
-  KVLINK_RETURN_IF_ERROR(store.ForEachLabel([&](const BlockId& block, std::string_view label) {
-    const std::optional<SourceDocument> document = ParseLabel(label);
-    if (document && ids.count(document->id) > 0) blocks.push_back(block);
-  }));
-  return blocks;
-}
-
-Result<int> Remove(const std::vector<std::string>& given, Session& session) {
+// By id a document goes from all its files; by file, a text that another file has too stays there.
+Result<int> Remove(const std::vector<std::string>& words, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(false, false));
-  KVLINK_ASSIGN_OR_RETURN(const std::set<std::string> ids, FullIds(*index, given));
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, words));
   KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockId> blocks, BlocksOf(*store, ids));
-  for (const BlockId& block : blocks) {
-    // Pinned means kept from eviction; whoever names a document wants it gone.
-    Status removed = store->Remove(block);
-    if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
+  KVLINK_RETURN_IF_ERROR(LearnBlocks(*index, *store));
+  std::set<std::string> removed = named.ids;
+  for (const std::string& id : named.ids) KVLINK_RETURN_IF_ERROR(index->Remove(id));
+  for (const std::string& source : named.sources) {
+    KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> orphans, index->ForgetSource(source));
+    removed.insert(orphans.begin(), orphans.end());
   }
-  for (const std::string& id : ids) KVLINK_RETURN_IF_ERROR(index->Remove(id));
+  KVLINK_ASSIGN_OR_RETURN(const int64_t blocks, RemoveForgotten(session, *index, *store));
   if (session.json()) {
-    PrintJson({{"removed", ids}, {"blocks", blocks.size()}});
+    PrintJson({{"removed", removed}, {"blocks", blocks}, {"sources", named.sources}});
   } else if (!session.options().quiet) {
-    PrintText("removed " + FormatCounted(static_cast<int64_t>(ids.size()), "document") + ", " +
-              FormatCounted(static_cast<int64_t>(blocks.size()), "block") + "\n");
+    std::string line = "removed " +
+                       FormatCounted(static_cast<int64_t>(removed.size()), "document") + ", " +
+                       FormatCounted(blocks, "block");
+    if (!named.sources.empty()) {
+      line += ", " + FormatCounted(static_cast<int64_t>(named.sources.size()), "file") +
+              " from the list";
+    }
+    PrintText(line + "\n");
   }
   return 0;
 }
 
-Result<int> SetPinned(const std::vector<std::string>& given, bool pinned, Session& session) {
+Result<int> SetPinned(const std::vector<std::string>& words, bool pinned, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(false, false));
-  KVLINK_ASSIGN_OR_RETURN(const std::set<std::string> ids, FullIds(*index, given));
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, words));
+  const std::set<std::string> ids = IdsOf(named);
   KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockId> blocks, BlocksOf(*store, ids));
+  KVLINK_RETURN_IF_ERROR(LearnBlocks(*index, *store));
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockId> blocks, BlocksOf(*index, ids));
   for (const std::string& id : ids) KVLINK_RETURN_IF_ERROR(index->SetPinned(id, pinned));
+  int64_t concerned = 0;
   for (const BlockId& block : blocks) {
     Status set = store->SetPinned(block, pinned);
     if (!set.ok() && set.code() != StatusCode::kNotFound) return set;
+    concerned += set.ok() ? 1 : 0;
   }
   if (session.json()) {
-    PrintJson({{pinned ? "pinned" : "unpinned", ids}, {"blocks", blocks.size()}});
+    PrintJson({{pinned ? "pinned" : "unpinned", ids}, {"blocks", concerned}});
   } else if (!session.options().quiet) {
     PrintText((pinned ? "pinned " : "unpinned ") +
               FormatCounted(static_cast<int64_t>(ids.size()), "document") + ", " +
-              FormatCounted(static_cast<int64_t>(blocks.size()), "block") + "\n");
+              FormatCounted(concerned, "block") + "\n");
   }
   return 0;
 }
@@ -131,22 +198,28 @@ void AddDocsCommand(CLI::App& app, Command* command) {
   CLI::App* docs = app.add_subcommand("docs", "List, show, remove or pin documents");
   docs->require_subcommand(1);
 
-  docs->add_subcommand("list", "All documents, by source")->callback([command] {
-    *command = List;
+  auto words = std::make_shared<std::vector<std::string>>();
+  auto by_file = std::make_shared<bool>(false);
+  const std::string which = "Ids or their beginnings, files, folders, or patterns (\"*.md\")";
+  CLI::App* list = docs->add_subcommand("list", "Documents, by source");
+  list->add_option("WHICH", *words, which + " [all]");
+  list->add_flag("--by-file", *by_file, "A row a file, and whether it changed since");
+  list->callback([command, words, by_file] {
+    *command = [words, by_file](Session& session) { return List(*words, *by_file, session); };
   });
 
-  auto id = std::make_shared<std::string>();
-  CLI::App* show = docs->add_subcommand("show", "One document's text");
-  show->add_option("ID", *id, "Id, or enough of its beginning")->required();
+  auto word = std::make_shared<std::string>();
+  CLI::App* show = docs->add_subcommand("show", "The text of one document, or of a file's");
+  show->add_option("WHICH", *word, "Id, or enough of its beginning; or a file, a folder, a pattern")
+      ->required();
   show->callback(
-      [command, id] { *command = [id](Session& session) { return Show(*id, session); }; });
+      [command, word] { *command = [word](Session& session) { return Show(*word, session); }; });
 
-  auto ids = std::make_shared<std::vector<std::string>>();
   const auto add = [&](const char* name, const char* about, auto run) {
     CLI::App* sub = docs->add_subcommand(name, about);
-    sub->add_option("ID", *ids, "Ids, or enough of their beginnings")->required();
-    sub->callback([command, ids, run] {
-      *command = [ids, run](Session& session) { return run(*ids, session); };
+    sub->add_option("WHICH", *words, which)->required();
+    sub->callback([command, words, run] {
+      *command = [words, run](Session& session) { return run(*words, session); };
     });
   };
   add("rm", "Forget documents and remove their blocks; indexing their sources brings them back",

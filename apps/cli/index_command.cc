@@ -22,12 +22,15 @@ void Print(const IndexReport& report, int64_t store_bytes, Session& session) {
                       {"tokens", line.tokens},
                       {"status", line.status}});
     }
-    PrintJson({{"documents", std::move(list)}, {"store_bytes", store_bytes}});
+    PrintJson({{"documents", std::move(list)},
+               {"store_bytes", store_bytes},
+               {"without_block", report.without_block},
+               {"failures", report.failures}});
     return;
   }
   if (session.options().quiet) return;
-  std::string line = FormatCounted(report.computed + report.unchanged, "document") + ": " +
-                     FormatCount(report.computed) + " computed";
+  std::string line = FormatCounted(report.computed + report.unchanged + report.listed, "document") +
+                     ": " + FormatCount(report.computed) + " computed";
   if (report.computed > 0) {
     const double seconds = report.encode_ms / 1000;
     line += " (" + FormatCount(report.computed_tokens) + " tokens";
@@ -41,6 +44,9 @@ void Print(const IndexReport& report, int64_t store_bytes, Session& session) {
   }
   line += ", " + FormatCount(report.unchanged) + " unchanged";
   if (report.removed > 0) line += ", " + FormatCount(report.removed) + " removed";
+  if (report.without_block > 0) {
+    line += ", " + FormatCount(report.without_block) + " without a block";
+  }
   PrintText(line + "; the store takes " + FormatBytes(store_bytes) + "\n");
 }
 
@@ -92,9 +98,36 @@ void CheckName(const IndexOptions& options) {
   }
 }
 
+// The sources that the index has, before this run.
+Result<std::vector<std::string>> IndexedSources(Session& session) {
+  const auto index = session.OpenDocuments(/*create=*/false, /*read_only=*/false);
+  if (index.code() == StatusCode::kNotFound) return std::vector<std::string>();
+  if (!index.ok()) return index.status();
+  return (*index)->Sources();
+}
+
+// Each once, at the end; a thousand lines of the same kind help nobody.
+void PrintFailures(const std::vector<std::string>& failures, Session& session) {
+  constexpr size_t kMost = 20;
+  const size_t shown = failures.size() > kMost ? kMost - 1 : failures.size();
+  for (size_t i = 0; i < shown; ++i) session.console().Line("kvlink: " + failures[i]);
+  if (shown < failures.size()) {
+    session.console().Line("kvlink: " + FormatCount(static_cast<int64_t>(failures.size() - shown)) +
+                           " more were left out; --json lists them all");
+  }
+}
+
 Result<int> RunIndex(const IndexOptions& options, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(const FoundSources sources, SourcesOf(options));
+  std::vector<std::string> indexed;
+  if (options.prune) {
+    KVLINK_ASSIGN_OR_RETURN(indexed, IndexedSources(session));
+  }
+  KVLINK_ASSIGN_OR_RETURN(const FoundSources sources, SourcesOf(options, indexed));
   if (sources.paths.empty() && !options.prune) {
+    if (!sources.failures.empty()) {
+      PrintFailures(sources.failures, session);
+      return 1;
+    }
     std::string problem = "no .txt, .md or .jsonl files in " + Joined(options.paths);
     if (!sources.others.empty()) problem += ", only " + DescribeOthers(sources.others);
     return NotFound("nothing to index: " + problem);
@@ -108,14 +141,12 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
                        engine->model().why_not_linkable);
   }
 
-  Indexing indexing(session, options, *engine, *index, *store,
-                    /*evicts=*/session.options().budget_bytes > 0);
+  Indexing indexing(session, options, *engine, *index, *store);
   const Status status = indexing.Run(sources.paths);
   session.console().WipeTransient();
-  const IndexReport& report = indexing.report();
-  for (const std::string& failure : report.failures) {
-    session.console().Line("kvlink: " + failure);
-  }
+  IndexReport report = indexing.report();
+  report.failures.insert(report.failures.begin(), sources.failures.begin(), sources.failures.end());
+  PrintFailures(report.failures, session);
   const bool nothing = status.ok() && !report.interrupted && !FoundText(report) && !options.prune;
   if (nothing && report.failures.empty()) {
     return NotFound("nothing to index: " + Joined(report.notes));
@@ -126,6 +157,7 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
                  DescribeOthers(sources.others));
   }
   if (nothing) return 1;
+  if (!status.ok() && !report.started) return Status(status.code(), "index: " + status.message());
   if (!status.ok()) {
     return Status(status.code(), "index: " + status.message() + "; " +
                                      FormatCounted(report.computed, "document") +
@@ -143,10 +175,10 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
     return Cancelled("index: stopped with " + FormatCounted(report.left, "document") +
                      " left; the same command goes on where it stopped");
   }
-  if (report.gone > 0) {
-    session.Warn("--budget " + FormatBytes(session.options().budget_bytes) + ": " +
-                 FormatCount(report.gone) + " of " + FormatCounted(report.computed, "block") +
-                 " computed now had to go again; they are computed when they are asked for");
+  if (report.listed > 0) {
+    session.Warn("--budget " + FormatBytes(session.options().budget_bytes) + " has no room for " +
+                 FormatCounted(report.listed, "new block") +
+                 ": those documents are found, and computed when they are asked for");
   }
   return report.failures.empty() ? 0 : 1;
 }
@@ -168,6 +200,15 @@ void AddIndexCommand(CLI::App& app, Command* command) {
                       "replaces it. As a file's, it gives title and format [none]")
           ->type_name("NAME");
   sub->add_flag("--prune", options->prune, "Forget documents whose files below PATH are gone");
+  sub->add_flag("--yes", options->yes,
+                "Go on without asking: however much it takes, and with --prune even if all files "
+                "of a folder or disk are gone");
+  sub->add_option("--text-key", options->keys.text,
+                  "Field of a .jsonl line that holds the text [text, contents or content]")
+      ->type_name("KEY");
+  sub->add_option("--title-key", options->keys.title,
+                  "Field of a .jsonl line that holds the title [title]")
+      ->type_name("KEY");
   sub->callback([command, options, name] {
     if (!name->empty()) CheckName(*options);
     *command = [options](Session& session) { return RunIndex(*options, session); };

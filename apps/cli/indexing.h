@@ -17,7 +17,9 @@ struct IndexOptions {
   std::vector<std::string> paths;  // "-": standard input
   int max_tokens = 200;
   bool prune = false;
+  bool yes = false;  // go on where people would be asked
   std::string name;  // of standard input; empty: none
+  JsonlKeys keys;
 };
 
 // What became of one document.
@@ -25,19 +27,23 @@ struct IndexedLine {
   std::string id;
   std::string title;
   int64_t tokens = 0;
-  std::string status;  // "computed", "unchanged", "empty", "removed"
+  // "computed", "unchanged", "listed" (the budget has no room for its block), "empty", "removed"
+  std::string status;
 };
 
 struct IndexReport {
   std::vector<IndexedLine> documents;  // in input order
-  std::vector<std::string> failures;   // sources that could not be read, a line each
-  std::vector<std::string> notes;      // what was read, but not as it stood, a line each
+  // Sources, entries, lines and documents that were left out, a line each.
+  std::vector<std::string> failures;
+  std::vector<std::string> notes;  // what was read, but not as it stood, a line each
   int64_t computed = 0;
   int64_t computed_tokens = 0;
   int64_t unchanged = 0;
   int64_t removed = 0;
-  double encode_ms = 0;  // of the computed ones
-  int64_t gone = 0;      // computed ones whose blocks had to make room for later ones
+  double encode_ms = 0;       // of the computed ones
+  int64_t without_block = 0;  // for want of room in the budget; computed when they are asked for
+  int64_t listed = 0;         // of them, those that are new
+  bool started = false;       // people and programs agreed to what it takes
   bool interrupted = false;
   int64_t left = 0;  // documents not reached when interrupted; -1: not all were counted by then
 };
@@ -45,13 +51,13 @@ struct IndexReport {
 // One run. Not reusable, one thread.
 class Indexing {
  public:
-  // `store` is where the engine keeps its blocks. evicts: blocks may be missing on purpose (a
-  // budget), so an unchanged document does not get a lost one back.
+  // `store` is where the engine keeps its blocks.
   Indexing(Session& session, const IndexOptions& options, Engine& engine, DocumentIndex& index,
-           DiskStore& store, bool evicts);
+           DiskStore& store);
 
-  // A Status stops the run (a full disk, say); what was finished before stays finished. The report
-  // is filled up to there.
+  // Only faults of the store, the index and the disk stop the run, with a Status; what was finished
+  // before stays finished, and the report is filled up to there. The fault of a source or document
+  // is a line of the report.
   Status Run(const std::vector<std::string>& sources);
 
   const IndexReport& report() const { return report_; }
@@ -63,19 +69,29 @@ class Indexing {
     bool unchanged = false;
     bool empty = false;
     bool failed = false;
+    bool incomplete = false;             // a document was left out: read again by the next run
     std::vector<IndexedDocument> known;  // as the index has it, if unchanged
   };
 
   Status LoadKnown();
   Status ReadAll(const std::vector<std::string>& sources);
   Status Read(Source& source);
+  // Of the file or of standard input. A failure is the source's alone.
+  Result<SourceFile> Parse(const Source& source,
+                           const std::function<int64_t(std::string_view)>& count_tokens);
+  Status RecordState(const Source& source);
+  Status TellCost();
   Status Encode(Source& source);
-  Status EncodeOne(const Document& document, IndexedLine line);  // appends the line
+  Status EncodeKnown(const IndexedDocument& document);
+  // False: the document is left out.
+  Result<bool> EncodeNew(const SourceDocument& document, int64_t ordinal);
+  // False: it cannot be encoded, and a line says why. Sets the line's tokens and status.
+  Result<bool> EncodeOne(const Document& document, IndexedLine* line);
   Status Finish(Source& source);
-  Status Forget(const std::vector<std::string>& ids);
+  void Forget(const std::vector<std::string>& ids);
   Status Prune(const std::vector<std::string>& sources);
-  void CountGone();
-  bool HasBlock(const IndexedDocument& document);
+  bool HasBlock(const std::string& block);
+  bool HasRoom(int64_t bytes);
   void Draw();
 
   Session& session_;
@@ -83,7 +99,7 @@ class Indexing {
   Engine& engine_;
   DocumentIndex& index_;
   DiskStore& store_;
-  const bool evicts_;
+  const int64_t budget_bytes_;  // 0: no limit
   FileSystem& files_ = FileSystem::Posix();
   ReadOptions read_options_;
   std::string model_key_;  // changes with whatever changes a document's block
@@ -91,7 +107,8 @@ class Indexing {
   std::vector<Source> work_;
   std::map<std::string, IndexedDocument> known_;  // by id, before this run
   std::map<std::string, std::vector<IndexedDocument>> known_by_source_;
-  std::vector<BlockId> computed_;  // if blocks may be evicted
+  std::map<std::string, FileState> states_;  // of all sources, before this run
+  int64_t stored_bytes_ = 0;                 // of the store's blocks, if there is a budget
   IndexReport report_;
   ProgressBar bar_;
   int64_t total_documents_ = 0, done_documents_ = 0;
@@ -99,7 +116,11 @@ class Indexing {
   double start_ms_ = 0;
 };
 
-// The sources that PATH… names, in order, none twice. With `prune`, a path that is gone names none.
-Result<FoundSources> SourcesOf(const IndexOptions& options);
+// The sources that PATH… names, in order, none twice. With `prune`, a path that was indexed and is
+// gone names none; `indexed` are the sources of the index then. kNotFound: such a path never was;
+// kFailedPrecondition: a folder with indexed files is gone, or empty, as when its disk is not
+// mounted, and nobody said yes.
+Result<FoundSources> SourcesOf(const IndexOptions& options,
+                               const std::vector<std::string>& indexed);
 
 }  // namespace kvlink::cli

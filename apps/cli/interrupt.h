@@ -6,5 +6,8 @@ namespace kvlink::cli {
 // From now on SIGINT is noted instead of killing, once.
 void CatchInterrupt();
 bool Interrupted();
+// Waits until the descriptor has bytes, or its end. False: interrupted, before or meanwhile. (A
+// read alone would be started again by the system and never return.)
+bool WaitForInput(int descriptor);
 
 }  // namespace kvlink::cli

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "cli/label.h"
 #include "retrieval/boundaries.h"
+#include "retrieval/repaired_text.h"
 
 namespace kvlink::cli {
 
@@ -14,14 +15,17 @@ Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& titl
   if (text.empty()) return InvalidArgument("the answer has no text: nothing was kept");
   KeptAnswer kept;
   SourceDocument& document = kept.document;
-  document.id = DocumentId(title, text);
-  document.title = title;
+  document.title = RepairUtf8(title).text;  // as it will be kept
+  document.id = DocumentId(document.title, text);
   document.text = text;
   document.source = kAnswerSource + document.id;
   document.end = static_cast<int64_t>(text.size());
 
   const double before_ms = Clock::System().MonotonicMs();
-  Result<Encoded> encoded = engine.Encode(ToEngine(document));
+  const Document rendered = ToEngine(document);
+  // First of all: a block that no row names would outlive its document.
+  KVLINK_RETURN_IF_ERROR(index.AddBlock(document.id, engine.BlockIdOf(rendered)));
+  Result<Encoded> encoded = engine.Encode(rendered);
   if (!encoded.ok()) {
     return Status(encoded.code(), "the answer was not kept: " + encoded.status().message());
   }
@@ -35,7 +39,7 @@ Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& titl
   KVLINK_RETURN_IF_ERROR(index.Add(document, /*ordinal=*/0, kept.tokens));
   SourceFile source;
   source.path = document.source;
-  source.content_hash = ToHex(Sha256().Field(title).Field(text).Finish());
+  source.content_hash = ToHex(Sha256().Field(document.title).Field(text).Finish());
   source.documents = {document};
   KVLINK_RETURN_IF_ERROR(index.FinishSource(source).status());
   return kept;

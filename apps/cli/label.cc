@@ -2,16 +2,30 @@
 
 #include "cli/json_output.h"
 #include "text/bounded_json.h"
+#include "text/utf8.h"
 
 namespace kvlink::cli {
 
 std::string LabelOf(const SourceDocument& document) {
-  return DumpJson(Json{{"id", document.id},
-                       {"title", document.title},
-                       {"text", document.text},
-                       {"source", document.source},
-                       {"begin", document.begin},
-                       {"end", document.end}});
+  Json json{{"id", document.id},         {"title", document.title}, {"text", document.text},
+            {"source", document.source}, {"begin", document.begin}, {"end", document.end}};
+  // The name of a file is bytes, JSON is UTF-8: what it would change is kept beside.
+  if (WellFormedEnd(document.source, 0) < document.source.size()) {
+    json["source_bytes"] = std::vector<uint8_t>(document.source.begin(), document.source.end());
+  }
+  return DumpJson(json);
+}
+
+// The source as it was, if the label has its bytes.
+std::optional<std::string> SourceBytes(const Json& json) {
+  const auto bytes = json.find("source_bytes");
+  if (bytes == json.end() || !bytes->is_array()) return std::nullopt;
+  std::string source;
+  for (const Json& byte : *bytes) {
+    if (!byte.is_number_unsigned() || byte.get<uint64_t>() > 255) return std::nullopt;
+    source.push_back(static_cast<char>(byte.get<uint64_t>()));
+  }
+  return source;
 }
 
 std::optional<SourceDocument> ParseLabel(std::string_view label) {
@@ -29,7 +43,7 @@ std::optional<SourceDocument> ParseLabel(std::string_view label) {
   document.id = json["id"].get<std::string>();
   document.title = json["title"].get<std::string>();
   document.text = json["text"].get<std::string>();
-  document.source = json["source"].get<std::string>();
+  document.source = SourceBytes(json).value_or(json["source"].get<std::string>());
   document.begin = json["begin"].get<int64_t>();
   document.end = json["end"].get<int64_t>();
   return document;

@@ -8,6 +8,9 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/absolute_path.h"
+#include "base/file.h"
+
 namespace kvlink::cli {
 namespace {
 
@@ -85,22 +88,14 @@ std::string LinksBeside(const std::string& model_path) {
 
 std::string DocumentsPath(const std::string& store) { return store + "/documents.sqlite"; }
 
+// What cannot be looked at is there: whoever opens it says why it cannot be read.
 bool FileExists(const std::string& path) {
-  std::error_code error;
-  return fs::exists(path, error);
+  return FileSystem::Posix().Stat(path).code() != StatusCode::kNotFound;
 }
 
 bool IsWritable(const std::string& path) { return ::access(path.c_str(), W_OK) == 0; }
 
 std::string FileName(const std::string& path) { return fs::path(path).filename().string(); }
-
-std::string AbsolutePath(const std::string& path) {
-  std::error_code error;
-  const fs::path absolute = fs::absolute(path, error);
-  std::string normal = (error ? fs::path(path) : absolute).lexically_normal().string();
-  while (normal.size() > 1 && normal.back() == '/') normal.pop_back();
-  return normal;
-}
 
 std::string ExpandHome(const std::string& path) {
   if (!path.starts_with('~')) return path;

@@ -69,9 +69,11 @@ Result<int64_t> RestoreDocuments(Session& session, DiskStore& store) {
   };
   // By source and place; the parts of one .jsonl line share a place.
   std::map<std::tuple<std::string, int64_t, std::string>, Found> found;
+  std::vector<std::pair<std::string, std::string>> holders;  // document, block
   KVLINK_RETURN_IF_ERROR(store.ForEachLabel([&](const BlockId& id, std::string_view label) {
     std::optional<SourceDocument> document = ParseLabel(label);
     if (!document) return;
+    holders.emplace_back(document->id, ToHex(id));
     const auto row = rows.find(id);
     Found& entry = found[{document->source, document->begin, document->id}];
     entry.document = *std::move(document);
@@ -90,6 +92,7 @@ Result<int64_t> RestoreDocuments(Session& session, DiskStore& store) {
     KVLINK_RETURN_IF_ERROR(index->Add(entry.document, ordinal++, entry.tokens));
     if (entry.pinned) KVLINK_RETURN_IF_ERROR(index->SetPinned(entry.document.id, true));
   }
+  KVLINK_RETURN_IF_ERROR(index->LearnBlocks(holders));
   return static_cast<int64_t>(found.size());
 }
 

@@ -65,6 +65,7 @@ struct DocumentUse {
   int64_t tokens = 0;
   std::string status;  // "linked" (block reused), "computed" (now), "dropped"
   std::string why;     // one line; e.g. "block was in memory", "not in the store"
+  std::string block;   // its block's id in hex; empty: it has none in this prompt
 };
 
 struct PromptToken {
@@ -175,6 +176,8 @@ class Engine {
   virtual int64_t CountTokens(std::string_view text) const = 0;
   // The block a document has under this model and template: hex id. Empty if rendered empty.
   virtual std::string BlockIdOf(const Document& document) const = 0;
+  // Tokens of the document as it stands in a prompt: what Encode will say.
+  virtual int64_t CountDocumentTokens(const Document& document) const = 0;
   virtual Status RemoveBlock(const Document& document) = 0;
   virtual Status PinBlock(const Document& document, bool pinned) = 0;
   virtual const ModelSummary& model() const = 0;

@@ -120,6 +120,10 @@ std::string EngineImpl::BlockIdOf(const Document& document) const {
   return tokens.empty() ? "" : ToHex(IdOf(tokens));
 }
 
+int64_t EngineImpl::CountDocumentTokens(const Document& document) const {
+  return static_cast<int64_t>(DocumentTokens(document).size());
+}
+
 Status EngineImpl::RemoveBlock(const Document& document) {
   const std::vector<int32_t> tokens = DocumentTokens(document);
   if (tokens.empty()) return NotFound("the document is empty and has no block");

@@ -31,6 +31,7 @@ class EngineImpl : public Engine {
   Result<Answer> Ask(const Request& request, const TextSink& sink) override;
   int64_t CountTokens(std::string_view text) const override;
   std::string BlockIdOf(const Document& document) const override;
+  int64_t CountDocumentTokens(const Document& document) const override;
   Status RemoveBlock(const Document& document) override;
   Status PinBlock(const Document& document, bool pinned) override;
   const ModelSummary& model() const override { return summary_; }

@@ -172,6 +172,7 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
     if (!head) {
       answer->documents[place].status = fetched.computed ? "computed" : "linked";
       answer->documents[place].why = fetched.why;
+      answer->documents[place].block = ToHex(fetched.block->identity().id);
       if (!fetched.not_kept.empty()) {
         answer->documents[place].why += "; not kept: " + fetched.not_kept;
       }

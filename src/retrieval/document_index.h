@@ -24,6 +24,7 @@ struct IndexedDocument {
   int64_t end = 0;
   int64_t tokens = 0;  // rendered, under the model that indexed it last
   bool pinned = false;
+  SourceState source_state = SourceState::kUnknown;  // filled by whoever looks at the file
 };
 
 struct SearchHit {

@@ -48,7 +48,8 @@ std::string WithoutNul(std::string s) {
   return s;
 }
 
-Result<JsonlDocument> ParseLine(const std::string& where, std::string_view line) {
+Result<JsonlDocument> ParseLine(const std::string& where, std::string_view line,
+                                const JsonlKeys& keys) {
   if (BoundedJson(line).size() < line.size()) {
     return InvalidArgument(where + "lists and objects within each other, deeper than " +
                            std::to_string(kMaxJsonDepth));
@@ -61,14 +62,18 @@ Result<JsonlDocument> ParseLine(const std::string& where, std::string_view line)
                              value.type_name() + " found");
     }
     JsonlDocument document;
-    if (const auto title = value.find("title"); title != value.end() && !title->is_null()) {
+    const std::string title_key = keys.title.empty() ? "title" : keys.title;
+    if (const auto title = value.find(title_key); title != value.end() && !title->is_null()) {
       if (!title->is_string()) {
-        return InvalidArgument(where + "\"title\" must be a string, " + title->type_name() +
-                               " found");
+        return InvalidArgument(where + "\"" + title_key + "\" must be a string, " +
+                               title->type_name() + " found");
       }
       document.title = WithoutNul(title->get<std::string>());
     }
-    for (const char* key : {"text", "contents", "content"}) {
+    const std::vector<std::string> text_keys =
+        keys.text.empty() ? std::vector<std::string>{"text", "contents", "content"}
+                          : std::vector<std::string>{keys.text};
+    for (const std::string& key : text_keys) {
       const auto text = value.find(key);
       if (text == value.end()) continue;
       if (!text->is_string()) {
@@ -78,7 +83,10 @@ Result<JsonlDocument> ParseLine(const std::string& where, std::string_view line)
       document.text = WithoutNul(text->get<std::string>());
       return document;
     }
-    return InvalidArgument(where + "there is no \"text\" (nor \"contents\" or \"content\")");
+    if (!keys.text.empty()) return InvalidArgument(where + "there is no \"" + keys.text + "\"");
+    return InvalidArgument(where +
+                           "there is no \"text\" (nor \"contents\" or \"content\"); another key: "
+                           "--text-key KEY");
   } catch (const json::exception& e) {
     return InvalidArgument(where + "not JSON: " + Reason(e));
   }
@@ -86,23 +94,21 @@ Result<JsonlDocument> ParseLine(const std::string& where, std::string_view line)
 
 }  // namespace
 
-Result<std::vector<JsonlDocument>> ParseJsonl(const std::string& name, std::string_view text) {
-  std::vector<JsonlDocument> documents;
-  Status status;
+JsonlLines ParseJsonl(const std::string& name, std::string_view text, const JsonlKeys& keys) {
+  JsonlLines lines;
   ForEachLine(text, [&](int64_t number, TextRange line) {
     Result<JsonlDocument> document = ParseLine(name + ": line " + std::to_string(number) + ": ",
-                                               text.substr(line.begin, line.size()));
+                                               text.substr(line.begin, line.size()), keys);
     if (!document.ok()) {
-      status = document.status();
-      return false;
+      lines.failures.push_back(document.status().message());
+      return true;
     }
     document->begin = static_cast<int64_t>(line.begin);
     document->end = static_cast<int64_t>(line.end);
-    documents.push_back(*std::move(document));
+    lines.documents.push_back(*std::move(document));
     return true;
   });
-  if (!status.ok()) return status;
-  return documents;
+  return lines;
 }
 
 bool IsJsonl(std::string_view text) {

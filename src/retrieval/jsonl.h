@@ -1,5 +1,5 @@
 // One document a line: {"title": "...", "text": "..."}. "contents" and "content" stand for "text"
-// too, a missing title is allowed, other fields are ignored.
+// too, unless the caller names the keys; a missing title is allowed, other fields are ignored.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,19 @@ struct JsonlDocument {
   int64_t end = 0;
 };
 
-// Blank lines are left. kInvalidArgument names the first line that is wrong, and how; `name` is
-// the file's.
-Result<std::vector<JsonlDocument>> ParseJsonl(const std::string& name, std::string_view text);
+// Which fields hold what; empty: the usual ones.
+struct JsonlKeys {
+  std::string text;
+  std::string title;
+};
+
+struct JsonlLines {
+  std::vector<JsonlDocument> documents;
+  std::vector<std::string> failures;  // "notes.jsonl: line 2: not JSON ...", for each wrong line
+};
+
+// Blank lines are left, wrong ones named; `name` is the file's.
+JsonlLines ParseJsonl(const std::string& name, std::string_view text, const JsonlKeys& keys = {});
 
 // Whether there is a line, and every line that is not blank is a JSON object.
 bool IsJsonl(std::string_view text);

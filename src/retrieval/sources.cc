@@ -7,10 +7,11 @@
 #include <set>
 #include <utility>
 
+#include "base/absolute_path.h"
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "retrieval/jsonl.h"
 #include "retrieval/repaired_text.h"
+#include "retrieval/titles.h"
 
 namespace kvlink {
 namespace {
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 
 // Raised whenever the same bytes would be split differently, so that every source counts as
 // changed.
-constexpr uint64_t kSplitterVersion = 1;
+constexpr uint64_t kSplitterVersion = 2;
 
 enum class Format { kUnknown, kText, kMarkdown, kJsonl };
 
@@ -38,52 +39,83 @@ Format FormatOf(const std::string& path) {
   return Format::kUnknown;
 }
 
-std::string Absolute(const std::string& path) {
-  std::error_code error;  // no working directory: the path stays as it is
-  const fs::path absolute = fs::absolute(path, error);
-  std::string normal = (error ? fs::path(path) : absolute).lexically_normal().string();
-  if (normal.size() > 1 && normal.back() == '/') normal.pop_back();
-  return normal;
-}
-
-// Whether what a link points to lies in the folder. Links to folders never count: what they point
-// to is walked where it is, and they may go round in circles.
+// Whether what a link leads to lies in the folder.
 bool LinkStaysInside(const std::string& link, const std::string& folder) {
   std::error_code error;
   const fs::path target = fs::canonical(link, error);
-  if (error || fs::is_directory(target, error)) return false;
+  if (error) return false;
   const fs::path root = fs::canonical(folder, error);
   if (error) return false;
   const auto [end, unused] = std::mismatch(root.begin(), root.end(), target.begin(), target.end());
   return end == root.end();
 }
 
-// Appends the folder's files, depth first, by name. A stack, for folders may be nested deeply.
-// others: the files that were counted.
-Status Walk(FileSystem& files, const std::string& root, FoundSources* out,
-            std::set<std::string>* others) {
-  std::vector<std::pair<std::string, bool>> pending{{root, true}};  // path, is a folder
-  while (!pending.empty()) {
-    const auto [path, is_directory] = std::move(pending.back());
-    pending.pop_back();
-    if (!is_directory) {
-      out->paths.push_back(path);
-      continue;
-    }
-    KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> entries, files.List(path));
-    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
-      if (entry->name.empty() || entry->name[0] == '.') continue;
-      const std::string child = path == "/" ? path + entry->name : path + "/" + entry->name;
-      if (entry->type == FileType::kSymlink && !LinkStaysInside(child, root)) continue;
-      if (!entry->is_directory() && FormatOf(child) == Format::kUnknown) {
-        if (others->insert(child).second) ++out->others[EndingOf(child)];
+constexpr char kLeftOut[] = "; left out";
+constexpr char kNoFile[] = ": is a pipe, socket or device, a file expected";
+
+// Walks folders into what was found.
+class Walker {
+ public:
+  Walker(FileSystem& files, FoundSources* found) : files_(files), found_(*found) {}
+
+  // Depth first, by name. A stack, for folders may be nested deeply.
+  void Walk(const std::string& root) {
+    std::vector<std::pair<std::string, bool>> pending{{root, true}};  // path, is a folder
+    while (!pending.empty()) {
+      const auto [path, is_directory] = std::move(pending.back());
+      pending.pop_back();
+      if (!is_directory) {
+        found_.paths.push_back(path);
         continue;
       }
-      pending.emplace_back(child, entry->is_directory());
+      const Result<std::vector<FileInfo>> entries = files_.List(path);
+      if (!entries.ok()) {
+        Fail(entries.status().message());
+        continue;
+      }
+      for (auto entry = entries->rbegin(); entry != entries->rend(); ++entry) {
+        if (entry->name.empty() || entry->name[0] == '.') continue;
+        const std::string child = path == "/" ? path + entry->name : path + "/" + entry->name;
+        if (entry->is_directory()) {
+          pending.emplace_back(child, true);
+        } else if (IsText(child, *entry, root)) {
+          pending.emplace_back(child, false);
+        }
+      }
     }
   }
-  return {};
-}
+
+  void Fail(const std::string& what) { found_.failures.push_back(what + kLeftOut); }
+
+ private:
+  // Whether the entry is a file to read. Others are counted, named or passed over.
+  bool IsText(const std::string& path, const FileInfo& entry, const std::string& root) {
+    const bool has_name = FormatOf(path) != Format::kUnknown;
+    FileType type = entry.type;
+    if (type == FileType::kSymlink) {
+      const Result<FileInfo> target = files_.Stat(path);
+      // A link to nowhere is as if it were not there. Folders are walked where they are; what lies
+      // outside was not asked for.
+      if (target.code() == StatusCode::kNotFound) return false;
+      if (!target.ok()) {
+        if (has_name) Fail(target.status().message());
+        return false;
+      }
+      if (target->is_directory() || !LinkStaysInside(path, root)) return false;
+      type = target->type;
+    }
+    if (type != FileType::kFile) {
+      if (has_name) Fail(path + kNoFile);
+      return false;
+    }
+    if (!has_name && others_.insert(path).second) ++found_.others[EndingOf(path)];
+    return has_name;
+  }
+
+  FileSystem& files_;
+  FoundSources& found_;
+  std::set<std::string> others_;  // that were counted
+};
 
 // "-" has no name to give.
 std::string Stem(const std::string& name) {
@@ -125,27 +157,32 @@ std::string DocumentId(std::string_view title, std::string_view text) {
   return ToHex(std::span(digest).first(8));
 }
 
-Result<FoundSources> FindSources(FileSystem& files, const std::vector<std::string>& paths) {
+FoundSources FindSources(FileSystem& files, const std::vector<std::string>& paths) {
   FoundSources found;
-  std::set<std::string> others;
+  Walker walker(files, &found);
   for (const std::string& given : paths) {
     if (given == "-") {
       found.paths.push_back(given);
       continue;
     }
-    if (given.empty()) return InvalidArgument("a path is empty; give a file, a folder, or -");
-    const std::string path = Absolute(given);
+    if (given.empty()) {
+      walker.Fail("a path is empty: a file, a folder, or - expected");
+      continue;
+    }
+    const std::string path = AbsolutePath(given);
     const Result<FileInfo> info = files.Stat(path);
     if (info.code() == StatusCode::kNotFound) {
-      return NotFound(given + ": there is no such file or folder");
-    }
-    if (!info.ok()) return info.status();
-    if (info->is_directory()) {
-      KVLINK_RETURN_IF_ERROR(Walk(files, path, &found, &others));
+      walker.Fail(given + ": there is no such file or folder");
+    } else if (!info.ok()) {
+      walker.Fail(info.status().message());
+    } else if (info->is_directory()) {
+      walker.Walk(path);
+    } else if (info->type != FileType::kFile) {
+      walker.Fail(given + kNoFile);
     } else if (FormatOf(path) == Format::kUnknown) {
-      return InvalidArgument(given +
-                             ": only .txt, .md and .jsonl files are read; rename it, or "
-                             "pass its text on standard input: kvlink index - < FILE");
+      walker.Fail(given +
+                  ": only .txt, .md and .jsonl files are read; rename it, or pass its text on "
+                  "standard input: kvlink index - < FILE");
     } else {
       found.paths.push_back(path);
     }
@@ -163,7 +200,7 @@ Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
   KVLINK_ASSIGN_OR_RETURN(const std::string bytes,
                           ReadWholeFile(files, path, options.max_file_bytes));
   KVLINK_ASSIGN_OR_RETURN(SourceFile file,
-                          ReadSourceText(Absolute(path), bytes, options, count_tokens));
+                          ReadSourceText(AbsolutePath(path), bytes, options, count_tokens));
   state.bytes_hash = HashOfBytes(bytes);
   file.state = std::move(state);
   return file;
@@ -178,6 +215,8 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
   const Sha256Digest digest = Sha256()
                                   .Field(kSplitterVersion)
                                   .Field(static_cast<uint64_t>(options.max_tokens))
+                                  .Field(options.keys.text)
+                                  .Field(options.keys.title)
                                   .Field(bytes)
                                   .Finish();
   file.content_hash = ToHex(digest);
@@ -195,16 +234,36 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
   split.max_tokens = options.max_tokens;
   split.markdown = format == Format::kMarkdown;
 
+  const int64_t most_title_tokens = MostTitleTokens(options.max_tokens);
+  int64_t cut_titles = 0;
+  const auto title_of = [&](const std::string& title) {
+    bool cut = false;
+    std::string bounded =
+        BoundedTitle(title.empty() ? Stem(name) : title, most_title_tokens, count_tokens, &cut);
+    cut_titles += cut ? 1 : 0;
+    return bounded;
+  };
   if (format == Format::kJsonl) {
-    KVLINK_ASSIGN_OR_RETURN(const std::vector<JsonlDocument> lines,
-                            ParseJsonl(name, repaired.text));
+    JsonlLines lines = ParseJsonl(name, repaired.text, options.keys);
+    if (lines.documents.empty() && !lines.failures.empty()) {
+      // As if the file could not be read: what was known of it stays.
+      const size_t others = lines.failures.size() - 1;
+      return InvalidArgument(
+          lines.failures[0] +
+          (others == 0 ? ""
+                       : "; nor is any other of its " +
+                             Plural(static_cast<int64_t>(others) + 1, "line", "lines") + " right"));
+    }
+    file.failures = std::move(lines.failures);
     int64_t without_text = 0;
-    for (const JsonlDocument& line : lines) {
+    for (const JsonlDocument& line : lines.documents) {
       const std::vector<TextPart> parts = SplitText(line.text, split, count_tokens);
       without_text += parts.empty() ? 1 : 0;
+      if (parts.empty()) continue;
+      const std::string title = title_of(line.title);
       for (const TextPart& part : parts) {
-        file.documents.push_back(MakeDocument(name, line.title.empty() ? Stem(name) : line.title,
-                                              part.text, repaired.SourceOffset(line.begin),
+        file.documents.push_back(MakeDocument(name, title, part.text,
+                                              repaired.SourceOffset(line.begin),
                                               repaired.SourceOffset(line.end)));
       }
     }
@@ -214,10 +273,15 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
     }
   } else {
     for (TextPart& part : SplitText(repaired.text, split, count_tokens)) {
-      file.documents.push_back(MakeDocument(
-          name, part.title.empty() ? Stem(name) : std::move(part.title), std::move(part.text),
-          repaired.SourceOffset(part.begin), repaired.SourceOffset(part.end)));
+      file.documents.push_back(MakeDocument(name, title_of(part.title), std::move(part.text),
+                                            repaired.SourceOffset(part.begin),
+                                            repaired.SourceOffset(part.end)));
     }
+  }
+  if (cut_titles > 0) {
+    file.notes.push_back(name + ": " + Plural(cut_titles, "title", "titles") + " of more than " +
+                         std::to_string(most_title_tokens) + " tokens " +
+                         (cut_titles == 1 ? "was" : "were") + " cut");
   }
   if (file.documents.empty()) file.notes.push_back(name + ": is empty and gave no document");
   return file;

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "kvlink/status.h"
+#include "retrieval/jsonl.h"
 #include "retrieval/source_state.h"
 #include "retrieval/splitter.h"
 
@@ -16,7 +17,8 @@ namespace kvlink {
 
 struct SourceDocument {
   std::string id;     // first 16 hex digits of SHA-256 over title and text
-  std::string title;  // heading path, or the jsonl title, or the file's name without its ending
+  std::string title;  // heading path, or the jsonl title, or the file's name without its ending;
+                      // valid UTF-8, cut where it is long
   std::string text;
   std::string source;  // path as given, absolute; "-" or a name for standard input
   int64_t begin = 0;   // byte range in the source (for .jsonl: of the line)
@@ -29,11 +31,13 @@ struct SourceFile {
   FileState state;           // not known for standard input
   std::vector<SourceDocument> documents;  // in the order of the text
   std::vector<std::string> notes;         // "notes.txt: 3 bytes that are not UTF-8 were replaced"
+  std::vector<std::string> failures;      // "notes.jsonl: line 2: not JSON ...": left out
 };
 
 struct ReadOptions {
   int max_tokens = 200;
   int64_t max_file_bytes = 256 << 20;
+  JsonlKeys keys;  // of .jsonl
 };
 
 std::string DocumentId(std::string_view title, std::string_view text);
@@ -42,16 +46,19 @@ struct FoundSources {
   std::vector<std::string> paths;  // as SourceFile::path, none twice
   // Files in folders that are not read, by ending in small letters: ".pdf"; "": none.
   std::map<std::string, int64_t> others;
+  std::vector<std::string>
+      failures;  // paths and entries of folders that cannot be read, a line each
 };
 
 // The files under `paths`, folders walked, sorted, only known endings inside folders; hidden files
-// and links out of the folder are left. kNotFound names a path that is not there;
-// kInvalidArgument a file given by name with an unknown ending.
-Result<FoundSources> FindSources(FileSystem& files, const std::vector<std::string>& paths);
+// and links out of the folder are left. What cannot be read is named and left out: a path that is
+// not there or has an unknown ending, a closed folder, a link that leads round in a circle, what is
+// no file but has a text's name (a FIFO, a device).
+FoundSources FindSources(FileSystem& files, const std::vector<std::string>& paths);
 
 // One file. Empty files give no documents and a note; binary files (NUL bytes) are refused with
-// kInvalidArgument; text that is not UTF-8 is replaced and noted; a bad jsonl line is refused with
-// its number.
+// kInvalidArgument; text that is not UTF-8 is replaced and noted; a wrong jsonl line is a failure
+// that names it, and kInvalidArgument if no line is right. Titles are bounded (retrieval/titles.h).
 Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
                               const ReadOptions& options,
                               const std::function<int64_t(std::string_view)>& count_tokens);

@@ -56,6 +56,8 @@ SYSTEM = {
     "sys/random.h": {"base"},
     "sys/syscall.h": {"base"},
     "fcntl.h": ASKING,
+    "fnmatch.h": ASKING,
+    "poll.h": ASKING,
     "pwd.h": ASKING,
     "stdlib.h": ASKING,
     "sys/ioctl.h": ASKING,

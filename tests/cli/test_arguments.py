@@ -27,7 +27,7 @@ class Arguments(harness.CliTest):
             (["stor", "gc"], "did you mean store?"),
             (["docs", "lst"], "did you mean list?"),
             (["help", "indx"], "did you mean index?"),
-            (["docs", "list", "more"], ["docs list", "more"]),
+            (["store", "stats", "more"], ["store stats", "more"]),
             (["ask", "q", "--mod", "full"], ["--mod", "did you mean --mode?", "behind --"]),
             (["ask", "q", "--top_k=3"], "did you mean --top-k?"),
             (["store", "gc", "--bugdet", "3"], "did you mean --budget?"),
@@ -47,7 +47,7 @@ class Arguments(harness.CliTest):
             (["version", "--log-level", "loud"], "--log-level"),
             (["index", "x", "--budget", "much"], "--budget"),
             (["docs"], ["subcommand", "list, show, rm, pin, unpin"]),
-            (["docs", "show"], "ID"),
+            (["docs", "show"], "WHICH"),
             (["model", "add"], "PATH"),
         ]:
             with self.subTest(words=words):

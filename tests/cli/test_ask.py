@@ -78,7 +78,8 @@ class Ask(harness.CliTest):
             falling = [choice["logprob"] for choice in token["top"]]
             self.assertEqual(falling, sorted(falling, reverse=True))
         for document in answer["documents"]:
-            self.assertEqual(list(document), ["id", "title", "source", "tokens", "status", "why"])
+            self.assertEqual(list(document), ["id", "title", "source", "source_state", "tokens",
+                                              "status", "why"])
             self.assertTrue(document["title"], document)
             self.assertTrue(document["source"].startswith("/"), document)
         usage = answer["usage"]

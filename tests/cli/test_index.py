@@ -19,7 +19,9 @@ class Index(harness.CliTest):
         run = self.good("index", "--json", notes / "people.jsonl", notes)
         self.assertEqual(run.err, "")
         documents = run.json()["documents"]
-        self.assertEqual(list(run.json()), ["documents", "store_bytes"])
+        self.assertEqual(list(run.json()),
+                         ["documents", "store_bytes", "without_block", "failures"])
+        self.assertEqual((run.json()["without_block"], run.json()["failures"]), (0, []))
         for document in documents:
             self.assertEqual(list(document), ["id", "title", "tokens", "status"])
             self.assertRegex(document["id"], "^[0-9a-f]{16}$")
@@ -138,8 +140,7 @@ class Index(harness.CliTest):
         (self.dir / "void").mkdir()
         self.bad("index", self.dir / "void", says="nothing to index")
         self.bad("index", self.write("binary.txt", b"a\0b"), says="binary.txt")
-        self.bad("index", self.write("bad.jsonl", '{"text": "one"}\n{"text": \n'),
-                 says=["bad.jsonl", "2"])
+        self.bad("index", self.write("bad.jsonl", '{"text": \n'), says=["bad.jsonl", "line 1"])
         self.assertEqual(self.listed(), [])
 
     def test_one_bad_source_leaves_the_others(self):
@@ -219,15 +220,28 @@ class Index(harness.CliTest):
                                                 for n in range(30)))
         budget = 64 << 10
         run = self.good("index", "--json", "--budget", "64k", path)
-        self.assertEqual(self.statuses(run.json()["documents"]), ["computed"] * 30)
         stats = self.good("store", "stats", "--json").json()
         self.assertLessEqual(stats["bytes"], budget)
         self.assertGreater(stats["blocks"], 0)
-        # What the budget evicted is not computed again only to evict the others.
-        self.assertIn(f"{30 - stats['blocks']} of 30 blocks computed now had to go again", run.err)
+        # What would not be kept is not computed, only to throw out the others.
+        kept = stats["blocks"]
+        self.assertEqual(self.statuses(run.json()["documents"]),
+                         ["computed"] * kept + ["listed"] * (30 - kept))
+        self.assertEqual(run.json()["without_block"], 30 - kept)
+        self.assertIn(f"has no room for {30 - kept} new blocks", run.err)
         again = self.good("index", "--json", "--budget", "64k", path)
         self.assertEqual(self.statuses(again.json()["documents"]), ["unchanged"] * 30)
+        self.assertEqual(again.json()["without_block"], 30 - kept)
         self.assertEqual(again.err, "")
+        # They are found, and computed when they are asked for.
+        last = run.json()["documents"][-1]["id"]
+        answer = self.ask("What is it?", "--doc", last, "--budget", "64k")
+        self.assertEqual(self.statuses(answer["documents"]), ["computed"])
+        # With more room the others get theirs.
+        more = self.good("index", "--json", path).json()
+        self.assertEqual(more["without_block"], 0)
+        self.assertEqual({d["status"] for d in more["documents"]}, {"computed", "unchanged"})
+        self.assertEqual(self.statuses(self.index(path)), ["unchanged"] * 30)
 
     def test_human_summary(self):
         notes = self.write_notes()

@@ -154,7 +154,7 @@ class Store(harness.CliTest):
             if not os.access(harness.KVLINK, os.X_OK):
                 self.skipTest("skipped: the program's folder is closed to others")
             probe = subprocess.run(self.arguments("version"), stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, check=False, **more)
+                                   stderr=subprocess.PIPE, check=False, env=self.env, **more)
             if probe.returncode != 0:
                 self.skipTest("skipped: another user cannot run the program where it lies")
             self.write("new/new.txt", "Words that nobody has seen.\n").parent.chmod(0o755)
@@ -189,7 +189,7 @@ class FullDisk(harness.CliTest):
         path = self.write("many.jsonl", "".join(
             f'{{"text": "Fact number {n} is short."}}\n' for n in range(60)))
         store = self.mount / "store"
-        run = self.kvlink("index", path, "--store", store, "--log-level", "error")
+        run = self.kvlink("index", path, "--store", store, "--quiet", "--yes")
         self.assertEqual(run.code, 1, run)
         self.assertEqual(len(run.err_lines()), 1, run)
         self.assertRegex(run.err, "(?i)no space|full")

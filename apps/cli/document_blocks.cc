@@ -1,0 +1,81 @@
+#include "cli/document_blocks.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "cli/label.h"
+#include "cli/places.h"
+
+namespace kvlink::cli {
+namespace {
+
+// The list of documents that `store verify` set aside as damaged has their words too.
+Status RemoveSetAside(Session& session) {
+  KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
+  for (const char* ending : {"", "-wal", "-shm"}) {
+    const Status removed =
+        FileSystem::Posix().Remove(DocumentsPath(store) + ".damaged" + std::string(ending));
+    if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
+  }
+  return {};
+}
+
+}  // namespace
+
+Status LearnBlocks(DocumentIndex& index, DiskStore& store) {
+  KVLINK_ASSIGN_OR_RETURN(const bool known, index.KnowsBlocks());
+  if (known) return {};
+  std::vector<std::pair<std::string, std::string>> blocks;
+  KVLINK_RETURN_IF_ERROR(store.ForEachLabel([&](const BlockId& block, std::string_view label) {
+    const std::optional<SourceDocument> document = ParseLabel(label);
+    if (document) blocks.emplace_back(document->id, ToHex(block));
+  }));
+  return index.LearnBlocks(blocks);
+}
+
+Result<std::vector<BlockId>> BlocksOf(DocumentIndex& index, const std::set<std::string>& ids) {
+  std::vector<BlockId> blocks;
+  for (const std::string& id : ids) {
+    KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> names, index.BlocksOf(id));
+    for (const std::string& name : names) {
+      const Result<BlockId> block = DigestFromHex(name);
+      if (block.ok()) blocks.push_back(*block);
+    }
+  }
+  return blocks;
+}
+
+Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStore& store) {
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> blocks, index.LeftoverBlocks());
+  int64_t removed_blocks = 0;
+  for (const std::string& name : blocks) {
+    const Result<BlockId> block = DigestFromHex(name);
+    if (!block.ok()) continue;  // damaged, and no block's name
+    Status removed = store.Remove(*block);
+    if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
+    removed_blocks += removed.ok() ? 1 : 0;
+  }
+  if (!blocks.empty()) {
+    KVLINK_RETURN_IF_ERROR(RemoveSetAside(session));
+    KVLINK_RETURN_IF_ERROR(index.ForgetBlocks(blocks));
+  }
+  KVLINK_RETURN_IF_ERROR(index.Scrub());
+  return removed_blocks;
+}
+
+Status NoteBlocks(Session& session, const Answer& answer) {
+  const auto made = [](const DocumentUse& use) {
+    return use.status == "computed" && !use.block.empty() && !use.id.empty();
+  };
+  KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
+  if (!IsWritable(store)) return {};  // none was kept
+  if (std::none_of(answer.documents.begin(), answer.documents.end(), made)) return {};
+  KVLINK_ASSIGN_OR_RETURN(const auto index,
+                          session.OpenDocuments(/*create=*/false, /*read_only=*/false));
+  for (const DocumentUse& use : answer.documents) {
+    if (made(use)) KVLINK_RETURN_IF_ERROR(index->AddBlock(use.id, use.block));
+  }
+  return {};
+}
+
+}  // namespace kvlink::cli

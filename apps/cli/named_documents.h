@@ -1,0 +1,25 @@
+// Which documents the words of a `docs` command name: by id, by file or folder, by pattern.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kvlink/status.h"
+#include "retrieval/document_index.h"
+
+namespace kvlink::cli {
+
+struct NamedDocuments {
+  std::vector<IndexedDocument> documents;  // as DocumentIndex::List has them
+  // Named by id: the text, wherever it stands. The others are named by their sources.
+  std::set<std::string> ids;
+  std::set<std::string> sources;
+};
+
+// Each word is an id or enough of its beginning, the path of an indexed file or of a folder with
+// some, or a pattern (* ? [..]) of paths; one without a slash is of file names. No words: all
+// documents. kNotFound names the word that means nothing; kInvalidArgument an ambiguous id.
+Result<NamedDocuments> FindDocuments(DocumentIndex& index, const std::vector<std::string>& words);
+
+}  // namespace kvlink::cli
