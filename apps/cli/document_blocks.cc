@@ -5,13 +5,16 @@
 #include "base/hash.h"
 #include "cli/label.h"
 #include "cli/places.h"
+#include "kv/quarantined.h"
 
 namespace kvlink::cli {
 namespace {
 
-// The list of documents that `store verify` set aside as damaged has their words too.
-Status RemoveSetAside(Session& session) {
+// What `store verify` set aside as damaged has their words too: blocks, and the list of documents.
+Status RemoveSetAside(Session& session, const std::vector<std::string>& blocks) {
   KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
+  KVLINK_RETURN_IF_ERROR(
+      RemoveQuarantined(FileSystem::Posix(), store, {blocks.begin(), blocks.end()}));
   for (const char* ending : {"", "-wal", "-shm"}) {
     const Status removed =
         FileSystem::Posix().Remove(DocumentsPath(store) + ".damaged" + std::string(ending));
@@ -56,7 +59,7 @@ Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStor
     removed_blocks += removed.ok() ? 1 : 0;
   }
   if (!blocks.empty()) {
-    KVLINK_RETURN_IF_ERROR(RemoveSetAside(session));
+    KVLINK_RETURN_IF_ERROR(RemoveSetAside(session, blocks));
     KVLINK_RETURN_IF_ERROR(index.ForgetBlocks(blocks));
   }
   KVLINK_RETURN_IF_ERROR(index.Scrub());

@@ -30,6 +30,14 @@ int64_t Scaled(int64_t of_sample, size_t sample, size_t all) {
                               static_cast<double>(sample));
 }
 
+// documents.sqlite: the texts and their words, and a log of some pages a document, which is emptied
+// at a thousand pages.
+int64_t DatabaseBytes(int64_t documents, int64_t text_bytes) {
+  constexpr int64_t kLogBytesADocument = 40 << 10;
+  constexpr int64_t kMostLogBytes = 4 << 20;
+  return 3 * text_bytes + std::min(documents * kLogBytesADocument, kMostLogBytes);
+}
+
 }  // namespace
 
 int64_t BlockBytes(const ModelSummary& model, int64_t tokens, int64_t label_bytes) {
@@ -45,10 +53,12 @@ IndexCost EstimateCost(const Engine& engine, const std::vector<const SourceDocum
   IndexCost cost;
   cost.documents = static_cast<int64_t>(documents.size());
   const std::vector<const SourceDocument*> sample = SampleOf(documents);
+  int64_t label_bytes = 0;
   for (const SourceDocument* document : sample) {
     const Document rendered = ToEngine(*document);
     const int64_t tokens = engine.CountDocumentTokens(rendered);
     cost.tokens += tokens;
+    label_bytes += static_cast<int64_t>(rendered.label.size());
     cost.bytes += BlockBytes(engine.model(), tokens, static_cast<int64_t>(rendered.label.size()));
   }
   if (sample.empty()) return cost;
@@ -60,6 +70,7 @@ IndexCost EstimateCost(const Engine& engine, const std::vector<const SourceDocum
                              static_cast<double>(cost.bytes));
     cost.bytes = budget_left;
   }
+  cost.bytes += DatabaseBytes(cost.documents, Scaled(label_bytes, sample.size(), documents.size()));
   return cost;
 }
 

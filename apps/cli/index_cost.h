@@ -17,7 +17,7 @@ int64_t BlockBytes(const ModelSummary& model, int64_t tokens, int64_t label_byte
 struct IndexCost {
   int64_t documents = 0;
   int64_t tokens = 0;
-  int64_t bytes = 0;        // on disk; exact for few documents, from a sample for many
+  int64_t bytes = 0;        // on disk, blocks and list; from a sample where documents are many
   int64_t free_bytes = -1;  // of the store's disk; -1: not known
   double ms = -1;           // -1: not measured
 };

@@ -114,6 +114,19 @@ class Docs(harness.CliTest):
         self.assertEqual(self.good("docs", "rm", "--json", identity).json()["blocks"], 3)
         self.gone_for_good()
 
+    def test_what_was_set_aside_goes_too(self):
+        self.make_secret()
+        for path in self.store.glob("blocks/*/*.kvb"):
+            data = bytearray(path.read_bytes())
+            data[-70] ^= 0x40
+            path.write_bytes(data)
+        self.assertEqual(self.kvlink("store", "verify").code, 1)
+        self.assertTrue([p for p in self.on_disk(SECRET) if "quarantine" in p])
+        (self.store / "documents.sqlite.damaged").write_text(f"pages with {SECRET}")
+        self.good("docs", "rm", "d/t.txt")
+        self.assertEqual(self.on_disk(SECRET), [])
+        self.assertTrue([p for p in self.on_disk("harmless") if "quarantine" in p])
+
     def test_blocks_of_an_older_index_are_learnt(self):
         self.make_secret()
         for database in self.store.glob("documents.sqlite*"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -309,17 +310,61 @@ class Stale(harness.CliTest):
 
 class Cost(harness.CliTest):
 
-    def test_more_than_is_free_needs_a_yes(self):
-        mount = self.dir / "mount"
-        mount.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", mount],
+    def setUp(self):
+        super().setUp()
+        self.mount = self.dir / "mount"
+        self.mount.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", self.mount],
                               stderr=subprocess.PIPE, check=False) if os.geteuid() == 0 else None
         if done is None or done.returncode != 0:
             self.skipTest("skipped: a file system cannot be mounted here")
-        self.addCleanup(subprocess.run, ["umount", mount], check=True)
+        self.addCleanup(subprocess.run, ["umount", self.mount], check=True)
+
+    def ask_on_a_terminal(self, path, answer):
+        """Exit status, and all that was shown."""
+        leader, follower = pty.openpty()
+        process = subprocess.Popen(self.arguments("index", path, "--store", self.mount / "store"),
+                                   env=self.env, stdin=follower, stdout=follower, stderr=follower)
+        os.close(follower)
+        shown = b""
+        answered = False
+        while True:
+            try:
+                chunk = os.read(leader, 4096)
+            except OSError:  # the other side is closed
+                break
+            if not chunk:
+                break
+            shown += chunk
+            if not answered and b"go on? [y/N]" in shown:
+                answered = True
+                os.write(leader, answer)
+        os.close(leader)
+        return process.wait(timeout=harness.TIMEOUT_S), shown.decode()
+
+    def test_people_are_asked(self):
+        path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'
+                                                for n in range(80)))
+        code, shown = self.ask_on_a_terminal(path, b"\n")
+        self.assertEqual(code, 130, shown)
+        self.assertRegex(shown, r"index: \d+ documents, some [0-9,]+ tokens: about .* on disk .*"
+                                r"free\) and ")
+        self.assertIn("stopped before any document was computed", shown)
+        self.assertEqual(list(self.mount.glob("store/blocks/*/*.kvb")), [])
+        small = self.write("few.jsonl", '{"text": "One short fact."}\n')
+        code, shown = self.ask_on_a_terminal(small, b"")
+        self.assertEqual((code, "go on?" in shown), (0, False), shown)
+        more = self.write("some.jsonl", "".join(f'{{"text": "It {n}. {"It is long. " * 28}"}}\n'
+                                                for n in range(60)))
+        code, shown = self.ask_on_a_terminal(more, b"y\n")
+        self.assertIn("go on?", shown)
+        self.assertNotIn("stopped", shown)
+        self.assertGreater(len(list(self.mount.glob("store/blocks/*/*.kvb"))), 30)
+
+    def test_more_than_is_free_needs_a_yes(self):
         path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'
                                                 for n in range(220)))
-        store = mount / "store"
+        store = self.mount / "store"
         run = self.bad("index", path, "--store", store,
                        says=["documents", "tokens", "on disk", "free", "--yes"])
         self.assertEqual(list(store.glob("blocks/*/*.kvb")), [], run)
