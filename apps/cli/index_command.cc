@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/indexing.h"
@@ -12,22 +13,21 @@
 namespace kvlink::cli {
 namespace {
 
-// store_bytes: of all blocks in the store, these and others.
-void Print(const IndexReport& report, int64_t store_bytes, Session& session) {
-  if (session.json()) {
-    Json list = Json::array();
-    for (const IndexedLine& line : report.documents) {
-      list.push_back({{"id", line.id},
-                      {"title", line.title},
-                      {"tokens", line.tokens},
-                      {"status", line.status}});
-    }
-    PrintJson({{"documents", std::move(list)},
-               {"store_bytes", store_bytes},
-               {"without_block", report.without_block},
-               {"failures", report.failures}});
-    return;
+// store_bytes: of all blocks in the store, these and others; nothing: not looked at.
+void PrintReport(const IndexReport& report, std::optional<int64_t> store_bytes) {
+  Json list = Json::array();
+  for (const IndexedLine& line : report.documents) {
+    list.push_back(
+        {{"id", line.id}, {"title", line.title}, {"tokens", line.tokens}, {"status", line.status}});
   }
+  PrintJson({{"documents", std::move(list)},
+             {"store_bytes", store_bytes ? Json(*store_bytes) : Json()},
+             {"without_block", report.without_block},
+             {"failures", report.failures}});
+}
+
+void Print(const IndexReport& report, int64_t store_bytes, Session& session) {
+  if (session.json()) return PrintReport(report, store_bytes);
   if (session.options().quiet) return;
   std::string line = FormatCounted(report.computed + report.unchanged + report.listed, "document") +
                      ": " + FormatCount(report.computed) + " computed";
@@ -125,7 +125,10 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const FoundSources sources, SourcesOf(options, indexed));
   if (sources.paths.empty() && !options.prune) {
     if (!sources.failures.empty()) {
-      PrintFailures(sources.failures, session);
+      IndexReport report;
+      report.failures = sources.failures;
+      PrintFailures(report.failures, session);
+      if (session.json()) PrintReport(report, std::nullopt);
       return 1;
     }
     std::string problem = "no .txt, .md or .jsonl files in " + Joined(options.paths);
@@ -156,7 +159,10 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
     session.Warn("only .txt, .md and .jsonl files are read: left out " +
                  DescribeOthers(sources.others));
   }
-  if (nothing) return 1;
+  if (nothing) {
+    if (session.json()) PrintReport(report, std::nullopt);
+    return 1;
+  }
   if (!status.ok() && !report.started) return Status(status.code(), "index: " + status.message());
   if (!status.ok()) {
     return Status(status.code(), "index: " + status.message() + "; " +

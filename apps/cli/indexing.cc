@@ -276,12 +276,8 @@ Status Indexing::Encode(Source& source) {
     }
     const auto bytes = static_cast<int64_t>(document.text.size());
     KVLINK_ASSIGN_OR_RETURN(const bool took,
-                            EncodeNew(document, static_cast<int64_t>(taken.size())));
-    if (took) {
-      taken.push_back(std::move(document));
-    } else {
-      source.incomplete = true;
-    }
+                            EncodeNew(source, document, static_cast<int64_t>(taken.size())));
+    if (took) taken.push_back(std::move(document));
     ++done_documents_;
     done_bytes_ += bytes;
     Draw();
@@ -309,7 +305,7 @@ Status Indexing::EncodeKnown(const IndexedDocument& document) {
   return {};
 }
 
-Result<bool> Indexing::EncodeNew(const SourceDocument& document, int64_t ordinal) {
+Result<bool> Indexing::EncodeNew(Source& source, const SourceDocument& document, int64_t ordinal) {
   const Document rendered = ToEngine(document);
   const std::string block = engine_.BlockIdOf(rendered);
   const int64_t tokens = engine_.CountDocumentTokens(rendered);
@@ -318,13 +314,19 @@ Result<bool> Indexing::EncodeNew(const SourceDocument& document, int64_t ordinal
   const Status added = index_.Add(document, ordinal, tokens, block);
   if (added.code() == StatusCode::kInvalidArgument) {  // of this document; others are the index's
     report_.failures.push_back(document.source + ": " + added.message() + "; left out");
+    source.incomplete = true;
     return false;
   }
   KVLINK_RETURN_IF_ERROR(added);
   if (HasBlock(block) ||
       HasRoom(BlockBytes(engine_.model(), tokens, static_cast<int64_t>(rendered.label.size())))) {
     KVLINK_ASSIGN_OR_RETURN(const bool encoded, EncodeOne(rendered, &line));
-    if (!encoded) return false;
+    if (!encoded) {
+      source.incomplete = true;
+      // What this model cannot encode others may have, so a known document stays in the list.
+      if (known_.count(document.id) == 0) return false;
+      ++report_.without_block;
+    }
   } else {
     ++report_.listed;
     ++report_.without_block;

@@ -83,8 +83,8 @@ class Indexing {
   Status TellCost();
   Status Encode(Source& source);
   Status EncodeKnown(const IndexedDocument& document);
-  // False: the document is left out.
-  Result<bool> EncodeNew(const SourceDocument& document, int64_t ordinal);
+  // False: the document is left out, or stays as it was known, and the source is incomplete.
+  Result<bool> EncodeNew(Source& source, const SourceDocument& document, int64_t ordinal);
   // False: it cannot be encoded, and a line says why. Sets the line's tokens and status.
   Result<bool> EncodeOne(const Document& document, IndexedLine* line);
   Status Finish(Source& source);

@@ -218,6 +218,14 @@ class Sources(harness.CliTest):
         self.assertEqual(len(run.err_lines()), 20, run)
         self.assertIn("11 more were left out", run.err_lines()[-1])
 
+    def test_json_says_so_where_nothing_is_left(self):
+        for path in (self.dir / "gone.txt", self.write("binary.txt", b"a\0b")):
+            run = self.kvlink("index", "--json", path)
+            self.assertEqual(run.code, 1, run)
+            self.assertEqual(run.json()["documents"], [])
+            self.assertEqual(len(run.json()["failures"]), 1)
+            self.assertIsNone(run.json()["store_bytes"])
+
     def test_the_rest_of_a_glob_goes_on(self):
         good = self.folder() / "good.txt"
         run = self.kvlink("index", "--json", self.dir / "gone.txt", good,
