@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "cli/places.h"
+#include "cli/sources_output.h"
 
 namespace kvlink::cli {
 namespace {
@@ -12,15 +13,34 @@ namespace {
 // JSON has no infinity; a token that cannot be drawn has a log-probability of null.
 Json Logprob(float logprob) { return std::isfinite(logprob) ? Json(logprob) : Json(); }
 
-Json ToJson(const GeneratedToken& token) {
+Json ToJson(const GeneratedToken& token, bool logprobs) {
+  Json json = {{"id", token.id}, {"text", token.text}};
+  if (!logprobs) return json;
   Json top = Json::array();
   for (const TokenChoice& choice : token.top) {
     top.push_back({{"id", choice.id}, {"logprob", Logprob(choice.logprob)}});
   }
-  return {{"id", token.id},
-          {"text", token.text},
-          {"logprob", Logprob(token.logprob)},
-          {"top", std::move(top)}};
+  json["logprob"] = Logprob(token.logprob);
+  json["top"] = std::move(top);
+  return json;
+}
+
+Json ToJson(const DocumentUse& use, const IndexedDocument* document) {
+  const SourceState state = document == nullptr ? SourceState::kUnknown : document->source_state;
+  Json json = {{"id", use.id},         {"title", ""},
+               {"source", ""},         {"source_state", Name(state)},
+               {"heading", ""},        {"begin_line", Json()},
+               {"end_line", Json()},   {"tokens", use.tokens},
+               {"status", use.status}, {"why", use.why}};
+  if (document == nullptr) return json;
+  json["title"] = document->title;
+  json["source"] = document->source;
+  json["heading"] = HeadingOf(*document);
+  if (const std::optional<Lines> lines = LinesOf(*document)) {
+    json["begin_line"] = lines->first;
+    json["end_line"] = lines->last;
+  }
+  return json;
 }
 
 // A token's bytes on one line: control characters and what is not UTF-8 as \n, \xHH.
@@ -50,7 +70,8 @@ std::string Escaped(std::string_view bytes) {
 }  // namespace
 
 Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& documents,
-                  const ModelSummary& model, const std::vector<std::string>& warnings) {
+                  const ModelSummary& model, const std::vector<std::string>& warnings,
+                  bool logprobs) {
   Json prompt = Json::array();
   for (const PromptToken& token : answer.prompt) {
     prompt.push_back({{"id", token.id},
@@ -59,22 +80,17 @@ Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& docu
                       {"source", token.source}});
   }
   Json generated = Json::array();
-  for (const GeneratedToken& token : answer.generated) generated.push_back(ToJson(token));
+  for (const GeneratedToken& token : answer.generated) {
+    generated.push_back(ToJson(token, logprobs));
+  }
   Json used = Json::array();
   for (size_t i = 0; i < answer.documents.size(); ++i) {
-    const DocumentUse& use = answer.documents[i];
-    used.push_back({{"id", use.id},
-                    {"title", i < documents.size() ? documents[i].title : ""},
-                    {"source", i < documents.size() ? documents[i].source : ""},
-                    {"source_state", Name(i < documents.size() ? documents[i].source_state
-                                                               : SourceState::kUnknown)},
-                    {"tokens", use.tokens},
-                    {"status", use.status},
-                    {"why", use.why}});
+    used.push_back(ToJson(answer.documents[i], i < documents.size() ? &documents[i] : nullptr));
   }
   const Usage& usage = answer.usage;
   const Timings& timings = answer.timings;
   return {{"answer", answer.text},
+          {"finish_reason", answer.finish_reason},
           {"prompt", std::move(prompt)},
           {"generated", std::move(generated)},
           {"documents", std::move(used)},
@@ -94,7 +110,9 @@ Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& docu
           {"warnings", warnings}};
 }
 
-std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer) {
+bool IsCut(const Answer& answer) { return answer.finish_reason == "length"; }
+
+std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer, int width) {
   std::vector<std::vector<std::string>> rows;
   rows.reserve(answer.prompt.size());
   for (const PromptToken& token : answer.prompt) {
@@ -103,9 +121,13 @@ std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer) {
                     token.computed ? "computed" : "reused",
                     token.id < 0 ? "(link embedding)" : Escaped(tokenizer.TokenBytes(token.id))});
   }
-  return FormatTable(
-      {{"POSITION", true}, {"ID", true}, {"SEGMENT", true}, {"SOURCE"}, {"WORK"}, {"TOKEN"}}, rows,
-      0);
+  return FormatTable({{"POSITION", true},
+                      {"ID", true},
+                      {"SEGMENT", true},
+                      {"SOURCE"},
+                      {"WORK"},
+                      {"TOKEN", false, true}},
+                     rows, width);
 }
 
 void ShowAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,
@@ -146,14 +168,23 @@ void ShowAnswer(const Answer& answer, const std::vector<IndexedDocument>& docume
   console.Table(table);
 }
 
-std::string DescribeComparison(const Answer& full, const Answer& linked,
+std::string DescribeComparison(const Answer& full, const Answer& linked, bool adapter, bool sources,
                                const std::vector<IndexedDocument>& documents, int width) {
-  std::string out = "full attention " + full.text + "\n" + "linked         " + linked.text + "\n\n";
+  const std::string with = adapter ? ", with the links' adapter" : ", base model";
+  std::string out;
+  for (const auto& [name, answer] :
+       {std::pair("full attention" + with, &full), std::pair("linked" + with, &linked)}) {
+    out += name + ":\n  " + answer->text + (IsCut(*answer) ? " [cut]" : "") + "\n";
+  }
+  out += '\n';
   for (size_t i = 0; i < linked.documents.size(); ++i) {
     const DocumentUse& use = linked.documents[i];
-    out += "  " + std::to_string(i + 1) + ". " +
-           CleanLine(i < documents.size() ? documents[i].title : use.id) + " (" +
-           FormatCount(use.tokens) + " tokens, " + use.status + ")\n";
+    const bool known = i < documents.size();
+    const std::string name = !known    ? use.id
+                             : sources ? PlaceOf(documents[i], /*whole=*/false)
+                                       : documents[i].title;
+    out += "  " + std::to_string(i + 1) + ". " + CleanLine(name) + " (" + FormatCount(use.tokens) +
+           " tokens, " + use.status + ")\n";
   }
   const auto row = [](const char* name, const Answer& a, const std::string& ratio) {
     return std::vector<std::string>{name, FormatCount(a.usage.computed_tokens),

@@ -12,20 +12,25 @@
 
 namespace kvlink::cli {
 
-// documents: what was asked over, in the answer's order.
+// documents: what was asked over, in the answer's order. logprobs: of the generated tokens.
 Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& documents,
-                  const ModelSummary& model, const std::vector<std::string>& warnings);
+                  const ModelSummary& model, const std::vector<std::string>& warnings,
+                  bool logprobs);
+
+// Whether --max-tokens ended it, and not the model.
+bool IsCut(const Answer& answer);
 
 // A line a token: position, id, segment, source, computed or reused, the token's text.
-std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer);
+std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer, int width);
 
 // The documents used and what the answer cost, on standard error.
 void ShowAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,
                 Console& console);
 
 // Both answers, the documents, and what each way cost; no table is wider than `width` (0: no
-// limit).
-std::string DescribeComparison(const Answer& full, const Answer& linked,
+// limit). adapter: full attention ran with the links' adapter, as linking does. sources: with the
+// places of the documents.
+std::string DescribeComparison(const Answer& full, const Answer& linked, bool adapter, bool sources,
                                const std::vector<IndexedDocument>& documents, int width);
 
 }  // namespace kvlink::cli

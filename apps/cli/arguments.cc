@@ -48,6 +48,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
                  "How prompts are written: chatml, llama3, or a JSON file (docs/link-file.md) [the "
                  "link file's, else the model's own]")
       ->envname("KVLINK_TEMPLATE")
+      ->transform(ExpandHome)
       ->type_name("NAME|FILE");
   app.add_option("--dtype", options->dtype, "What activations and blocks are kept in")
       ->check(CLI::IsMember({"auto", "bf16", "f32"}))
@@ -105,6 +106,11 @@ std::string NameOf(const CLI::App& app) {
                                      : NameOf(*app.get_parent()) + " " + app.get_name();
 }
 
+// "ask", "store gc"; behind the program's name, which opens every complaint.
+std::string BehindProgram(const CommandInfo& command) {
+  return command.path.size() < 2 ? "" : command.name().substr(command.path[0].size() + 1);
+}
+
 // "there is no command asc; did you mean ask?"
 std::string NoCommand(const CommandInfo& root, const CommandInfo& above, const std::string& word) {
   std::vector<std::string> names;
@@ -119,8 +125,8 @@ std::string NoCommand(const CommandInfo& root, const CommandInfo& above, const s
     meant = "; there are: ";
     for (const std::string& name : names) meant += (name == names[0] ? "" : ", ") + name;
   }
-  return "there is no command " + above.name().substr(std::min<size_t>(7, above.name().size())) +
-         (above.path.size() > 1 ? " " : "") + word + meant;
+  return "there is no command " + BehindProgram(above) + (above.path.size() > 1 ? " " : "") + word +
+         meant;
 }
 
 // What is wrong with words that CLI11 could not place.
@@ -128,7 +134,7 @@ std::string Unexpected(const CommandInfo& root, const CommandInfo& command,
                        const std::string& word) {
   if (word.size() < 2 || word[0] != '-') {
     if (!command.commands.empty()) return NoCommand(root, command, word);
-    return command.name() + ": nothing more is expected, " + word + " found";
+    return BehindProgram(command) + ": nothing more is expected, " + word + " found";
   }
   std::vector<std::string> names;
   for (const CommandInfo* place : {&command, &root}) {
@@ -137,7 +143,8 @@ std::string Unexpected(const CommandInfo& root, const CommandInfo& command,
     }
   }
   const std::string flag = word.substr(0, word.find('='));
-  std::string what = command.name() + ": there is no option " + flag + DidYouMean(flag, names);
+  std::string what = BehindProgram(command) + (command.path.size() > 1 ? ": " : "") +
+                     "there is no option " + flag + DidYouMean(flag, names);
   if (command.path.back() == "ask") what += " (what is to be asked as it is stands behind --)";
   return what;
 }
@@ -149,11 +156,11 @@ std::string Missing(const CommandInfo& command, const std::string& otherwise) {
     for (const CommandInfo& sub : command.commands) {
       names += (names.empty() ? "" : ", ") + sub.path.back();
     }
-    return command.name() + " needs a subcommand: " + names;
+    return BehindProgram(command) + " needs a subcommand: " + names;
   }
   for (const OptionInfo& option : command.options) {
     if (option.argument && otherwise.starts_with(option.names[0])) {
-      return command.name() + " needs " + option.names[0] + ": " + option.about;
+      return BehindProgram(command) + " needs " + option.names[0] + ": " + option.about;
     }
   }
   return otherwise;
@@ -166,6 +173,7 @@ std::string Describe(const CLI::ParseError& error, const CLI::App& app, const Co
   if (command == nullptr) command = &root;
   std::vector<std::string> left = app.remaining(/*recurse=*/true);
   for (std::string& word : left) std::erase(word, kAsItIs);
+  std::erase(left, "--");
   const bool missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
   // CLI11 misses an argument before it looks at the words that stand in its place.
   const bool unexpected = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr || missing;
@@ -173,6 +181,15 @@ std::string Describe(const CLI::ParseError& error, const CLI::App& app, const Co
   if (missing) return Missing(*command, error.what());
   std::string what = error.what();
   std::erase(what, kAsItIs);
+  // "--top-k: 1 required N:INT in [0 - 9] missing", "--top-k: At Most 1 required but received 2"
+  if (const size_t at = what.find(": 1 required "); at != what.npos && what.ends_with(" missing")) {
+    what = what.substr(0, at) + ": a value is expected, none found";
+  }
+  constexpr std::string_view kTooMany = ": At Most 1 required but received ";
+  if (const size_t at = what.find(kTooMany); at != what.npos) {
+    what = what.substr(0, at) + ": is expected once, found " + what.substr(at + kTooMany.size()) +
+           " times";
+  }
   return NamingVariable(what, app, argc, argv);
 }
 
@@ -266,6 +283,8 @@ Arguments ParseArguments(int argc, const char* const* argv) {
   AddBenchCommand(app, &command);
   AddEvalCommand(app, &command);
   AddVersionCommand(app, &command);
+  AddCompletionCommand(app, &command);
+  AddManualCommand(app, &command);
   AddHelpCommand(app, &help_words, &help_asked);
 
   KeepLists(app);

@@ -13,6 +13,7 @@
 #include "cli/model_file.h"
 #include "cli/places.h"
 #include "cli/source_check.h"
+#include "cli/sources_output.h"
 #include "cli/standard_input.h"
 #include "link/method.h"
 #include "retrieval/choose_passages.h"
@@ -29,6 +30,9 @@ struct AskOptions {
   bool compare = false;
   bool keep_answer = false;
   std::string answer_title;
+  bool logprobs = false;
+  std::string sources = "short";  // or none, full
+  bool sources_given = false;
   Request request;  // what goes to the engine as it is
 };
 
@@ -112,9 +116,34 @@ void NoteBlocksOrWarn(Session& session, const Answer& answer) {
   }
 }
 
+bool WantsLogprobs(const AskOptions& options) {
+  return options.logprobs || options.request.top_logprobs > 0;
+}
+
+// --quiet means the answer alone, unless sources were asked for too.
+bool ShowsSources(const AskOptions& options, const Session& session) {
+  return options.sources != "none" && (options.sources_given || !session.options().quiet);
+}
+
+// Not among the answer's warnings: JSON has finish_reason.
+void SayCut(const Request& request, Session& session) {
+  session.log()(Severity::kWarning, "the answer was cut at --max-tokens " +
+                                        std::to_string(request.max_tokens) +
+                                        "; give more for all of it");
+}
+
+// Links were trained behind the template's own system text, to answer questions shortly.
+void WarnOfSystem(const Request& request, const ModelSummary& model, Session& session) {
+  if (request.system.empty() || request.documents.empty() || model.links_path.empty()) return;
+  if (request.method.starts_with("full") || request.method.starts_with("none")) return;
+  session.Warn(
+      "--system: the links in use were trained with the template's own system text, and "
+      "may not follow another; --mode full does as far as the model can");
+}
+
 // The same question both ways: linked first, so that documents without a block are encoded then.
 Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDocument>& documents,
-                    Session& session) {
+                    const AskOptions& options, Session& session) {
   const auto go_on = [](std::string_view) { return !Interrupted(); };
   request.method = "link";
   KVLINK_ASSIGN_OR_RETURN(const Answer linked, engine.Ask(request, go_on));
@@ -128,15 +157,24 @@ Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDo
     asked_in_full.push_back(documents[i]);
     request.documents.push_back(ToEngine(documents[i]));
   }
-  request.method = "full";
+  // Like with like: both differ by linking alone.
+  const bool adapter = engine.model().has_adapter;
+  request.method = adapter ? "full+adapter" : "full";
   KVLINK_ASSIGN_OR_RETURN(const Answer full, engine.Ask(request, go_on));
   for (const std::string& warning : linked.warnings) session.Warn(warning);
   if (Interrupted()) return Cancelled("ask: stopped");
   if (session.json()) {
-    PrintJson({{"linked", AnswerToJson(linked, documents, engine.model(), session.warnings())},
-               {"full", AnswerToJson(full, asked_in_full, engine.model(), session.warnings())}});
+    const auto json = [&](const Answer& answer, const std::vector<IndexedDocument>& asked) {
+      return AnswerToJson(answer, asked, engine.model(), session.warnings(),
+                          WantsLogprobs(options));
+    };
+    PrintJson({{"linked", json(linked, documents)},
+               {"full", json(full, asked_in_full)},
+               {"full_method", request.method}});
   } else {
-    PrintText(DescribeComparison(full, linked, documents, session.console().out_width()));
+    PrintText(DescribeComparison(full, linked, adapter, ShowsSources(options, session), documents,
+                                 session.console().out_width()));
+    if (IsCut(full) || IsCut(linked)) SayCut(request, session);
   }
   return 0;
 }
@@ -155,8 +193,9 @@ Result<std::unique_ptr<DocumentIndex>> OpenForKeeping(const AskOptions& options,
 
 Result<int> RunAsk(const AskOptions& options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
-  if (options.request.top_logprobs > 0 && !session.json()) {
-    session.Warn("--top-logprobs are reported by --json alone");
+  if (WantsLogprobs(options) && !session.json()) {
+    session.Warn(std::string(options.logprobs ? "--logprobs" : "--top-logprobs") +
+                 " are reported by --json alone");
   }
   Request request = options.request;
   KVLINK_ASSIGN_OR_RETURN(request.question, ReadQuestion(options.question));
@@ -184,7 +223,8 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
         "use: " +
         engine->model().why_not_linkable);
   }
-  if (options.compare) return Compare(*engine, request, documents, session);
+  WarnOfSystem(request, engine->model(), session);
+  if (options.compare) return Compare(*engine, request, documents, options, session);
   // People see the answer grow; a program gets it whole. With --explain the plan comes first.
   const bool stream = session.console().out_is_terminal() && !session.json() && !options.explain;
   Result<Answer> answer = engine->Ask(request, [stream](std::string_view text) {
@@ -209,16 +249,20 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   };
   if (session.json()) {
     keep();
-    Json json = AnswerToJson(*answer, documents, engine->model(), session.warnings());
+    Json json = AnswerToJson(*answer, documents, engine->model(), session.warnings(),
+                             WantsLogprobs(options));
     if (keeping != nullptr) json["kept"] = kept && kept->ok() ? KeptAnswerToJson(**kept) : Json();
     PrintJson(json);
   } else {
     if (options.explain) {
       KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, ReadTokenizer(engine->model().path));
-      PrintText(ExplainPrompt(*answer, *tokenizer) + "\n");
+      PrintText(ExplainPrompt(*answer, *tokenizer, session.console().out_width()) + "\n");
     }
     PrintData(stream ? "\n" : answer->text + "\n");
+    const std::string sources = DescribeSources(*answer, documents, options.sources == "full");
+    if (!sources.empty() && ShowsSources(options, session)) PrintText("\n" + sources);
     KVLINK_RETURN_IF_ERROR(FlushOutput());
+    if (IsCut(*answer) && !options.keep_answer) SayCut(request, session);
     Console& console = session.console();
     if ((console.out_is_terminal() || console.err_is_terminal()) && session.chatty()) {
       ShowAnswer(*answer, documents, console);
@@ -289,6 +333,12 @@ void AddAskCommand(CLI::App& app, Command* command) {
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
+  CLI::Option* sources =
+      sub->add_option("--sources", options->sources,
+                      "Where the answer comes from, behind it: short paths, full ones, or none")
+          ->check(CLI::IsMember({"short", "full", "none"}))
+          ->capture_default_str();
+  sub->add_flag("--logprobs", options->logprobs, "Report each token's log-probability (--json)");
   sub->add_option("--top-logprobs", request.top_logprobs,
                   "Alternatives to report for each token (--json)")
       ->check(CLI::Range(0, 1000))
@@ -310,7 +360,8 @@ void AddAskCommand(CLI::App& app, Command* command) {
       ->check(CLI::Range(0.01, 100.0))
       ->group("Sampling");
   sub->add_option("--seed", sampling.seed, "Of the sampler")->group("Sampling");
-  sub->callback([command, options] {
+  sub->callback([command, options, sources] {
+    options->sources_given = sources->count() > 0;
     *command = [options](Session& session) { return RunAsk(*options, session); };
   });
 }

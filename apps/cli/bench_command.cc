@@ -43,7 +43,7 @@ std::string Number(double value) {
   return buffer.data();
 }
 
-void PrintTable(const BenchReport& report) {
+void PrintTable(const BenchReport& report, int width) {
   std::vector<std::vector<std::string>> rows;
   for (const BenchFigure& figure : report.figures) {
     rows.push_back({figure.key, Number(figure.median), Number(figure.best), figure.unit,
@@ -52,7 +52,7 @@ void PrintTable(const BenchReport& report) {
   PrintText(report.cpu + ", " + std::to_string(report.threads) + " threads, " + report.model +
             ", " + report.dtype + ", " + report.compute + "\n\n" +
             FormatTable({{"FIGURE"}, {"MEDIAN", true}, {"BEST", true}, {"UNIT"}, {"RUNS", true}},
-                        rows, 0) +
+                        rows, width) +
             (report.peak_bytes == 0  // recorded by a linked answer
                  ? ""
                  : "\npeak memory " + FormatBytes(report.peak_bytes) + ": weights " +
@@ -76,7 +76,7 @@ Result<int> RunBenchCommand(BenchOptions bench, Session& session) {
   if (session.json()) {
     PrintJson(ToJson(*report));
   } else {
-    PrintTable(*report);
+    PrintTable(*report, session.console().out_width());
   }
   return 0;
 }

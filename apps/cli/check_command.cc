@@ -8,6 +8,7 @@
 #include "cli/check_quality.h"
 #include "cli/commands.h"
 #include "cli/json_output.h"
+#include "eval/quality_gate.h"
 
 namespace kvlink::cli {
 namespace {
@@ -76,16 +77,22 @@ void AddCheckCommand(CLI::App& app, Command* command) {
                   "Your own questions, beside the built-in ones; files as of eval")
       ->type_name("FILE")
       ->needs(quality);
-  sub->add_option("--limit", given->options.limit, "Questions of each data set; 0: all")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
-      ->type_name("N")
-      ->needs(quality);
+  CLI::Option* limit = sub->add_option("--limit", given->options.limit,
+                                       "The first N questions of each data set, 0: all [" +
+                                           std::to_string(kGateSample) + " of each, evenly chosen]")
+                           ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+                           ->type_name("N")
+                           ->needs(quality);
+  sub->add_flag("--full", given->options.full, "All questions: takes some ten minutes")
+      ->needs(quality)
+      ->excludes(limit);
   CLI::Option* record =
       sub->add_flag("--record,!--no-record", given->record,
-                    "Whether to record the result [if all questions were asked and the link file "
-                    "can be written]")
+                    "Whether to record the result [if the link file can be written and records "
+                    "nothing that more questions say, and no --limit is given]")
           ->needs(quality);
-  sub->callback([command, given, record] {
+  sub->callback([command, given, record, limit] {
+    if (limit->count() > 0 && given->options.limit == 0) given->options.full = true;
     if (record->count() > 0) given->options.record = given->record;
     *command = given->quality ? Command([given](Session& session) {
       return RunQualityCheck(given->options, session);

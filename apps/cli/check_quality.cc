@@ -11,6 +11,8 @@
 #include "eval/quality_gate.h"
 #include "eval/report.h"
 #include "link/gate.h"
+#include "model/safetensors.h"
+#include "text/bounded_json.h"
 #include "text/quote.h"
 
 namespace kvlink::cli {
@@ -45,6 +47,25 @@ std::string TooFew(const QualityOptions& options, const std::vector<Example>& ow
   return "";
 }
 
+// Of the record that stands in the file; 0: there is none.
+int64_t RecordedQuestions(const std::string& links_path) {
+  const auto file = SafetensorsFile::Open(FileSystem::Posix(), links_path);
+  if (!file.ok()) return 0;
+  const auto gate = (*file)->metadata().find("gate");
+  if (gate == (*file)->metadata().end()) return 0;
+  const Json record = ParseBoundedJson<Json>(gate->second);
+  return record.is_object() && record.contains("figures") ? QuestionsOf(DumpJson(record["figures"]))
+                                                          : 0;
+}
+
+// "30 of 120 questions, evenly chosen (--full asks all)"
+std::string AskedOf(const GateResult& result, const QualityOptions& options) {
+  if (result.asked == result.of) return "all " + FormatCounted(result.of, "question");
+  return FormatCount(result.asked) + " of " + FormatCounted(result.of, "question") +
+         (options.limit > 0 ? ", the first of each data set" : ", evenly chosen") +
+         " (--full asks all)";
+}
+
 // Decided before minutes of measuring are spent.
 Result<Recording> ChooseRecording(const QualityOptions& options, const std::vector<Example>& own,
                                   const EngineOptions& engine) {
@@ -70,6 +91,11 @@ Result<Recording> ChooseRecording(const QualityOptions& options, const std::vect
   }
   if (!asked && options.limit > 0) {
     return Recording{false, "--limit left questions out; --record would record it all the same"};
+  }
+  if (const int64_t more = RecordedQuestions(links_path);
+      !asked && !options.full && more > kGateSample) {
+    return Recording{false, "the link file records what " + FormatCounted(more, "question") +
+                                " say; --full asks all, --record replaces it"};
   }
   if (!CanReplace(links_path)) {
     const std::string why = "the link file " + links_path + " cannot be written";
@@ -101,7 +127,8 @@ Status Record(const GateResult& result, const std::string& path) {
   return RecordGate(files, path, gate);
 }
 
-void Print(const GateResult& result, const Recording& recording, Session& session) {
+void Print(const GateResult& result, const QualityOptions& options, const Recording& recording,
+           Session& session) {
   const GateVerdict& verdict = result.verdict;
   const std::string& links = result.evaluation.engine.links_path;
   if (session.json()) {
@@ -111,6 +138,7 @@ void Print(const GateResult& result, const Recording& recording, Session& sessio
         {"shortfall", verdict.shortfall},
         {"limits", {{"recovered", kGateRecovered}, {"f1", kGateF1}, {"questions", kGateQuestions}}},
         {"data", result.data},
+        {"questions", {{"asked", result.asked}, {"of", result.of}}},
         {"recorded", recording.why_not.empty()},
         {"why_not_recorded", recording.why_not}};
     json.update(ReportToJson(result.evaluation, result.report));
@@ -121,8 +149,10 @@ void Print(const GateResult& result, const Recording& recording, Session& sessio
   if (session.options().quiet) return;
   std::string text = ReportText(result.report) + "\n";
   if (links.empty()) text += "measured  K = 0 and nothing trained: no link file is in use\n";
-  text += "measured  " + verdict.summary + "\n";
-  text += verdict.passed ? "passed\n" : "fell short: " + verdict.shortfall + "\n";
+  text += "asked     " + AskedOf(result, options) + "\n";
+  text += verdict.passed
+              ? "passed    " + verdict.summary + "\n"
+              : "measured  " + verdict.summary + "\nfell short: " + verdict.shortfall + "\n";
   text += recording.why_not.empty() ? "recorded in " + links + "\n"
                                     : "not recorded: " + recording.why_not + "\n";
   PrintText(text);
@@ -135,6 +165,7 @@ Result<int> RunQualityCheck(const QualityOptions& options, Session& session) {
   GateOptions gate;
   KVLINK_ASSIGN_OR_RETURN(gate.engine, session.MakeEngineOptions(/*read_only=*/false));
   gate.limit = options.limit;
+  gate.sample = options.full ? 0 : kGateSample;
   const std::string& links = gate.engine.links_path;
   ReadExamplesOptions reading;
   reading.limit = options.limit;
@@ -159,7 +190,7 @@ Result<int> RunQualityCheck(const QualityOptions& options, Session& session) {
     recorded = Record(*result, links);
     recording.why_not = recorded.message();
   }
-  Print(*result, recording, session);
+  Print(*result, options, recording, session);
   KVLINK_RETURN_IF_ERROR(FlushOutput());
   if (!recorded.ok()) return Status(recorded.code(), "check: not recorded: " + recorded.message());
   if (result->verdict.passed) return 0;

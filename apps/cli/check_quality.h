@@ -12,8 +12,10 @@ namespace kvlink::cli {
 
 struct QualityOptions {
   std::vector<std::string> data;  // files of the user's own questions
-  int64_t limit = 0;              // questions of each data set; 0: all
-  std::optional<bool> record;     // none: if all questions were asked and the file can be written
+  int64_t limit = 0;              // of each data set, the first; 0: see full
+  bool full = false;              // all questions, instead of a sample
+  // None: if the file can be written, and holds no record of more questions.
+  std::optional<bool> record;
 };
 
 // Exit status 1, with one line that says by how much, where the gate fell short.

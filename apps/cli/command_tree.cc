@@ -101,7 +101,7 @@ std::vector<const CommandInfo*> AllCommands(const CommandInfo& root) {
 std::string Nearest(std::string_view word, const std::vector<std::string>& candidates) {
   constexpr size_t kLongest = 64;  // of what could be a name
   const std::string given = Plain(word);
-  if (given.empty() || given.size() > kLongest) return "";
+  if (given.size() < 2 || given.size() > kLongest) return "";
   std::string nearest;
   size_t least = std::max<size_t>(1, given.size() / 3) + 1;
   for (const std::string& candidate : candidates) {

@@ -19,5 +19,7 @@ void AddCheckCommand(CLI::App& app, Command* command);
 void AddBenchCommand(CLI::App& app, Command* command);
 void AddEvalCommand(CLI::App& app, Command* command);
 void AddVersionCommand(CLI::App& app, Command* command);
+void AddCompletionCommand(CLI::App& app, Command* command);
+void AddManualCommand(CLI::App& app, Command* command);
 
 }  // namespace kvlink::cli

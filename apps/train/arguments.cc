@@ -3,9 +3,11 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -201,8 +203,13 @@ Arguments ParseArguments(int argc, char** argv) {
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    app.exit(help);
+  } catch (const CLI::Success&) {
+    std::fputs(app.help().c_str(), stdout);
+    if (std::fflush(stdout) != 0) {
+      std::fprintf(stderr, "kvlink-train: cannot write to standard output: %s\n",
+                   std::strerror(errno));
+      a.exit_status = 1;
+    }
     return a;
   } catch (const CLI::ParseError& error) {
     a.exit_status = Refuse(error.what());

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
@@ -87,6 +88,13 @@ std::string WhyNotMeasured(const Row& none, const Row& best_full, const Row& lin
   return "";
 }
 
+// "39 % exact matches (full attention 39 %), ": against the better of full attention's two.
+std::string ExactMatches(const Row& full, const Row* adapted, const Row& link) {
+  if (!link.em.measured()) return "";
+  const double best = std::max(full.em.value, adapted != nullptr ? adapted->em.value : 0.0);
+  return Line("%.0f %% exact matches (full attention %.0f %%), ", 100 * link.em.value, 100 * best);
+}
+
 // One data set's part of the verdict, and its figures.
 ordered_json JudgeSet(const Row& none, const Row& full, const Row* adapted, const Row& link,
                       GateVerdict* verdict) {
@@ -99,10 +107,12 @@ ordered_json JudgeSet(const Row& none, const Row& full, const Row* adapted, cons
   const bool enough = link.n >= kGateQuestions;
   if (why.empty()) {
     Append(&verdict->summary,
-           set + Line("recovers %.3f of what documents are worth (95 %% interval %.3f to %.3f), %s "
-                      "%.3f against full attention's %.3f, %lld questions",
-                      link.recovered.value, link.recovered.low, link.recovered.high,
-                      ScoreName(link), Score(link), best, n));
+           set +
+               Line("recovers %.3f of what documents are worth (95 %% interval %.3f to %.3f), %s "
+                    "%.3f against full attention's %.3f, ",
+                    link.recovered.value, link.recovered.low, link.recovered.high, ScoreName(link),
+                    Score(link), best) +
+               ExactMatches(full, adapted, link) + Line("%lld questions", n));
   } else {
     Append(&verdict->summary, set + why);
     Append(&verdict->shortfall, set + why);
@@ -163,6 +173,27 @@ GateVerdict JudgeGate(const Report& report) {
   return verdict;
 }
 
+std::vector<Example> EvenSample(std::vector<Example> examples, int64_t n) {
+  std::map<std::string, int64_t> sizes, seen;
+  for (const Example& e : examples) ++sizes[e.dataset];
+  std::erase_if(examples, [&](const Example& e) {
+    const int64_t size = sizes[e.dataset], at = seen[e.dataset]++;
+    // Kept where the share of those that are to be kept passes a whole number.
+    return n < size && at * n / size == (at - 1) * n / size && at > 0;
+  });
+  return examples;
+}
+
+int64_t QuestionsOf(std::string_view figures) {
+  const ordered_json json = ordered_json::parse(figures, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("sets") || !json["sets"].is_array()) return 0;
+  for (const ordered_json& set : json["sets"]) {
+    if (!set.is_object() || !set.contains("dataset") || set["dataset"] != "gate") continue;
+    return set.contains("n") && set["n"].is_number_integer() ? set["n"].get<int64_t>() : 0;
+  }
+  return 0;
+}
+
 Result<GateResult> MeasureGate(const GateOptions& options, std::vector<Example> own,
                                const EvaluationProgress& progress) {
   GateResult result;
@@ -173,7 +204,12 @@ Result<GateResult> MeasureGate(const GateOptions& options, std::vector<Example> 
   KVLINK_RETURN_IF_ERROR(PrepareOwn(&own));
   KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples, ReadGateSet(BuiltInGateSet()));
   std::move(own.begin(), own.end(), std::back_inserter(examples));
+  result.of = static_cast<int64_t>(examples.size());
+  if (options.limit == 0 && options.sample > 0) {
+    examples = EvenSample(std::move(examples), options.sample);
+  }
   examples = ArrangeExamples(std::move(examples), evaluation);
+  result.asked = static_cast<int64_t>(examples.size());
   result.data = HashOf(examples);
   KVLINK_ASSIGN_OR_RETURN(const auto engine, OpenForEvaluation(options.engine));
   if (const std::string& why = engine->model().why_not_linkable; !why.empty()) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eval/evaluation.h"
@@ -23,8 +24,13 @@ inline constexpr int32_t kGateMaxTokens = 32;
 
 struct GateOptions {
   EngineOptions engine;  // without a link file, K = 0 and nothing trained is measured
-  int64_t limit = 0;     // questions of each data set; 0: all
+  int64_t limit = 0;     // questions of each data set, the first ones; 0: all
+  // If there is no limit: so many of each data set, evenly chosen; 0: all.
+  int64_t sample = 0;
 };
+
+// What is asked unless more are wanted: three minutes on two cores, and enough to be recorded.
+inline constexpr int64_t kGateSample = kGateQuestions;
 
 // Of a report, what the gate says about method link.
 struct GateVerdict {
@@ -40,6 +46,8 @@ struct GateResult {
   std::string model;  // hex: fingerprint of the base
   std::string links;  // hex: ModelSummary::links_content; empty: no link file
   std::string data;   // hex: SHA-256 of the questions asked
+  int64_t asked = 0;  // questions
+  int64_t of = 0;     // that there are
   EvaluationOptions evaluation;
   Report report;
 };
@@ -50,11 +58,17 @@ struct GateResult {
 // attention scores 0; or fewer than kGateQuestions were asked.
 GateVerdict JudgeGate(const Report& report);
 
+// At most `n` of each data set: the first, and from then on as evenly as can be. Pure.
+std::vector<Example> EvenSample(std::vector<Example> examples, int64_t n);
+
 // Asks the built-in questions, and `own` (the user's, may be empty) beside them, by the methods
 // none, full, full+adapter (if the links have an adapter) and link. Data sets of `own` are called
 // "own NAME", so that none is taken for a built-in one.
 // kInvalidArgument: an own example without a question, documents or an answer, named.
 Result<GateResult> MeasureGate(const GateOptions& options, std::vector<Example> own,
                                const EvaluationProgress& progress);
+
+// How many of the built-in questions a gate's figures (GateVerdict::figures) speak of; 0: unknown.
+int64_t QuestionsOf(std::string_view figures);
 
 }  // namespace kvlink

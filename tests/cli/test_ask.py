@@ -63,8 +63,9 @@ class Ask(harness.CliTest):
 
     def test_shape(self):
         answer = self.ask("How many cranes has the harbour?", "--top-logprobs", "3")
-        self.assertEqual(list(answer), ["answer", "prompt", "generated", "documents", "usage",
-                                        "timings", "model", "warnings"])
+        self.assertEqual(list(answer), ["answer", "finish_reason", "prompt", "generated",
+                                        "documents", "usage", "timings", "model", "warnings"])
+        self.assertIn(answer["finish_reason"], ("stop", "length"))
         self.assertEqual(list(answer["prompt"][0]), ["id", "position", "segment", "source"])
         self.assertEqual([t["position"] for t in answer["prompt"]],
                          list(range(len(answer["prompt"]))))
@@ -78,8 +79,8 @@ class Ask(harness.CliTest):
             falling = [choice["logprob"] for choice in token["top"]]
             self.assertEqual(falling, sorted(falling, reverse=True))
         for document in answer["documents"]:
-            self.assertEqual(list(document), ["id", "title", "source", "source_state", "tokens",
-                                              "status", "why"])
+            self.assertEqual(list(document), ["id", "title", "source", "source_state", "heading",
+                                              "begin_line", "end_line", "tokens", "status", "why"])
             self.assertTrue(document["title"], document)
             self.assertTrue(document["source"].startswith("/"), document)
         usage = answer["usage"]
@@ -199,8 +200,95 @@ class Ask(harness.CliTest):
         self.assertEqual(run.err, "")
         self.assertEqual(run.out, self.ask("Who keeps bees?")["answer"] + "\n")
         run = self.good("ask", "Who keeps bees?", "--max-tokens", "8")
+        self.assertTrue(run.out.startswith(self.ask("Who keeps bees?")["answer"] + "\n\nSources:\n"))
         self.assertTrue(all(line.startswith("kvlink: warning: ") for line in run.err_lines()), run)
         self.assertEqual(len(run.err_lines()), len(set(run.err_lines())))
+
+    def places(self, answer):
+        return {d["title"]: (d["heading"], d["begin_line"], d["end_line"])
+                for d in answer["documents"]}
+
+    def test_sources(self):
+        words = ["Velmora?", *self.doc_words("Harbour", "Lighthouse", "garden", "Bo Marn")]
+        self.assertEqual(self.places(self.ask(*words)), {
+            "Harbour": ("Harbour", 3, 3), "Lighthouse": ("Lighthouse", 7, 7),
+            "garden": ("", 1, 1), "Bo Marn": ("Bo Marn", 2, 2)})
+        answer = self.good("ask", *words, "--sources", "none", "--max-tokens", "4").out
+        sources = ("\nSources:\n  1. notes/harbour.md, line 3: Harbour\n"
+                   "  2. notes/harbour.md, line 7: Lighthouse\n"
+                   "  3. notes/garden.txt, line 1\n  4. notes/people.jsonl, line 2: Bo Marn\n")
+        short = ["--max-tokens", "4"]
+        self.assertEqual(self.good("ask", *words, *short).out, answer + sources)
+        self.assertEqual(self.good("ask", *words, *short, "--quiet").out, answer)
+        self.assertEqual(self.good("ask", *words, *short, "--quiet", "--sources", "short").out,
+                         answer + sources)
+        full = self.good("ask", *words, *short, "--sources", "full").out
+        self.assertEqual(full, answer + sources.replace("notes/", f"{self.notes}/"))
+        elsewhere = subprocess.run(self.arguments("ask", *words, *short), cwd="/",
+                                   env={**self.env, "HOME": str(self.dir)}, check=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        self.assertIn(b"  1. ~/notes/harbour.md, line 3", elsewhere)
+        compared = self.good("ask", *words, *short, "--compare").out
+        self.assertIn("  3. notes/garden.txt, line 1 (", compared)
+        self.assertNotIn("Sources", self.good("ask", "Velmora?", "--top-k", "0", *short).out)
+        self.bad("ask", "q", "--sources", "all", says="--sources", code=2)
+
+    def test_lines_are_those_of_the_file_or_none(self):
+        path = self.write("three.md", "\ufeff# One\r\n\r\nFirst text.\r\n\r\n# Two\r\n\r\nA second\r\ntext.\r\n")
+        ids = [d["id"] for d in self.index(path)]
+        self.assertEqual(list(self.places(self.ask("q", "--doc", ids[0], "--doc", ids[1])).values()),
+                         [("One", 3, 3), ("Two", 7, 8)])
+        # Changed since: not said to stand where it does not.
+        path.write_text("# One\n\n" + "Something else. " * 20)
+        self.assertEqual(list(self.places(self.ask("q", "--doc", ids[1])).values()),
+                         [("Two", None, None)])
+        path.unlink()
+        run = self.good("ask", "q", "--doc", ids[1], "--max-tokens", "2")
+        self.assertIn("  1. three.md: Two\n", run.out)
+        piped = self.index("-", stdin="Piped text of Velmora.\n")[0]["id"]
+        self.assertIn("  1. standard input\n", self.good("ask", "q", "--doc", piped).out)
+
+    def test_log_probabilities_only_if_asked_for(self):
+        plain = self.ask("Velmora?")["generated"][0]
+        self.assertNotIn("logprob", plain)
+        self.assertNotIn("top", plain)
+        asked = self.ask("Velmora?", "--logprobs")["generated"][0]
+        self.assertLess(asked["logprob"], 0)
+        self.assertEqual(asked["top"], [])
+        self.assertEqual(asked["id"], plain["id"])
+        self.assertIn("--logprobs are reported by --json alone",
+                      self.good("ask", "Velmora?", "--logprobs").err)
+
+    def test_an_answer_that_was_cut_says_so(self):
+        run = self.good("ask", "Velmora?", "--max-tokens", "1")
+        self.assertIn("warning: the answer was cut at --max-tokens 1", run.err)
+        cut = self.good("ask", "Velmora?", "--max-tokens", "1", "--json").json()
+        self.assertEqual(cut["finish_reason"], "length")
+        compared = self.good("ask", "Velmora?", "--max-tokens", "1", "--compare")
+        self.assertEqual(compared.out.count(" [cut]\n"), 2)
+        self.assertIn("cut at --max-tokens 1", compared.err)
+
+    def test_a_system_text_that_links_were_not_trained_with(self):
+        links = harness.write_links(self.model, self.dir / "tiny.links", k=2)
+        words = ["Velmora?", "--system", "Answer in French."]
+        warned = lambda answer: any("--system: the links" in w for w in answer["warnings"])
+        self.assertTrue(warned(self.ask(*words, "--links", links)))
+        self.assertFalse(warned(self.ask(*words, "--links", links, "--mode", "full")))
+        self.assertFalse(warned(self.ask(*words, "--links", "none")))
+        self.assertFalse(warned(self.ask("Velmora?", "--links", links)))
+
+    def test_comparison_is_of_like_with_like(self):
+        run = self.good("ask", "Velmora?", "--compare", "--links", "none", "--max-tokens", "2")
+        self.assertIn("full attention, base model:\n", run.out)
+        self.assertIn("linked, base model:\n", run.out)
+        links = harness.write_links(self.model, self.dir / "adapted.links", k=1, adapter=1)
+        words = ["Velmora?", "--links", links, "--max-tokens", "4"]
+        run = self.good("ask", *words, "--compare")
+        self.assertIn("full attention, with the links' adapter:\n", run.out)
+        both = self.good("ask", *words, "--compare", "--json").json()
+        self.assertEqual(both["full_method"], "full+adapter")
+        alone = self.good("ask", *words, "--mode", "full+adapter", "--json").json()
+        self.assertEqual(both["full"]["answer"], alone["answer"])
 
     def test_explain(self):
         words = ["Who keeps bees?", *self.doc_words("Bo Marn")]
@@ -246,7 +334,8 @@ class Ask(harness.CliTest):
         expected = self.ask("Who keeps bees?")
         with open(self.dir / "answer", "wb") as out:
             text = self.on_terminal("ask", "Who keeps bees?", "--max-tokens", "8", stdout=out)
-        self.assertEqual((self.dir / "answer").read_text(), expected["answer"] + "\n")
+        self.assertTrue((self.dir / "answer").read_text().startswith(
+            expected["answer"] + "\n\nSources:\n"))
         self.assertRegex(text, r"PROMPT TOKENS +COMPUTED +REUSED LINKED")
         self.assertIn(expected["documents"][0]["id"], text)
 

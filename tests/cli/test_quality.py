@@ -29,9 +29,9 @@ class Quality(harness.CliTest):
         super().setUp()
         self.links = harness.write_links(self.model, self.dir / "tiny.links", k=2)
 
-    def check(self, *words, code=1):
+    def check(self, *words, code=1, sample=False):
         """An untrained tiny model falls short: exit status 1, and one line that says so."""
-        limit = [] if "--limit" in words else ["--limit", "1"]
+        limit = [] if sample or "--limit" in words else ["--limit", "1"]
         words = ["check", "--quality", "--json", *limit, *words]
         return self.bad(*words, says="check: quality fell short: gate: ", code=code).json()
 
@@ -91,6 +91,7 @@ class Quality(harness.CliTest):
         self.assertIsNone(gate_of(self.links))
         text = self.kvlink("check", "--quality", "--limit", "1", "--links", "none").out
         self.assertIn("no link file is in use", text)
+        self.assertRegex(text, r"\nasked +1 of 120 questions, the first of each data set \(--full asks")
         # Full attention against links, in pairs.
         self.assertRegex(text, "full \u2212 link")
         self.assertNotIn("nan", text)
@@ -134,6 +135,31 @@ class Quality(harness.CliTest):
         self.assertEqual(text.count("\nmean "), 3, text)
         self.assertNotEqual(report["data"], self.check("--links", self.links)["data"])
 
+    def test_a_sample_is_recorded_where_nothing_better_is(self):
+        report = self.check("--links", self.links, sample=True)
+        self.assertEqual(report["questions"], {"asked": 30, "of": 120})
+        self.assertTrue(report["recorded"], report)
+        sets = gate_of(self.links)["figures"]["sets"]
+        self.assertEqual([(s["dataset"], s["n"]) for s in sets], [("gate", 30)])
+        # A record of more questions stays.
+        gate = gate_of(self.links)
+        gate["figures"]["sets"][0]["n"] = 120
+        better = self.dir / "better.links"
+        self.rewrite_gate(self.links, better, gate)
+        report = self.check("--links", better, sample=True)
+        self.assertIn("records what 120 questions say", report["why_not_recorded"])
+        self.assertEqual(gate_of(better), gate)
+
+    def rewrite_gate(self, source, target, gate):
+        with open(source, "rb") as file:
+            header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+            rest = file.read()
+        header["__metadata__"]["gate"] = json.dumps(gate)
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        with open(target, "wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text + rest)
+
     def test_refusals(self):
         words = ["check", "--quality"]
         self.bad(*words, "--links", "none", "--record", says=["--record", "--links FILE"])
@@ -147,6 +173,7 @@ class Quality(harness.CliTest):
         self.bad(*words, "--data", bad, says="documents")
         self.bad("check", "--limit", "1", says="--quality", code=2)
         self.bad("check", "--quality", "--limit", "-1", says="--limit", code=2)
+        self.bad("check", "--quality", "--limit", "3", "--full", says="--full", code=2)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace kvlink {
 namespace {
@@ -46,6 +48,37 @@ TEST(QualityGate, AsksForTheShareOfLossAndOfF1) {
   EXPECT_FALSE(f1.passed);
   EXPECT_EQ(f1.shortfall, "gate: F1 0.474, and 0.95 of full attention's 0.500 is asked");
   EXPECT_NE(f1.summary.find("0.940 to 0.980"), std::string::npos) << f1.summary;
+}
+
+TEST(QualityGate, SaysWhatPassed) {
+  Report report;
+  AddSet(&report, "gate", 1.0, 0.5);
+  for (Row& row : report.rows) row.em = Estimate(row.method == "link" ? 0.385 : 0.41);
+  const GateVerdict verdict = JudgeGate(report);
+  EXPECT_TRUE(verdict.passed);
+  EXPECT_NE(verdict.summary.find("38 % exact matches (full attention 41 %), 50 questions"),
+            std::string::npos)
+      << verdict.summary;
+  EXPECT_EQ(QuestionsOf(verdict.figures), 50);
+  EXPECT_EQ(QuestionsOf("{}"), 0);
+  EXPECT_EQ(QuestionsOf("not JSON"), 0);
+}
+
+TEST(QualityGate, ASampleIsEven) {
+  std::vector<Example> examples(130);
+  for (size_t i = 0; i < examples.size(); ++i) {
+    examples[i].dataset = i < 120 ? "gate" : "own few";
+    examples[i].id = std::to_string(i);
+  }
+  const std::vector<Example> sample = EvenSample(examples, 30);
+  ASSERT_EQ(sample.size(), 40u);
+  for (size_t i = 0; i < 30; ++i) EXPECT_EQ(sample[i].id, std::to_string(4 * i));
+  for (size_t i = 30; i < 40; ++i) EXPECT_EQ(sample[i].dataset, "own few");
+  for (const int64_t n : {1, 7, 119, 120, 500}) {
+    const auto kept = EvenSample({examples.begin(), examples.begin() + 120}, n);
+    ASSERT_EQ(kept.size(), static_cast<size_t>(std::min<int64_t>(n, 120)));
+    EXPECT_EQ(kept[0].id, "0");
+  }
 }
 
 TEST(QualityGate, EverySetHasToPass) {

@@ -1,0 +1,33 @@
+// Where an answer comes from: the files, headings and lines of the documents in its prompt.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kvlink/engine.h"
+#include "retrieval/document_index.h"
+
+namespace kvlink::cli {
+
+struct Lines {
+  int64_t first = 0, last = 0;  // from 1
+};
+
+// Where a document stands in its file now. None: it has no file (standard input, a kept answer), or
+// the file is not as it was when it was indexed.
+std::optional<Lines> LinesOf(const IndexedDocument& document);
+
+// The heading path within the file; empty: the title is no more than the file's name.
+std::string HeadingOf(const IndexedDocument& document);
+
+// "notes/ferries.md, lines 3-9: Ferries > Timetable". The path as short as it can be from where the
+// user stands, unless it is to be `whole`.
+std::string PlaceOf(const IndexedDocument& document, bool whole);
+
+// The places of the documents that stand in the prompt, a line each, below a head; empty: none
+// does. documents: in the answer's order.
+std::string DescribeSources(const Answer& answer, const std::vector<IndexedDocument>& documents,
+                            bool whole);
+
+}  // namespace kvlink::cli
