@@ -1,14 +1,15 @@
 // kvlink: the command line. Parses, runs one command (apps/cli), gives the exit status: 0 done,
 // 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. A failure is one line on standard error.
+#include "base/guarded.h"
 #include "cli/arguments.h"
 #include "cli/json_output.h"
 #include "cli/session.h"
 #include "cli/spinning.h"
 
-int main(int argc, char** argv) {
-  using namespace kvlink;       // NOLINT: the program's own words
-  using namespace kvlink::cli;  // NOLINT
+namespace kvlink::cli {
+namespace {
 
+int Run(int argc, char** argv) {
   HoldStandardStreams();
   RestartWithShortSpins(argv);
   const Arguments arguments = ParseArguments(argc, argv);
@@ -21,4 +22,11 @@ int main(int argc, char** argv) {
   if (failure.ok()) return *result;
   session.console().Line("kvlink: " + failure.message());
   return failure.code() == StatusCode::kCancelled ? 130 : 1;
+}
+
+}  // namespace
+}  // namespace kvlink::cli
+
+int main(int argc, char** argv) {
+  return kvlink::GuardedMain("kvlink", [&] { return kvlink::cli::Run(argc, argv); });
 }

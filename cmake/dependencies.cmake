@@ -3,6 +3,8 @@ find_package(PkgConfig REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)         # libssl-dev
 find_package(SQLite3 3.40 REQUIRED)                          # libsqlite3-dev
 find_package(ZLIB 1.2.13 REQUIRED)                           # zlib1g-dev
+find_package(ICU 72 REQUIRED COMPONENTS uc i18n)              # libicu-dev
+find_library(KVLINK_STEMMER stemmer REQUIRED)                # libstemmer-dev 2.2, which tells no version
 find_package(OpenMP REQUIRED COMPONENTS CXX)                 # g++ (libgomp, as oneDNN uses it)
 find_package(dnnl 2.6 REQUIRED CONFIG)                       # libdnnl-dev
 find_package(hwy 1.0.3 REQUIRED CONFIG)                      # libhwy-dev

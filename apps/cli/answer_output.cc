@@ -13,12 +13,23 @@ namespace {
 // JSON has no infinity; a token that cannot be drawn has a log-probability of null.
 Json Logprob(float logprob) { return std::isfinite(logprob) ? Json(logprob) : Json(); }
 
+// Tokens are bytes and JSON is text: where a token is a part of a character its text is U+FFFD, and
+// only its bytes tell it from others.
+Json Bytes(std::string_view text) {
+  Json bytes = Json::array();
+  for (const char c : text) bytes.push_back(static_cast<uint8_t>(c));
+  return bytes;
+}
+
 Json ToJson(const GeneratedToken& token, bool logprobs) {
-  Json json = {{"id", token.id}, {"text", token.text}};
+  Json json = {{"id", token.id}, {"text", token.text}, {"bytes", Bytes(token.text)}};
   if (!logprobs) return json;
   Json top = Json::array();
   for (const TokenChoice& choice : token.top) {
-    top.push_back({{"id", choice.id}, {"logprob", Logprob(choice.logprob)}});
+    top.push_back({{"id", choice.id},
+                   {"text", choice.text},
+                   {"bytes", Bytes(choice.text)},
+                   {"logprob", Logprob(choice.logprob)}});
   }
   json["logprob"] = Logprob(token.logprob);
   json["top"] = std::move(top);
@@ -106,6 +117,7 @@ Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& docu
             {"encode_ms", timings.encode_ms},
             {"prefill_ms", timings.prefill_ms},
             {"decode_ms", timings.decode_ms}}},
+          {"seed", answer.seed ? Json(*answer.seed) : Json()},
           {"model", model.name.empty() ? FileName(model.path) : model.name},
           {"warnings", warnings}};
 }

@@ -11,6 +11,7 @@
 #include "cli/config_file.h"
 #include "cli/help.h"
 #include "cli/json_output.h"
+#include "cli/number_option.h"
 #include "cli/places.h"
 
 namespace kvlink::cli {
@@ -54,13 +55,13 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
       ->check(CLI::IsMember({"auto", "bf16", "f32"}))
       ->envname("KVLINK_DTYPE")
       ->capture_default_str();
-  app.add_option("--threads", options->threads, "Threads; 0: one a core")
+  app.add_option("--threads", options->threads, "Threads; 0: as many as may be used")
       ->check(CLI::Range(0, 4096))
       ->envname("KVLINK_THREADS")
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--budget", options->budget_bytes, "Most bytes that blocks may take; 0: no limit")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->transform(SizeOption())
       ->envname("KVLINK_BUDGET")
       ->type_name("SIZE");
   app.add_flag("--json", options->json, "Results as JSON on standard output")

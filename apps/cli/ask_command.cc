@@ -1,9 +1,11 @@
 // kvlink ask QUESTION: finds documents, links their blocks, answers. Main path: Run -> Engine::Ask.
 #include <CLI/CLI.hpp>
 
+#include <limits>
 #include <optional>
 
 #include "cli/answer_output.h"
+#include "cli/answer_support.h"
 #include "cli/commands.h"
 #include "cli/document_blocks.h"
 #include "cli/interrupt.h"
@@ -11,6 +13,7 @@
 #include "cli/keep_answer.h"
 #include "cli/label.h"
 #include "cli/model_file.h"
+#include "cli/number_option.h"
 #include "cli/places.h"
 #include "cli/source_check.h"
 #include "cli/sources_output.h"
@@ -52,33 +55,37 @@ Result<std::vector<IndexedDocument>> NamedDocuments(DocumentIndex& index,
 // Of how many hits the passages are chosen: some may say the same.
 constexpr int kHitsPerPassage = 4;
 
-// The documents to answer from, in prompt order: as named, or as found, the best last.
-Result<std::vector<IndexedDocument>> ChooseDocuments(const AskOptions& options,
-                                                     const std::string& question, Session& session,
-                                                     bool read_only) {
-  if (options.documents.empty() && options.top_k == 0) return std::vector<IndexedDocument>();
+struct ChosenDocuments {
+  std::vector<IndexedDocument> documents;  // in prompt order
+  // Of the question's words, by the best of the documents; none: no words found them.
+  std::optional<double> coverage;
+};
+
+// The documents to answer from: as named, or as found, the best last.
+Result<ChosenDocuments> ChooseDocuments(const AskOptions& options, const std::string& question,
+                                        Session& session, bool read_only) {
+  if (options.documents.empty() && options.top_k == 0) return ChosenDocuments();
   KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(/*create=*/false, read_only));
+  ChosenDocuments chosen;
   if (!options.documents.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(std::vector<IndexedDocument> named,
-                            NamedDocuments(*index, options.documents));
-    KVLINK_RETURN_IF_ERROR(CheckSources(*index, &named, session));
-    return named;
+    KVLINK_ASSIGN_OR_RETURN(chosen.documents, NamedDocuments(*index, options.documents));
+    KVLINK_RETURN_IF_ERROR(CheckSources(*index, &chosen.documents, session));
+    return chosen;
   }
   PassageChoice choice;
   if (options.top_k) choice = {.most = *options.top_k, .least_share = 0};
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<SearchHit> hits,
+  KVLINK_ASSIGN_OR_RETURN(const SearchResult found,
                           index->Search(question, kHitsPerPassage * choice.most));
-  if (hits.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(const bool none, index->IsEmpty());
-    if (none) return session.NoDocuments();
-    return NotFound(
-        "no documents found: no indexed document has a word of the question; name documents with "
-        "--doc ID (see: kvlink docs list), index more, or ask without any: --top-k 0");
+  if (found.hits.empty()) return session.NoDocuments();
+  if (!found.note.empty()) session.Warn(found.note);
+  double coverage = 0;
+  for (const size_t hit : ChoosePassages(found.hits, choice)) {
+    chosen.documents.push_back(found.hits[hit].document);
+    coverage = std::max(coverage, found.hits[hit].coverage);
   }
-  std::vector<IndexedDocument> documents;
-  for (const size_t hit : ChoosePassages(hits, choice)) documents.push_back(hits[hit].document);
-  KVLINK_RETURN_IF_ERROR(CheckSources(*index, &documents, session));
-  return documents;
+  if (found.how == HowFound::kMatched) chosen.coverage = coverage;
+  KVLINK_RETURN_IF_ERROR(CheckSources(*index, &chosen.documents, session));
+  return chosen;
 }
 
 // "linked" is the method "link"; all others go by their own names.
@@ -93,8 +100,9 @@ Result<std::string> ReadQuestion(const std::vector<std::string>& words) {
   const bool piped = words.size() == 1 && words[0] == "-";
   std::string text;
   if (piped) {
-    constexpr int64_t kMostBytes = 16 << 20;
-    KVLINK_ASSIGN_OR_RETURN(text, ReadStandardInput(kMostBytes));
+    constexpr int64_t kMostBytes = 1 << 20;
+    KVLINK_ASSIGN_OR_RETURN(
+        text, ReadStandardInput(kMostBytes, "a long text is indexed first: kvlink index -"));
   } else {
     text = CLI::detail::join(words, " ");
   }
@@ -141,9 +149,19 @@ void WarnOfSystem(const Request& request, const ModelSummary& model, Session& se
       "may not follow another; --mode full does as far as the model can");
 }
 
+// What is not in the documents: said, or with --strict an error in the answer's place.
+Status WarnOrRefuse(const AnswerSupport& support, bool strict, Session& session) {
+  const std::string warning = NotFoundWarning(support);
+  if (warning.empty()) return {};
+  if (strict) return FailedPrecondition(warning + "; without --strict the answer is shown");
+  session.Warn(warning);
+  return {};
+}
+
 // The same question both ways: linked first, so that documents without a block are encoded then.
-Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDocument>& documents,
+Result<int> Compare(Engine& engine, Request request, const ChosenDocuments& chosen,
                     const AskOptions& options, Session& session) {
+  const std::vector<IndexedDocument>& documents = chosen.documents;
   const auto go_on = [](std::string_view) { return !Interrupted(); };
   request.method = "link";
   KVLINK_ASSIGN_OR_RETURN(const Answer linked, engine.Ask(request, go_on));
@@ -160,13 +178,18 @@ Result<int> Compare(Engine& engine, Request request, const std::vector<IndexedDo
   // Like with like: both differ by linking alone.
   const bool adapter = engine.model().has_adapter;
   request.method = adapter ? "full+adapter" : "full";
+  request.sampling.seed = linked.seed;
   KVLINK_ASSIGN_OR_RETURN(const Answer full, engine.Ask(request, go_on));
   for (const std::string& warning : linked.warnings) session.Warn(warning);
   if (Interrupted()) return Cancelled("ask: stopped");
+  const AnswerSupport support = SupportOf(request.question, linked, documents, chosen.coverage);
+  KVLINK_RETURN_IF_ERROR(WarnOrRefuse(support, request.strict, session));
   if (session.json()) {
     const auto json = [&](const Answer& answer, const std::vector<IndexedDocument>& asked) {
-      return AnswerToJson(answer, asked, engine.model(), session.warnings(),
-                          WantsLogprobs(options));
+      Json of =
+          AnswerToJson(answer, asked, engine.model(), session.warnings(), WantsLogprobs(options));
+      AddSupport(SupportOf(request.question, answer, asked, chosen.coverage), asked, &of);
+      return of;
     };
     PrintJson({{"linked", json(linked, documents)},
                {"full", json(full, asked_in_full)},
@@ -202,8 +225,9 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
   const bool read_only = FileExists(store) && !IsWritable(store);
   if (read_only) session.Warn("the store " + store + " is read-only: no new block is kept");
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<IndexedDocument> documents,
+  KVLINK_ASSIGN_OR_RETURN(const ChosenDocuments chosen,
                           ChooseDocuments(options, request.question, session, read_only));
+  const std::vector<IndexedDocument>& documents = chosen.documents;
   for (const IndexedDocument& document : documents) request.documents.push_back(ToEngine(document));
   if (options.documents.empty()) {  // found by search: what stands first is the least
     for (size_t i = 0; i < documents.size(); ++i) {
@@ -224,9 +248,11 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
         engine->model().why_not_linkable);
   }
   WarnOfSystem(request, engine->model(), session);
-  if (options.compare) return Compare(*engine, request, documents, options, session);
+  if (options.compare) return Compare(*engine, request, chosen, options, session);
   // People see the answer grow; a program gets it whole. With --explain the plan comes first.
-  const bool stream = session.console().out_is_terminal() && !session.json() && !options.explain;
+  // With --strict nobody sees an answer that is then refused.
+  const bool stream =
+      session.console().out_is_terminal() && !session.json() && !options.explain && !request.strict;
   Result<Answer> answer = engine->Ask(request, [stream](std::string_view text) {
     if (stream) {
       PrintData(text);
@@ -237,6 +263,9 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   if (!answer.ok()) return answer.status();
   NoteBlocksOrWarn(session, *answer);
   for (const std::string& warning : answer->warnings) session.Warn(warning);
+  const AnswerSupport support = SupportOf(request.question, *answer, documents, chosen.coverage);
+  // Behind the answer that people see growing.
+  if (!stream) KVLINK_RETURN_IF_ERROR(WarnOrRefuse(support, request.strict, session));
 
   std::optional<Result<KeptAnswer>> kept;  // none: not asked for, or the answer was stopped
   const auto keep = [&] {
@@ -251,6 +280,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
     keep();
     Json json = AnswerToJson(*answer, documents, engine->model(), session.warnings(),
                              WantsLogprobs(options));
+    AddSupport(support, documents, &json);
     if (keeping != nullptr) json["kept"] = kept && kept->ok() ? KeptAnswerToJson(**kept) : Json();
     PrintJson(json);
   } else {
@@ -265,8 +295,14 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
     if (IsCut(*answer) && !options.keep_answer) SayCut(request, session);
     Console& console = session.console();
     if ((console.out_is_terminal() || console.err_is_terminal()) && session.chatty()) {
+      const std::string evidence = DescribeEvidence(support, documents);
+      if (!evidence.empty()) console.Line("found in " + evidence);
       ShowAnswer(*answer, documents, console);
     }
+    if (answer->seed && !request.sampling.seed && session.chatty()) {
+      session.console().Line("drawn with --seed " + std::to_string(*answer->seed));
+    }
+    if (stream) KVLINK_RETURN_IF_ERROR(WarnOrRefuse(support, request.strict, session));
     keep();  // people have read the answer by then
     if (kept && kept->ok() && session.chatty()) {
       session.console().Line("kept as document " + (*kept)->document.id + " (" +
@@ -327,8 +363,9 @@ void AddAskCommand(CLI::App& app, Command* command) {
   keep->excludes("--compare");
   sub->add_option("--system", request.system, "System text [the template's own]");
   sub->add_flag("--strict", request.strict,
-                "Refuse instead of dropping documents beyond the model's context, and to answer "
-                "over linked documents without a passed quality gate (kvlink check --quality)");
+                "Refuse instead of dropping documents beyond the model's context, to answer over "
+                "linked documents without a passed quality gate (kvlink check --quality), and "
+                "what the documents do not seem to answer");
   sub->add_option("--max-tokens", request.max_tokens, "Most tokens of the answer")
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N")
@@ -359,7 +396,10 @@ void AddAskCommand(CLI::App& app, Command* command) {
   sub->add_option("--repetition-penalty", sampling.repetition_penalty, "1: off")
       ->check(CLI::Range(0.01, 100.0))
       ->group("Sampling");
-  sub->add_option("--seed", sampling.seed, "Of the sampler")->group("Sampling");
+  sub->add_option("--seed", sampling.seed, "Of the sampler [drawn, and reported by --json]")
+      ->check(WholeNumber(0, std::numeric_limits<uint64_t>::max()))
+      ->type_name("N")
+      ->group("Sampling");
   sub->callback([command, options, sources] {
     options->sources_given = sources->count() > 0;
     *command = [options](Session& session) { return RunAsk(*options, session); };

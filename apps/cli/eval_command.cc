@@ -2,10 +2,13 @@
 // ReadExamples -> ArrangeExamples -> Evaluate -> Summarise -> report.
 #include <CLI/CLI.hpp>
 
+#include <limits>
+
 #include "cli/commands.h"
 #include "cli/evaluating.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
+#include "cli/number_option.h"
 #include "cli/places.h"
 #include "data/readers.h"
 #include "eval/report.h"
@@ -125,6 +128,8 @@ void AddEvalCommand(CLI::App& app, Command* command) {
       ->check(CLI::IsMember({"shuffle", "cycle", "every"}))
       ->capture_default_str();
   sub->add_option("--seed", evaluation.seed, "Of the documents' order and the intervals")
+      ->check(WholeNumber(0, std::numeric_limits<uint64_t>::max()))
+      ->type_name("N")
       ->capture_default_str();
   sub->add_option("--max-tokens", evaluation.max_tokens,
                   "Most tokens of an answer; 0: only the gold answer's loss")

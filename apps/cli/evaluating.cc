@@ -18,7 +18,9 @@ constexpr char kBlockLinks[] = "block_links";  // in run.json
 
 Result<std::string> FileHash(const std::string& path) {
   KVLINK_ASSIGN_OR_RETURN(const auto mapped, FileSystem::Posix().Map(path));
-  return ToHex(Sha256().Update(mapped->bytes()).Finish());
+  std::string hash = ToHex(Sha256().Update(mapped->bytes()).Finish());
+  KVLINK_RETURN_IF_ERROR(mapped->CheckUnchanged());
+  return hash;
 }
 
 std::string GoldPositionName(GoldPosition position) {

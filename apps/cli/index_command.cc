@@ -138,7 +138,8 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
   CatchInterrupt();
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(/*create=*/true, /*read_only=*/false));
   KVLINK_ASSIGN_OR_RETURN(const auto store, session.OpenStore(/*create=*/true));
-  KVLINK_ASSIGN_OR_RETURN(const auto engine, session.OpenEngine(/*read_only=*/false));
+  KVLINK_ASSIGN_OR_RETURN(const auto engine,
+                          session.OpenEngine(/*read_only=*/false, /*require_store=*/true));
   if (!engine->model().why_not_linkable.empty()) {
     return Unsupported("this model cannot be linked, so that blocks would be of no use: " +
                        engine->model().why_not_linkable);

@@ -177,7 +177,8 @@ Status Indexing::Read(Source& source) {
     return Status();
   };
   if (source.name == InputSource(options_)) {
-    Result<std::string> bytes = ReadStandardInput(read_options_.max_file_bytes);
+    Result<std::string> bytes =
+        ReadStandardInput(read_options_.max_file_bytes, "cut it into files");
     if (bytes.code() == StatusCode::kCancelled) {
       report_.interrupted = true;
       return {};

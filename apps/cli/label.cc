@@ -50,12 +50,19 @@ std::optional<SourceDocument> ParseLabel(std::string_view label) {
 }
 
 Document ToEngine(const SourceDocument& document) {
-  return {document.id, document.title, document.text, LabelOf(document)};
+  Document out;
+  out.id = document.id;
+  out.title = document.title;
+  out.text = document.text;
+  out.label = LabelOf(document);
+  return out;
 }
 
 Document ToEngine(const IndexedDocument& document) {
-  return ToEngine(SourceDocument{document.id, document.title, document.text, document.source,
-                                 document.begin, document.end});
+  Document out = ToEngine(SourceDocument{document.id, document.title, document.text,
+                                         document.source, document.begin, document.end});
+  out.pinned = document.pinned;
+  return out;
 }
 
 }  // namespace kvlink::cli

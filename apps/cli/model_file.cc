@@ -9,21 +9,31 @@
 
 namespace kvlink::cli {
 
-Result<ModelFile> ReadModelFile(const std::string& path, bool fingerprint) {
-  KVLINK_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(FileSystem::Posix(), path));
+namespace {
+
+Result<ModelFile> Read(const GgufFile& file, bool fingerprint) {
   ModelFile model;
-  KVLINK_ASSIGN_OR_RETURN(model.config, ReadModelConfig(*file));
-  KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig tokenizer_config, ReadTokenizerConfig(*file));
+  KVLINK_ASSIGN_OR_RETURN(model.config, ReadModelConfig(file));
+  KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig tokenizer_config, ReadTokenizerConfig(file));
   model.tokenizer = tokenizer_config.pre;
   KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::Create(tokenizer_config));
-  KVLINK_ASSIGN_OR_RETURN(const FilePrompt prompt, ReadFilePrompt(*file));
+  KVLINK_ASSIGN_OR_RETURN(const FilePrompt prompt, ReadFilePrompt(file));
   const Result<ChosenTemplate> chosen = ChooseTemplate(*tokenizer, prompt);
   if (chosen.ok()) {
     model.template_name = chosen->prompt_template.name;
     model.template_concern = chosen->concern;
   }
   model.why_not_linkable = WhyNotLinkable(model.config);
-  if (fingerprint) model.fingerprint = ToHex(ModelFingerprint(*file, model.config));
+  if (fingerprint) model.fingerprint = ToHex(ModelFingerprint(file, model.config));
+  return model;
+}
+
+}  // namespace
+
+Result<ModelFile> ReadModelFile(const std::string& path, bool fingerprint) {
+  KVLINK_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(FileSystem::Posix(), path));
+  Result<ModelFile> model = Read(*file, fingerprint);
+  KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());  // first: what else is wrong may come of it
   return model;
 }
 

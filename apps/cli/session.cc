@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "cli/log.h"
+#include "cli/pin_rule.h"
 #include "cli/places.h"
 #include "kv/store_folder.h"
 
@@ -37,25 +38,30 @@ Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
   options.prompt_template = options_.prompt_template;
   options.dtype = options_.dtype;
   options.threads = options_.threads;
-  options.store_budget_bytes = static_cast<int64_t>(options_.budget_bytes);
+  options.store_budget_bytes = options_.budget_bytes;
   options.store_read_only = read_only;
+  options.is_pinned = MakePinRule(DocumentsPath(options.store_path));
   options.warn = [this](std::string_view message) { Warn(message); };
   return options;
 }
 
-Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only) {
-  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, MakeEngineOptions(read_only));
+Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only, bool require_store) {
+  KVLINK_ASSIGN_OR_RETURN(EngineOptions options, MakeEngineOptions(read_only));
+  options.require_store = require_store;
   return Engine::Open(options);
 }
 
-Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create) {
+Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_only) {
   DiskStoreOptions options;
   KVLINK_ASSIGN_OR_RETURN(options.path, store_path());
-  if (!create && !FileExists(options.path)) {
+  KVLINK_ASSIGN_OR_RETURN(const bool there, Exists(FileSystem::Posix(), options.path));
+  if (!create && !there) {
     return NotFound("there is no store at " + options.path + "; make one with: kvlink index PATH");
   }
-  options.budget_bytes = static_cast<int64_t>(options_.budget_bytes);
-  options.read_only = FileExists(options.path) && !IsWritable(options.path);
+  options.budget_bytes = options_.budget_bytes;
+  options.read_only = read_only || (there && !IsWritable(options.path));
+  options.files_suffice = !create;  // looking and making room work where keeping would not
+  options.is_pinned = MakePinRule(DocumentsPath(options.path));
   options.log = log_;
   return DiskStore::Open(options);
 }
@@ -74,9 +80,10 @@ Result<std::unique_ptr<DocumentIndex>> Session::OpenDocuments(bool create, bool 
   if (!create && !FileExists(path)) {
     return NoDocuments();
   }
-  if (create)
-    KVLINK_RETURN_IF_ERROR(FileSystem::Posix().CreateDirectories(store, FileAccess::kPrivate));
-  return DocumentIndex::Open(path, read_only);
+  if (create) KVLINK_RETURN_IF_ERROR(PrepareStoreFolder(FileSystem::Posix(), store));
+  KVLINK_ASSIGN_OR_RETURN(auto index, DocumentIndex::Open(path, read_only));
+  for (const std::string& note : index->notes()) Warn(note);
+  return index;
 }
 
 }  // namespace kvlink::cli

@@ -26,8 +26,8 @@ struct GlobalOptions {
       links;  // a path; empty: the one beside the model if there is one; "none": no link file
   std::string prompt_template;  // a name or a file; empty: the link file's or the model's own
   std::string dtype = "auto";
-  int32_t threads = 0;        // 0: one a core
-  uint64_t budget_bytes = 0;  // 0: no limit
+  int32_t threads = 0;       // 0: as many as may be used
+  int64_t budget_bytes = 0;  // 0: no limit
   bool json = false;
   bool quiet = false;
   std::string log_level = "warning";
@@ -55,9 +55,10 @@ class Session {
   bool links_named() const { return !options_.links.empty(); }
   Result<EngineOptions> MakeEngineOptions(bool read_only);
   // The model, link file, store, and where warnings go.
-  Result<std::unique_ptr<Engine>> OpenEngine(bool read_only);
-  // kNotFound if there is no store, unless `create`.
-  Result<std::unique_ptr<DiskStore>> OpenStore(bool create);
+  Result<std::unique_ptr<Engine>> OpenEngine(bool read_only, bool require_store = false);
+  // kNotFound if there is no store, unless `create`, which also means that blocks are to be kept.
+  // read_only: nothing in the folder is made, mended or removed.
+  Result<std::unique_ptr<DiskStore>> OpenStore(bool create, bool read_only = false);
   // kNotFound: that nothing is indexed, and what to do.
   Status NoDocuments() const;
   // kNotFound if nothing has been indexed, unless `create`.

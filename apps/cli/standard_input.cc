@@ -10,7 +10,7 @@
 
 namespace kvlink::cli {
 
-Result<std::string> ReadStandardInput(int64_t max_bytes) {
+Result<std::string> ReadStandardInput(int64_t max_bytes, std::string_view advice) {
   std::string bytes;
   std::string chunk(1 << 16, '\0');
   for (;;) {
@@ -23,8 +23,8 @@ Result<std::string> ReadStandardInput(int64_t max_bytes) {
     }
     bytes.append(chunk, 0, static_cast<size_t>(got));
     if (static_cast<int64_t>(bytes.size()) > max_bytes) {
-      return InvalidArgument("standard input: more than " + FormatBytes(max_bytes) +
-                             "; cut it into files");
+      return InvalidArgument("standard input: more than " + FormatBytes(max_bytes) + "; " +
+                             std::string(advice));
     }
   }
 }

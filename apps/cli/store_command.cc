@@ -7,17 +7,20 @@
 #include <optional>
 #include <tuple>
 
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/label.h"
+#include "cli/number_option.h"
+#include "cli/pin_rule.h"
 #include "cli/places.h"
 
 namespace kvlink::cli {
 namespace {
 
 Result<int> Stats(Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
+  KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false, /*read_only=*/true));
   KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats stats, store->Stats());
   KVLINK_ASSIGN_OR_RETURN(const std::string path, session.store_path());
   if (session.json()) {
@@ -29,16 +32,17 @@ Result<int> Stats(Session& session) {
                {"budget_bytes", stats.budget_bytes},
                {"models", stats.models},
                {"quarantined_files", stats.quarantined_files},
-               {"quarantined_bytes", stats.quarantined_bytes}});
+               {"quarantined_bytes", stats.quarantined_bytes},
+               {"database_bytes", stats.database_bytes}});
     return 0;
   }
-  PrintText("store        " + CleanLine(path) + "\nblocks       " + FormatCount(stats.blocks) +
-            ", " + FormatCount(stats.pinned) + " pinned, of " +
-            FormatCounted(stats.models, "model") + "\ntokens       " + FormatCount(stats.tokens) +
-            "\nsize         " + FormatBytes(stats.bytes) +
-            (stats.budget_bytes > 0 ? " of " + FormatBytes(stats.budget_bytes) : "") +
-            "\nquarantined  " + FormatCount(stats.quarantined_files) + " files, " +
-            FormatBytes(stats.quarantined_bytes) + "\n");
+  PrintText(
+      "store        " + CleanLine(path) + "\nblocks       " + FormatCount(stats.blocks) + ", " +
+      FormatCount(stats.pinned) + " pinned, of " + FormatCounted(stats.models, "model") +
+      "\ntokens       " + FormatCount(stats.tokens) + "\nsize         " + FormatBytes(stats.bytes) +
+      (stats.budget_bytes > 0 ? " of " + FormatBytes(stats.budget_bytes) : "") + "\nquarantined  " +
+      FormatCount(stats.quarantined_files) + " files, " + FormatBytes(stats.quarantined_bytes) +
+      "\ndatabases    " + FormatBytes(stats.database_bytes) + "\n");
   return 0;
 }
 
@@ -100,10 +104,13 @@ Result<int64_t> RestoreDocuments(Session& session, DiskStore& store) {
 Result<std::optional<int64_t>> MendDocuments(Session& session, DiskStore& store) {
   KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
   const std::string path = DocumentsPath(folder);
-  if (FileExists(path)) {
-    const Result<std::unique_ptr<DocumentIndex>> opened = session.OpenDocuments(false, false);
+  const bool read_only = !IsWritable(folder);
+  KVLINK_ASSIGN_OR_RETURN(const bool there, Exists(FileSystem::Posix(), path));
+  if (!there && read_only) return std::optional<int64_t>();  // nothing can be restored there
+  if (there) {
+    const Result<std::unique_ptr<DocumentIndex>> opened = session.OpenDocuments(false, read_only);
     Status state = opened.ok() ? (*opened)->List().status() : opened.status();
-    if (state.code() != StatusCode::kDataLoss) {
+    if (state.code() != StatusCode::kDataLoss || read_only) {
       KVLINK_RETURN_IF_ERROR(state);
       return std::optional<int64_t>();
     }
@@ -113,6 +120,13 @@ Result<std::optional<int64_t>> MendDocuments(Session& session, DiskStore& store)
   }
   KVLINK_ASSIGN_OR_RETURN(const int64_t restored, RestoreDocuments(session, store));
   return std::optional<int64_t>(restored);
+}
+
+// The store's pins, as the documents say.
+Status ApplyPins(Session& session, DiskStore& store) {
+  KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
+  if (!IsWritable(folder)) return {};
+  return store.ApplyPins(MakePinRule(DocumentsPath(folder))).status();
 }
 
 Result<int> Verify(Session& session) {
@@ -128,20 +142,24 @@ Result<int> Verify(Session& session) {
     }));
   }
   if (Interrupted()) return Cancelled("store verify: stopped before all blocks were read");
-  KVLINK_ASSIGN_OR_RETURN(const std::optional<int64_t> restored, MendDocuments(session, *store));
+  const Result<std::optional<int64_t>> mended = MendDocuments(session, *store);
+  Status documents = mended.status();
+  const std::optional<int64_t> restored = mended.ok() ? *mended : std::nullopt;
+  if (documents.ok()) documents = ApplyPins(session, *store);
 
   if (session.json()) {
     PrintJson({{"checked", report.checked},
                {"bytes", report.bytes},
+               {"damaged", report.damaged},
                {"quarantined", report.quarantined},
                {"adopted", report.adopted},
                {"forgotten", report.forgotten},
                {"restored_documents", restored.value_or(0)}});
   } else if (!session.options().quiet) {
     PrintText("checked " + FormatCount(report.checked) + " blocks, " + FormatBytes(report.bytes) +
-              ": " + FormatCount(report.quarantined) + " damaged, " + FormatCount(report.adopted) +
-              " without a row adopted, " + FormatCount(report.forgotten) +
-              " rows without a file forgotten\n");
+              ": " + FormatCount(report.quarantined + report.damaged) + " damaged, " +
+              FormatCount(report.adopted) + " without a row adopted, " +
+              FormatCount(report.forgotten) + " rows without a file forgotten\n");
     if (restored) {
       PrintText("the list of documents was missing: " + FormatCounted(*restored, "document") +
                 " restored from their blocks\n");
@@ -152,16 +170,23 @@ Result<int> Verify(Session& session) {
                     " damaged blocks were moved to quarantine; compute them again with: kvlink "
                     "index PATH");
   }
+  if (report.damaged > 0) {
+    return DataLoss("store verify: " + FormatCount(report.damaged) +
+                    " blocks are damaged and left where they are, as the store may not be "
+                    "written; the first: " +
+                    report.first_damage);
+  }
+  KVLINK_RETURN_IF_ERROR(documents);
   return 0;
 }
 
-Result<int> Collect(std::optional<uint64_t> budget, Session& session) {
+Result<int> Collect(std::optional<int64_t> budget, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
   int64_t budget_bytes = std::numeric_limits<int64_t>::max();  // only quarantine is emptied
   if (budget) {
-    budget_bytes = static_cast<int64_t>(*budget);
+    budget_bytes = *budget;
   } else if (session.options().budget_bytes > 0) {
-    budget_bytes = static_cast<int64_t>(session.options().budget_bytes);
+    budget_bytes = session.options().budget_bytes;
   }
   KVLINK_ASSIGN_OR_RETURN(const int64_t freed, store->Collect(budget_bytes));
   KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats stats, store->Stats());
@@ -186,15 +211,15 @@ void AddStoreCommand(CLI::App& app, Command* command) {
                        "lost list of documents")
       ->callback([command] { *command = Verify; });
 
-  auto budget = std::make_shared<uint64_t>(0);
+  auto budget = std::make_shared<int64_t>(0);
   CLI::App* gc = store->add_subcommand("gc", "Remove the least recently used blocks");
   CLI::Option* option =
       gc->add_option("--budget", *budget, "Bytes that may stay (pinned blocks always do)")
-          ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+          ->transform(SizeOption())
           ->type_name("SIZE");
   gc->callback([command, budget, option] {
-    const std::optional<uint64_t> given =
-        option->count() > 0 ? std::optional<uint64_t>(*budget) : std::nullopt;
+    const std::optional<int64_t> given =
+        option->count() > 0 ? std::optional<int64_t>(*budget) : std::nullopt;
     *command = [given](Session& session) { return Collect(given, session); };
   });
 }

@@ -8,11 +8,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "cli/number_option.h"
 #include "cli/terminal.h"
 
 namespace kvlink::train_app {
@@ -78,6 +80,8 @@ Arguments ParseArguments(int argc, char** argv) {
   TrainOptions& o = a.options;
   CLI::App app(
       "Trains the link tokens and the adapter that make a model answer over linked documents");
+  const CLI::Validator count =
+      cli::WholeNumber(0, static_cast<uint64_t>(std::numeric_limits<int64_t>::max()));
   app.add_option("--model", o.model, "GGUF file of the base model")->required()->type_name("FILE");
   app.add_option("--out", o.out, "The link file to write")->required()->type_name("FILE");
   AddChoice<DType>(app, "--out-dtype", &o.out_dtype, {{"bf16", DType::kBF16}, {"f32", DType::kF32}},
@@ -98,13 +102,17 @@ Arguments ParseArguments(int argc, char** argv) {
       ->type_name("DIR");
   app.add_option("--checkpoint-every", o.checkpoint_every,
                  "Steps between checkpoints; 0: only at validations and the end")
+      ->check(count)
       ->capture_default_str();
   app.add_option("--patience", o.patience,
-                 "Stop after so many validations without improvement; 0: never");
+                 "Stop after so many validations without improvement; 0: never")
+      ->check(count);
   app.add_option("--valid", o.valid, "Files of examples to measure on")->type_name("FILE");
-  app.add_option("--limit", o.limit, "Examples of each training file; 0: all");
-  app.add_option("--valid-limit", o.valid_limit, "Examples of each validation file; 0: all");
+  app.add_option("--limit", o.limit, "Examples of each training file; 0: all")->check(count);
+  app.add_option("--valid-limit", o.valid_limit, "Examples of each validation file; 0: all")
+      ->check(count);
   app.add_option("--valid-every", o.valid_every, "Steps between validations; 0: only at the end")
+      ->check(count)
       ->capture_default_str();
   app.add_option("--documents", o.documents, "At most so many documents an example; 0: all");
   AddChoice<TrainMode>(
@@ -180,6 +188,7 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--epochs", o.epochs, "Passes over the data; may be a fraction")
       ->capture_default_str();
   app.add_option("--seed", o.seed, "Of the order of examples and documents and of the start")
+      ->check(cli::WholeNumber(0, std::numeric_limits<uint64_t>::max()))
       ->capture_default_str();
   app.add_option("--dtype", o.dtype, "Of the frozen matrices")
       ->check(CLI::IsMember({"auto", "bf16", "f32"}))
@@ -195,12 +204,13 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--rank-of", o.rank_of, "Which of them this is, from 0 [RANK]");
   app.add_option("--rendezvous", o.rendezvous,
                  "Where they meet: a new file, or tcp://HOST:PORT [MASTER_ADDR, MASTER_PORT]");
-  app.add_option("--max-tokens", o.max_tokens, "Longest prompt; 0: the model's context");
+  app.add_option("--max-tokens", o.max_tokens, "Longest prompt; 0: the model's context")
+      ->check(count);
   app.add_option("--store", o.store, "Folder where documents' blocks are kept")->type_name("DIR");
   app.add_option("--store-budget", o.store_budget, "Most bytes it may take; 0: no limit")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+      ->transform(cli::SizeOption());
   app.add_option("--memory-budget", o.memory_budget, "Most bytes of blocks kept in memory")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+      ->transform(cli::SizeOption());
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success&) {

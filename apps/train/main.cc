@@ -1,15 +1,16 @@
 // kvlink-train: trains link tokens and an adapter. Parses, trains, gives the exit status: 0 done,
 // 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. A failure is one line on standard error.
+#include "base/guarded.h"
 #include "cli/interrupt.h"
 #include "train/arguments.h"
 #include "train/environment.h"
 #include "train/reporting.h"
 #include "train/trainer.h"
 
-int main(int argc, char** argv) {
-  using namespace kvlink;             // NOLINT: the program's own words
-  using namespace kvlink::train_app;  // NOLINT
+namespace kvlink::train_app {
+namespace {
 
+int Run(int argc, char** argv) {
   RestartForTorch(argv);
   const Arguments arguments = ParseArguments(argc, argv);
   if (!arguments.run) return arguments.exit_status;
@@ -31,4 +32,11 @@ int main(int argc, char** argv) {
   }
   reporting.Finished(*done);
   return 0;
+}
+
+}  // namespace
+}  // namespace kvlink::train_app
+
+int main(int argc, char** argv) {
+  return kvlink::GuardedMain("kvlink-train", [&] { return kvlink::train_app::Run(argc, argv); });
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,9 @@ struct Document {
   // Of a request whose documents do not all fit the context: the highest rank is dropped first, of
   // equal ranks the last one.
   int32_t rank = 0;
+  // Its block, where one is made now, is never evicted. A block that is there keeps the pin it has
+  // (Engine::PinBlock).
+  bool pinned = false;
 };
 
 enum class Mode {
@@ -35,7 +39,7 @@ struct Sampling {
   float top_p = 1;               // 1: off
   float min_p = 0;               // 0: off
   float repetition_penalty = 1;  // 1: off; over prompt and answer, divides positive logits
-  uint64_t seed = 0;
+  std::optional<uint64_t> seed;  // none: drawn for each request with a temperature, and reported
 };
 
 struct Request {
@@ -49,7 +53,10 @@ struct Request {
   int32_t max_tokens = 200;
   Sampling sampling;
   int32_t top_logprobs = 0;  // per generated token, how many alternatives to report
-  bool strict = false;       // refuse instead of dropping documents beyond the context
+  // Where the context has no room for all documents, they are taken by rank, the smallest first,
+  // and of equal ones the one that stands first; one that does not fit beside those taken before it
+  // is left out, and the next one is tried. strict: the request is refused instead.
+  bool strict = false;
   // Refuse to answer over linked documents unless the link file's quality gate was passed with
   // these links on this model (ModelSummary::why_not_gated is empty). Full attention is not gated.
   bool require_gate = false;
@@ -79,11 +86,12 @@ struct PromptToken {
 struct TokenChoice {
   int32_t id = 0;
   float logprob = 0;
+  std::string text{};  // the token's bytes
 };
 
 struct GeneratedToken {
   int32_t id = 0;
-  std::string text;   // the token's bytes
+  std::string text;   // the token's bytes, which may be a part of a character
   float logprob = 0;  // under the model's own distribution, before sampling settings
   std::vector<TokenChoice> top;
 };
@@ -114,8 +122,9 @@ struct Answer {
   Usage usage;
   Timings timings;
   std::vector<std::string> warnings;
-  int64_t kv_bytes = 0;      // KV in use: blocks and tail
-  int64_t kv_own_bytes = 0;  // of it, what this request alone owns (the tail)
+  std::optional<uint64_t> seed;  // of the sampler; none: greedy, nothing was drawn
+  int64_t kv_bytes = 0;          // KV in use: blocks and tail
+  int64_t kv_own_bytes = 0;      // of it, what this request alone owns (the tail)
 };
 
 // What `Encode` did with a document.
@@ -134,9 +143,18 @@ struct EngineOptions {
   // link file says, else as the model's file does.
   std::string prompt_template;
   std::string dtype = "auto";  // "auto", "bf16", "f32"
-  int32_t threads = 0;         // 0: one a core
-  int64_t store_budget_bytes = 0;
+  // 0: as many as this process may use (affinity, a container's quota); more are cut to that.
+  int32_t threads = 0;
+  int64_t store_budget_bytes = 0;  // 0: no limit
   bool store_read_only = false;
+  // Opening fails where blocks could not be kept, and writes wait half a minute for those of other
+  // processes. Otherwise a store that cannot be written is only read, one that cannot be read is
+  // left out, with a warning, and a write waits a second. A folder that is no store, and not empty,
+  // is always refused.
+  bool require_store = false;
+  // Whether a document is pinned, by its block's label; nothing: not known. Asked when the store's
+  // own list is built anew; may be empty: pins are lost then.
+  std::function<std::optional<bool>(std::string_view label)> is_pinned;
   std::function<void(std::string_view)> warn;  // the library itself prints nothing
 };
 
@@ -159,7 +177,10 @@ struct ModelSummary {
 // Called with each piece of text (whole UTF-8 characters). Returning false stops the answer.
 using TextSink = std::function<bool(std::string_view)>;
 
-// One model, one store. Thread promise: calls are serialised inside; use one Engine a process.
+// One model, one store. No exception leaves what gives a Status or a Result: where memory ends that
+// is kResourceExhausted. The look-ups that give plain values may throw std::bad_alloc.
+// Thread promise: calls are serialised inside; use one Engine a process. A sink may not call the
+// engine that calls it.
 class Engine {
  public:
   static Result<std::unique_ptr<Engine>> Open(const EngineOptions& options);

@@ -128,6 +128,8 @@ inline std::string FolderOf(std::string_view path) {
 std::string RandomName();
 // A name beside `path` for what becomes it later; nobody else has it or can foretell it.
 std::string TemporaryName(const std::string& path);
+// Whether TemporaryName gives such a name to a file called `name`.
+bool IsTemporaryNameOf(std::string_view name, std::string_view found);
 
 // The whole of a file that is small by nature; kInvalidArgument above max_bytes.
 Result<std::string> ReadWholeFile(FileSystem& files, const std::string& path, int64_t max_bytes);

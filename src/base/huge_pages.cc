@@ -13,4 +13,12 @@ void* AllocateHugePages(size_t bytes) {
   return memory;
 }
 
+bool MemoryCanBeHad(size_t bytes) {
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return false;
+  munmap(memory, bytes);
+  return true;
+}
+
 }  // namespace kvlink

@@ -11,4 +11,7 @@ inline constexpr size_t kHugePageBytes = size_t{2} << 20;
 // costs nothing. REQUIRES: bytes is a multiple of kHugePageBytes.
 void* AllocateHugePages(size_t bytes);
 
+// Whether so much memory could be had just now: for what asks a library that dies of having none.
+bool MemoryCanBeHad(size_t bytes);
+
 }  // namespace kvlink

@@ -103,6 +103,8 @@ class PosixFileSystem : public FileSystem {
     KVLINK_ASSIGN_OR_RETURN(Descriptor fd, OpenDescriptor(AT_FDCWD, path, path,
                                                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
                                                           "create", FileMode(access)));
+    // Says that somebody lives who writes it; where there is no flock, nobody will ask either.
+    (void)flock(fd.get(), LOCK_EX | LOCK_NB);
     return NewPosixWritableFile(path, std::move(fd));
   }
 

@@ -1,10 +1,14 @@
-// SQLite behind Status (base/sqlite.h). The only file that includes sqlite3.h.
+// SQLite behind Status (base/sqlite.h). Its file and sqlite_tokenizer.cc alone include sqlite3.h.
 #include "base/sqlite.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "base/check.h"
@@ -12,9 +16,14 @@
 namespace kvlink {
 namespace {
 
+// The -shm file beside a database with a log could not be given its size: no room is left.
+bool IsFull(int extended) {
+  return (extended & 0xff) == SQLITE_FULL || extended == SQLITE_IOERR_SHMSIZE;
+}
+
 StatusCode CodeOf(int extended) {
+  if (IsFull(extended)) return StatusCode::kResourceExhausted;
   switch (extended & 0xff) {
-    case SQLITE_FULL:
     case SQLITE_NOMEM:
       return StatusCode::kResourceExhausted;
     case SQLITE_BUSY:
@@ -40,9 +49,8 @@ StatusCode CodeOf(int extended) {
 }
 
 const char* AdviceFor(int extended) {
+  if (IsFull(extended)) return ": the disk is full; free some space on it";
   switch (extended & 0xff) {
-    case SQLITE_FULL:
-      return "; free some space on its disk";
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return "; another process is writing to it, try again when that is done";
@@ -81,8 +89,13 @@ std::string ImmutableUri(const std::string& path) {
   return uri + "?immutable=1";
 }
 
+enum class Locking {
+  kShared,
+  kAlone,  // keeps the index of a log in memory instead of in a -shm file
+};
+
 // Opens and reads the header; *db is null on failure. Returns SQLite's extended code.
-int TryOpen(const std::string& name, int flags, int busy_timeout_ms, sqlite3** db,
+int TryOpen(const std::string& name, int flags, Locking locking, int busy_timeout_ms, sqlite3** db,
             std::string* message) {
   int code = sqlite3_open_v2(name.c_str(), db, flags, nullptr);
   if (code == SQLITE_OK) {
@@ -90,6 +103,9 @@ int TryOpen(const std::string& name, int flags, int busy_timeout_ms, sqlite3** d
     sqlite3_busy_timeout(*db, busy_timeout_ms);
     sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    if (locking == Locking::kAlone) {
+      (void)sqlite3_exec(*db, "PRAGMA locking_mode=EXCLUSIVE", nullptr, nullptr, nullptr);
+    }
     code = sqlite3_exec(*db, "PRAGMA schema_version", nullptr, nullptr, nullptr);
   }
   if (code != SQLITE_OK) {
@@ -99,6 +115,27 @@ int TryOpen(const std::string& name, int flags, int busy_timeout_ms, sqlite3** d
     *db = nullptr;
   }
   return code;
+}
+
+// No room or no permission for the -shm file.
+bool WantsSharedMemory(int extended) {
+  return extended == SQLITE_IOERR_SHMSIZE || extended == SQLITE_IOERR_SHMOPEN ||
+         (extended & 0xff) == SQLITE_FULL || (extended & 0xff) == SQLITE_CANTOPEN;
+}
+
+// SQLite would make the file readable by everyone; its log takes the file's own mode.
+// Where it cannot be made, or is there already, SQLite's own opening says what is to be said.
+void CreatePrivately(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd >= 0) ::close(fd);
+}
+
+// kFailedPrecondition where something stands there that is no file: opening a FIFO would wait.
+Status CheckIsFile(const std::string& path, const struct stat& info) {
+  if (S_ISREG(info.st_mode)) return {};
+  return FailedPrecondition(path + ": a database file expected, found " +
+                            (S_ISDIR(info.st_mode) ? "a folder" : "something else") +
+                            "; move it away");
 }
 
 }  // namespace
@@ -190,26 +227,49 @@ bool Statement::IsNull(int column) const {
 Result<Database> Database::Open(const std::string& path, DatabaseMode mode, int busy_timeout_ms) {
   if (path.empty()) return InvalidArgument("a database's path is empty; give a file");
   struct stat info {};
-  if (mode != DatabaseMode::kCreate && ::stat(path.c_str(), &info) != 0) {
+  if (::stat(path.c_str(), &info) == 0) {
+    KVLINK_RETURN_IF_ERROR(CheckIsFile(path, info));
+  } else if (errno != ENOENT && errno != ENOTDIR) {
+    return ErrorAt(path, SQLITE_CANTOPEN, strerror(errno));
+  } else if (mode != DatabaseMode::kCreate) {
     return NotFound(path + ": there is no such database file");
   }
   int flags = SQLITE_OPEN_NOMUTEX;
   flags |= mode == DatabaseMode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (mode == DatabaseMode::kCreate) flags |= SQLITE_OPEN_CREATE;
 
+  if (mode == DatabaseMode::kCreate) CreatePrivately(path);
+
   sqlite3* db = nullptr;
   std::string message;
-  int code = TryOpen(path, flags, busy_timeout_ms, &db, &message);
-  if (code != SQLITE_OK && mode == DatabaseMode::kReadOnly &&
-      ((code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY)) {
-    // A WAL database wants its -shm file beside it, which a read-only folder cannot give. Nobody
-    // can be writing there either, so the file alone is the truth, unless a log was left unmerged.
+  bool alone = false;
+  int code = TryOpen(path, flags, Locking::kShared, busy_timeout_ms, &db, &message);
+  if (WantsSharedMemory(code)) {
+    // Its log can be read and written without a -shm file by whoever has the database alone. The
+    // flags are a writer's, for it takes a writer's lock; a reader is held to reading.
+    const int all = (flags & ~SQLITE_OPEN_READONLY) | SQLITE_OPEN_READWRITE;
+    std::string why;
+    const int opened = TryOpen(path, all, Locking::kAlone, busy_timeout_ms, &db, &why);
+    if (opened == SQLITE_OK) {
+      code = opened;
+      alone = true;
+      if (mode == DatabaseMode::kReadOnly) {
+        (void)sqlite3_exec(db, "PRAGMA query_only=1", nullptr, nullptr, nullptr);
+      }
+    }
+  }
+  if (mode == DatabaseMode::kReadOnly &&
+      (WantsSharedMemory(code) || (code & 0xff) == SQLITE_READONLY)) {
+    // Without its log the file alone is the truth only if no log was left unmerged. A writer
+    // (another user) that comes after this is not seen: who reads for long opens again now and
+    // then.
     if (::stat((path + "-wal").c_str(), &info) == 0 && info.st_size > 0) {
       return FailedPrecondition(path + ": was not closed cleanly (" + path +
                                 "-wal is not empty) and its folder is read-only; open it once "
                                 "where it may be written");
     }
-    code = TryOpen(ImmutableUri(path), flags | SQLITE_OPEN_URI, busy_timeout_ms, &db, &message);
+    code = TryOpen(ImmutableUri(path), flags | SQLITE_OPEN_URI, Locking::kShared, busy_timeout_ms,
+                   &db, &message);
   }
   if (code != SQLITE_OK) return ErrorAt(path, code, message.c_str());
   if (mode != DatabaseMode::kReadOnly && sqlite3_db_readonly(db, "main") == 1) {
@@ -217,15 +277,18 @@ Result<Database> Database::Open(const std::string& path, DatabaseMode mode, int 
     sqlite3_close_v2(db);
     return ErrorAt(path, SQLITE_READONLY, "the file may not be written");
   }
-  return Database(db, busy_timeout_ms);
+  return Database(db, busy_timeout_ms, alone);
 }
 
 Database::Database(Database&& other) noexcept
-    : db_(std::exchange(other.db_, nullptr)), busy_timeout_ms_(other.busy_timeout_ms_) {}
+    : db_(std::exchange(other.db_, nullptr)),
+      busy_timeout_ms_(other.busy_timeout_ms_),
+      alone_(other.alone_) {}
 
 Database& Database::operator=(Database&& other) noexcept {
   std::swap(db_, other.db_);
   std::swap(busy_timeout_ms_, other.busy_timeout_ms_);
+  std::swap(alone_, other.alone_);
   return *this;
 }
 

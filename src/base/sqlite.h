@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,8 @@ struct sqlite3_stmt;
 
 namespace kvlink {
 
+// Where a database has no room for the -shm file that its log wants (a full disk), or may not have
+// one, it is opened without: alone (other connections wait), or, to be read, as the file stands.
 enum class DatabaseMode {
   kReadOnly,   // never writes beside the file either, if the folder forbids it
   kReadWrite,  // the file must be there
@@ -58,19 +61,36 @@ class Statement {
   int bind_error_ = 0;
 };
 
+// How FTS5 takes a text apart. `emit` gets a word, the bytes of the text that it came from, and
+// whether it stands at the place of the word before it (another form of the same word); false asks
+// to stop. It may not throw; any bytes may come.
+struct FullTextWord {
+  std::string_view word;
+  size_t begin = 0;
+  size_t end = 0;
+  bool same_place = false;
+};
+using EmitWord = std::function<bool(const FullTextWord&)>;
+// `is_query`: the text is of a MATCH, not of a document.
+using FullTextTokenizer = void (*)(std::string_view text, bool is_query, const EmitWord& emit);
+
 // One connection. Owner: one thread at a time (SQLite's own mutexes are off). Foreign files are
 // opened defensively: their schema is not trusted with functions.
 class Database {
  public:
   // Waits up to busy_timeout_ms for locks of other connections, here and in every later call.
-  // The file's header is read, so that what is no database fails here. Errors: kNotFound (missing,
-  // and the mode does not create it), kDataLoss (damaged or no database), kFailedPrecondition (may
-  // not be written), kUnavailable (locked, I/O).
+  // The file's header is read, so that what is no database fails here. A file that is made is its
+  // owner's alone (0600). Errors: kNotFound (missing, and the mode does not create it), kDataLoss
+  // (damaged or no database), kFailedPrecondition (may not be written, or no file),
+  // kResourceExhausted (the disk is full), kUnavailable (locked, I/O).
   static Result<Database> Open(const std::string& path, DatabaseMode mode,
                                int busy_timeout_ms = 10'000);
   Database(Database&& other) noexcept;
   Database& operator=(Database&& other) noexcept;
   ~Database();
+
+  // No file could be made beside it: other connections are kept out as long as this one is open.
+  bool alone() const { return alone_; }
 
   Status Exec(const char* sql);  // one or more statements; rows are dropped
   // Journals to a write-ahead log from now on, as the file will remember. Unlike the PRAGMA it
@@ -82,12 +102,16 @@ class Database {
   Result<Statement> Prepare(std::string_view sql);
   // The first column of the first row. kInternal if there is no row.
   Result<int64_t> QueryInt(std::string_view sql);
+  // What tokenize='NAME' means on this connection. FTS5 tables that name it can't be used before.
+  Status AddTokenizer(const char* name, FullTextTokenizer tokenizer);
   int64_t changes() const;  // rows that the last INSERT, UPDATE or DELETE touched
 
  private:
-  Database(sqlite3* db, int busy_timeout_ms) : db_(db), busy_timeout_ms_(busy_timeout_ms) {}
+  Database(sqlite3* db, int busy_timeout_ms, bool alone)
+      : db_(db), busy_timeout_ms_(busy_timeout_ms), alone_(alone) {}
   sqlite3* db_ = nullptr;
   int busy_timeout_ms_ = 0;
+  bool alone_ = false;
 };
 
 // Rolled back when it goes without a Commit. The Database outlives it and is not moved meanwhile.

@@ -13,9 +13,15 @@
 #include "base/publish.h"
 
 namespace kvlink {
+namespace {
+
+constexpr std::string_view kTemporaryMark = ".tmp-";
+constexpr size_t kRandomBytes = 8;
+
+}  // namespace
 
 std::string RandomName() {
-  std::array<uint8_t, 8> bytes{};
+  std::array<uint8_t, kRandomBytes> bytes{};
   ssize_t got = -1;
   do {
     got = getrandom(bytes.data(), bytes.size(), 0);
@@ -29,10 +35,21 @@ std::string RandomName() {
                                   .Field(static_cast<uint64_t>(getpid()))
                                   .Field(serial++)
                                   .Finish();
-  return ToHex(std::span(digest).first(8));
+  return ToHex(std::span(digest).first(kRandomBytes));
 }
 
-std::string TemporaryName(const std::string& path) { return path + ".tmp-" + RandomName(); }
+std::string TemporaryName(const std::string& path) {
+  return path + std::string(kTemporaryMark) + RandomName();
+}
+
+bool IsTemporaryNameOf(std::string_view name, std::string_view found) {
+  if (!found.starts_with(name)) return false;
+  found.remove_prefix(name.size());
+  if (!found.starts_with(kTemporaryMark)) return false;
+  found.remove_prefix(kTemporaryMark.size());
+  return found.size() == 2 * kRandomBytes &&
+         found.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 Result<bool> Exists(FileSystem& files, const std::string& path) {
   const Result<FileInfo> info = files.Stat(path);

@@ -205,12 +205,8 @@ Result<std::vector<Example>> ReadTextOrRecords(const std::string& path, std::str
   return examples;
 }
 
-}  // namespace
-
-Result<std::vector<Example>> ReadExamples(FileSystem& files, const std::string& path,
-                                          const ReadExamplesOptions& options) {
-  KVLINK_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file, files.Map(path));
-  const std::span<const std::byte> bytes = file->bytes();
+Result<std::vector<Example>> ReadBytes(std::span<const std::byte> bytes, const std::string& path,
+                                       const ReadExamplesOptions& options) {
   if (IsGzip(bytes)) {
     KVLINK_ASSIGN_OR_RETURN(const std::string text, Gunzip(path, bytes, options.max_bytes));
     return ReadTextOrRecords(path, text, options);
@@ -220,6 +216,16 @@ Result<std::vector<Example>> ReadExamples(FileSystem& files, const std::string& 
                            " bytes expected, " + std::to_string(bytes.size()) + " found");
   }
   return ReadTextOrRecords(path, AsText(bytes), options);
+}
+
+}  // namespace
+
+Result<std::vector<Example>> ReadExamples(FileSystem& files, const std::string& path,
+                                          const ReadExamplesOptions& options) {
+  KVLINK_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file, files.Map(path));
+  Result<std::vector<Example>> examples = ReadBytes(file->bytes(), path, options);
+  KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());  // first: what else is wrong may come of it
+  return examples;
 }
 
 }  // namespace kvlink

@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
-#include <thread>
 
 #include "base/clock.h"
+#include "base/guarded.h"
 #include "engine/engine_impl.h"
 #include "engine/scratch_folder.h"
 #include "kv/disk_store.h"
@@ -238,9 +238,9 @@ Result<Stage> SetUp(std::unique_ptr<LinkableModel> model, const EngineOptions& o
   Stage stage;
   KVLINK_ASSIGN_OR_RETURN(stage.folder, ScratchFolder::Create());
   DiskStoreOptions store_options;
-  store_options.path = stage.folder->path();
+  store_options.path = stage.folder->path() + "/store";
   KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<DiskStore> disk, DiskStore::Open(store_options));
-  auto warm = std::make_unique<WarmStore>(std::move(disk), kWarmBytes);
+  auto warm = std::make_unique<WarmStore>(std::move(disk), kWarmBytes, kWarmBytes);
   stage.warm = warm.get();
   stage.engine = std::make_unique<EngineImpl>(std::move(model), std::move(warm), options);
   return stage;
@@ -252,7 +252,7 @@ std::unique_ptr<const Links> FiveLinks(const Model& model) {
   links->k = 5;
   std::vector<float> row(static_cast<size_t>(model.config().width));
   for (int32_t i = 0; i < links->k; ++i) {
-    ReadRow(*model.weights().embedding, (1 + i) * model.config().vocab / 7, row.data());
+    model.weights().embedding.ReadRow((1 + i) * model.config().vocab / 7, row.data());
     links->embeddings.insert(links->embeddings.end(), row.begin(), row.end());
   }
   return links;
@@ -266,10 +266,12 @@ std::vector<std::string> BenchKeys() {
           "ttft_linked_ms", "ttft_linked_k5_ms", "ttft_link_file_ms"};
 }
 
-Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& bench,
-                             const std::function<void(std::string_view)>& progress) {
+namespace {
+
+Result<BenchReport> BenchUnguarded(const EngineOptions& options, const BenchOptions& bench,
+                                   const std::function<void(std::string_view)>& progress) {
   if (progress) progress("loading the model");
-  const ModelOptions model_options{.dtype = options.dtype, .threads = options.threads};
+  const ModelOptions model_options = ModelOptionsOf(options);
   BenchReport report;
   {
     KVLINK_ASSIGN_OR_RETURN(
@@ -279,8 +281,7 @@ Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& b
     KVLINK_ASSIGN_OR_RETURN(const Stage stage, SetUp(std::move(model), options));
     const ModelSummary& summary = stage.engine->model();
     report.cpu = CpuName();
-    report.threads = options.threads > 0 ? options.threads
-                                         : static_cast<int>(std::thread::hardware_concurrency());
+    report.threads = model_options.threads;
     report.model = summary.name.empty() ? options.model_path : summary.name;
     report.dtype = summary.dtype;
     report.compute = summary.compute;
@@ -320,6 +321,14 @@ Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& b
     }
   }
   return report;
+}
+
+}  // namespace
+
+Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& bench,
+                             const std::function<void(std::string_view)>& progress) {
+  return Guarded("bench: there is not enough memory; close other programs",
+                 [&] { return BenchUnguarded(options, bench, progress); });
 }
 
 }  // namespace kvlink

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <memory>
 
+#include "base/guarded.h"
+#include "engine/engine_impl.h"
 #include "engine/scratch_folder.h"
 #include "kv/disk_store.h"
 #include "link/comparison.h"
@@ -94,6 +96,7 @@ class Check {
         ReferenceLogits(m_.model().file(), m_.model().config(),
                         {twin.tokens, m_.embeddings(), twin.positions, twin.segment_ids,
                          links != nullptr && links->adapter ? &*links->adapter : nullptr, last}));
+    KVLINK_RETURN_IF_ERROR(m_.model().file().CheckUnchanged());
     KVLINK_ASSIGN_OR_RETURN(const Continuation fast,
                             Continue(m_.model(), m_.adapter(), m_.embeddings(), twin, 1, {}));
     double largest = 0;
@@ -168,10 +171,8 @@ class Check {
   Continuation linked_;
 };
 
-}  // namespace
-
-Result<CheckReport> RunCheck(const EngineOptions& options,
-                             const std::function<void(std::string_view)>& progress) {
+Result<CheckReport> CheckUnguarded(const EngineOptions& options,
+                                   const std::function<void(std::string_view)>& progress) {
   const auto step = [&](std::string_view name) {
     if (progress) progress(name);
   };
@@ -179,15 +180,14 @@ Result<CheckReport> RunCheck(const EngineOptions& options,
   KVLINK_ASSIGN_OR_RETURN(
       const std::unique_ptr<LinkableModel> model,
       LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
-                          {.dtype = options.dtype, .threads = options.threads},
-                          options.prompt_template));
+                          ModelOptionsOf(options), options.prompt_template));
   if (options.warn && !model->template_concern().empty()) options.warn(model->template_concern());
   if (const std::string why = WhyNotLinkable(model->model().config()); !why.empty()) {
     return Unsupported("this model cannot be linked: " + why);
   }
   KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<ScratchFolder> folder, ScratchFolder::Create());
   DiskStoreOptions store_options;
-  store_options.path = folder->path();
+  store_options.path = folder->path() + "/store";
   KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<DiskStore> store, DiskStore::Open(store_options));
   Indexer indexer(&model->model(), store.get(), model->links(), model->adapter());
 
@@ -211,6 +211,14 @@ Result<CheckReport> RunCheck(const EngineOptions& options,
   const std::string concern = model->WhyNotGated();
   report.gate_note = concern.empty() ? model->links()->gate.summary : concern;
   return report;
+}
+
+}  // namespace
+
+Result<CheckReport> RunCheck(const EngineOptions& options,
+                             const std::function<void(std::string_view)>& progress) {
+  return Guarded("check: there is not enough memory; close other programs",
+                 [&] { return CheckUnguarded(options, progress); });
 }
 
 }  // namespace kvlink

@@ -1,38 +1,96 @@
 // Opening an engine, and everything about single documents. Answers: answer.cc.
 #include "kvlink/engine.h"
 
-#include <new>
-
+#include "base/cpu_count.h"
+#include "base/guarded.h"
 #include "engine/engine_impl.h"
 #include "kv/disk_store.h"
+#include "kv/store_folder.h"
 #include "kv/warm_store.h"
 
 namespace kvlink {
+namespace {
 
-Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
+constexpr int64_t kPatienceMs = 1'000;            // of an answer, for other processes' writes
+constexpr int64_t kPatienceOfKeepingMs = 30'000;  // of what is there to keep blocks
+
+// The best store that can be had: for writing, else for reading, else none but this process's
+// memory, for one prompt's blocks.
+Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int64_t prompt_bytes) {
+  if (options.store_budget_bytes < 0) {
+    return InvalidArgument("store_budget_bytes is " + std::to_string(options.store_budget_bytes) +
+                           "; 0 (no limit) or more expected");
+  }
+  if (options.store_path.empty()) return NewMemoryStore(options.store_budget_bytes);
+  // Somebody else's folder is a mistake to be told of, not a store that happens to be broken.
+  Status format = CheckStorePath(FileSystem::Posix(), options.store_path);
+  if (format.code() == StatusCode::kFailedPrecondition) return format;
+  DiskStoreOptions disk_options;
+  disk_options.path = options.store_path;
+  disk_options.budget_bytes = options.store_budget_bytes;
+  disk_options.read_only = options.store_read_only;
+  disk_options.lock_timeout_ms = options.require_store ? kPatienceOfKeepingMs : kPatienceMs;
+  disk_options.is_pinned = options.is_pinned;
+  if (options.warn) {
+    disk_options.log = Log([warn = options.warn](Severity severity, std::string_view message) {
+      if (severity >= Severity::kWarning) warn(message);
+    });
+  }
+  const auto warn = [&](const std::string& message) {
+    if (options.warn) options.warn(message);
+  };
+  Result<std::unique_ptr<DiskStore>> disk = DiskStore::Open(disk_options);
+  if (!disk.ok() && options.require_store) return disk.status();
+  if (!disk.ok() && !disk_options.read_only) {
+    const Status why = disk.status();
+    disk_options.read_only = true;
+    disk = DiskStore::Open(disk_options);
+    if (disk.ok()) warn("the store is only read, new blocks are not kept: " + why.message());
+  }
+  if (!disk.ok()) {
+    warn("going on without the store, documents are computed again: " + disk.status().message());
+    return NewMemoryStore(prompt_bytes);
+  }
+  return std::unique_ptr<BlockStore>(
+      std::make_unique<WarmStore>(*std::move(disk), kWarmBytes, prompt_bytes));
+}
+
+}  // namespace
+
+ModelOptions ModelOptionsOf(const EngineOptions& options) {
+  ThreadChoice chosen = ChooseThreads(options.threads);
+  if (!chosen.warning.empty() && options.warn) options.warn(chosen.warning);
+  return {.dtype = options.dtype, .threads = chosen.threads};
+}
+
+namespace {
+
+constexpr char kNoMemoryToOpen[] =
+    "there is not enough memory for this model: close other programs, or take a smaller one";
+constexpr char kNoMemoryForDocument[] =
+    "there is not enough memory for this document: split it, or close other programs";
+
+Result<std::unique_ptr<Engine>> OpenEngine(const EngineOptions& options) {
+  if (options.threads < 0 || options.store_budget_bytes < 0) {
+    return InvalidArgument("threads is " + std::to_string(options.threads) +
+                           " and store_budget_bytes " + std::to_string(options.store_budget_bytes) +
+                           "; each must be 0 (its default) or more");
+  }
   FileSystem& files = FileSystem::Posix();
   KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<LinkableModel> model,
                           LinkableModel::Load(files, options.model_path, options.links_path,
-                                              {.dtype = options.dtype, .threads = options.threads},
-                                              options.prompt_template));
+                                              ModelOptionsOf(options), options.prompt_template));
   if (options.warn && !model->template_concern().empty()) options.warn(model->template_concern());
-  std::unique_ptr<BlockStore> store;
-  if (options.store_path.empty()) {
-    store = NewMemoryStore(options.store_budget_bytes);
-  } else {
-    DiskStoreOptions store_options;
-    store_options.path = options.store_path;
-    store_options.budget_bytes = options.store_budget_bytes;
-    store_options.read_only = options.store_read_only;
-    if (options.warn) {
-      store_options.log = Log([warn = options.warn](Severity severity, std::string_view message) {
-        if (severity >= Severity::kWarning) warn(message);
-      });
-    }
-    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<DiskStore> disk, DiskStore::Open(store_options));
-    store = std::make_unique<WarmStore>(std::move(disk), kWarmBytes);
-  }
+  const ModelConfig& c = model->model().config();
+  const int64_t prompt_bytes = c.context_tokens * c.KvBytesPerToken(model->model().kv_dtype());
+  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<BlockStore> store, OpenStore(options, prompt_bytes));
   return std::unique_ptr<Engine>(new EngineImpl(std::move(model), std::move(store), options));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
+  return Guarded(kNoMemoryToOpen, [&] { return OpenEngine(options); });
 }
 
 EngineImpl::EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<BlockStore> store,
@@ -91,6 +149,11 @@ BlockId EngineImpl::IdOf(std::span<const int32_t> tokens) const {
 }
 
 Result<Encoded> EngineImpl::Encode(const Document& document) {
+  const std::lock_guard lock(mutex_);
+  return Guarded(kNoMemoryForDocument, [&] { return EncodeAlone(document); });
+}
+
+Result<Encoded> EngineImpl::EncodeAlone(const Document& document) {
   const std::vector<int32_t> tokens = DocumentTokens(document);
   if (tokens.empty()) return Encoded{0, "empty", "", "the document has no text"};
   if (static_cast<int64_t>(tokens.size()) > summary_.context_tokens) {
@@ -98,17 +161,11 @@ Result<Encoded> EngineImpl::Encode(const Document& document) {
                            " tokens and the model's context " +
                            std::to_string(summary_.context_tokens) + "; split it");
   }
-  const std::lock_guard lock(mutex_);
-  try {
-    KVLINK_ASSIGN_OR_RETURN(
-        const IndexedBlock fetched,
-        indexer_.Fetch(tokens, BlockKind::kDocument, document.label, model_->DocumentPrefix("")));
-    return Encoded{static_cast<int64_t>(tokens.size()), fetched.computed ? "computed" : "unchanged",
-                   ToHex(fetched.block->identity().id), fetched.not_kept};
-  } catch (const std::bad_alloc&) {
-    return ResourceExhausted("there is not enough memory to encode a document of " +
-                             std::to_string(tokens.size()) + " tokens: split it");
-  }
+  KVLINK_ASSIGN_OR_RETURN(const IndexedBlock fetched,
+                          indexer_.Fetch(tokens, BlockKind::kDocument, document.label,
+                                         model_->DocumentPrefix(""), document.pinned));
+  return Encoded{static_cast<int64_t>(tokens.size()), fetched.computed ? "computed" : "unchanged",
+                 ToHex(fetched.block->identity().id), fetched.not_kept};
 }
 
 int64_t EngineImpl::CountTokens(std::string_view text) const {
@@ -125,15 +182,19 @@ int64_t EngineImpl::CountDocumentTokens(const Document& document) const {
 }
 
 Status EngineImpl::RemoveBlock(const Document& document) {
-  const std::vector<int32_t> tokens = DocumentTokens(document);
-  if (tokens.empty()) return NotFound("the document is empty and has no block");
-  return store_->Remove(IdOf(tokens));
+  return Guarded(kNoMemoryForDocument, [&]() -> Status {
+    const std::vector<int32_t> tokens = DocumentTokens(document);
+    if (tokens.empty()) return NotFound("the document is empty and has no block");
+    return store_->Remove(IdOf(tokens));
+  });
 }
 
 Status EngineImpl::PinBlock(const Document& document, bool pinned) {
-  const std::vector<int32_t> tokens = DocumentTokens(document);
-  if (tokens.empty()) return NotFound("the document is empty and has no block");
-  return store_->SetPinned(IdOf(tokens), pinned);
+  return Guarded(kNoMemoryForDocument, [&]() -> Status {
+    const std::vector<int32_t> tokens = DocumentTokens(document);
+    if (tokens.empty()) return NotFound("the document is empty and has no block");
+    return store_->SetPinned(IdOf(tokens), pinned);
+  });
 }
 
 }  // namespace kvlink

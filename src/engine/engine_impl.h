@@ -22,6 +22,9 @@ namespace kvlink {
 // memory: their pages are clean, and the kernel's to take.
 inline constexpr int64_t kWarmBytes = 4ll << 30;
 
+// How the model of these options is loaded; warns of what is not done as asked.
+ModelOptions ModelOptionsOf(const EngineOptions& options);
+
 class EngineImpl : public Engine {
  public:
   EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<BlockStore> store,
@@ -41,18 +44,26 @@ class EngineImpl : public Engine {
 
  private:
   struct Prompt;
+  Result<Encoded> EncodeAlone(const Document& document);
   Result<Answer> AskAlone(const Request& request, const TextSink& sink);
+  Status AskOnce(const Request& request, const TextSink& sink, double start_ms, Prompt* prompt,
+                 Answer* answer);
   Status Prepare(const Request& request, Prompt* prompt, Answer* answer);
   Result<Method> MethodOf(const Request& request) const;
+  void DropDocuments(const Request& request, int64_t room, int64_t links, Prompt* prompt,
+                     Answer* answer) const;
   Status CheckGate(const Prompt& prompt) const;
   PreparedAdapter* AdapterOf(const Method& method) const;  // nullptr: none
   Status FetchBlocks(const Request& request, Prompt* prompt, Answer* answer);
   Status ComputeAgain(Prompt* prompt, Answer* answer);
+  // kDataLoss, and the prompt says so: a block's file was cut or written to since it was opened.
+  Status CheckBlocks(Prompt* prompt) const;
+  Status Forward(Sequence* sequence, Prompt* prompt);  // and CheckBlocks
   void CountUsage(const Prompt& prompt, Answer* answer) const;
   void AddWarnings(const Prompt& prompt, Answer* answer) const;
   Status Generate(const Request& request, Prompt* prompt, const TextSink& sink, double start_ms,
                   Answer* answer);
-  Status ScoreGold(const Prompt& prompt, Sequence* sequence, Answer* answer);
+  Status ScoreGold(Prompt* prompt, Sequence* sequence, Answer* answer);
   std::vector<int32_t> DocumentTokens(const Document& document) const;
   BlockId IdOf(std::span<const int32_t> tokens) const;
   void FillSummary(const EngineOptions& options);

@@ -1,6 +1,8 @@
 // What comes before an answer's first pass: the method, the plan, its blocks, and what of them is
 // computed again.
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "engine/prompt.h"
 #include "link/recompute.h"
@@ -35,7 +37,39 @@ Result<Method> EngineImpl::MethodOf(const Request& request) const {
   return method;
 }
 
-// Renders and plans; drops documents, the highest rank first, until the prompt fits the context.
+// Leaves out documents that do not fit into `room` tokens, links after each included: by rank, so
+// that a long one takes nothing from those behind it.
+void EngineImpl::DropDocuments(const Request& request, int64_t room, int64_t links, Prompt* prompt,
+                               Answer* answer) const {
+  std::vector<size_t> order(prompt->documents.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return request.documents[prompt->places[a]].rank < request.documents[prompt->places[b]].rank;
+  });
+  std::vector<bool> kept(order.size());
+  for (const size_t i : order) {
+    const int64_t tokens = static_cast<int64_t>(prompt->documents[i].size()) + links;
+    kept[i] = tokens <= room;
+    if (kept[i]) room -= tokens;
+  }
+  std::vector<std::vector<int32_t>> documents = std::exchange(prompt->documents, {});
+  const std::vector<size_t> places = std::exchange(prompt->places, {});
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (kept[i]) {
+      prompt->documents.push_back(std::move(documents[i]));
+      prompt->places.push_back(places[i]);
+      continue;
+    }
+    DocumentUse& use = answer->documents[places[i]];
+    use.status = "dropped";
+    use.why = "the prompt would not fit the model's context of " +
+              std::to_string(summary_.context_tokens) + " tokens";
+    answer->warnings.push_back("document " + (use.id.empty() ? "" : use.id + " ") + "(number " +
+                               std::to_string(places[i] + 1) + ") was dropped: " + use.why);
+  }
+}
+
+// Renders and plans; drops documents until the prompt fits the context.
 Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answer) {
   if (request.question.empty()) return InvalidArgument("the question is empty");
   if (request.max_tokens < 0) {
@@ -72,19 +106,24 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
   const auto plan = [&] {
     return model_->Plan(request.system, prompt->documents, request.question, method.layout);
   };
-  prompt->plan = plan();
   const int64_t context = summary_.context_tokens;
-  int64_t need = static_cast<int64_t>(prompt->plan.tokens.size()) + prompt->answer_tokens;
-  if (need <= context) return {};
-  const auto figures = [&](int64_t tokens) {
-    return "prompt and answer need " + std::to_string(tokens) +
-           " tokens and the model's context has " + std::to_string(context);
-  };
   const int64_t links = method.layout == Layout::kLinked ? model_->k() : 0;
   int64_t documents = 0;  // tokens of documents and their links
   for (const std::vector<int32_t>& d : prompt->documents) {
     documents += static_cast<int64_t>(d.size()) + links;
   }
+  // Counted before anything is planned: a plan's positions have 31 bits.
+  const int64_t around =
+      model_->CountAround(request.system, request.question, !prompt->documents.empty());
+  const int64_t need = around + documents + prompt->answer_tokens;
+  if (need <= context) {
+    prompt->plan = plan();
+    return {};
+  }
+  const auto figures = [&](int64_t tokens) {
+    return "prompt and answer need " + std::to_string(tokens) +
+           " tokens and the model's context has " + std::to_string(context);
+  };
   if (need - documents > context) {
     return ResourceExhausted(
         figures(need - documents) + (documents > 0 ? ", even without documents" : "") +
@@ -98,24 +137,7 @@ Status EngineImpl::Prepare(const Request& request, Prompt* prompt, Answer* answe
                              std::to_string(prompt->documents.size()) +
                              " were given) or let them be dropped");
   }
-  while (need > context) {
-    // The last of those with the highest rank.
-    size_t worst = 0;
-    for (size_t i = 1; i < prompt->places.size(); ++i) {
-      const auto rank = [&](size_t n) { return request.documents[prompt->places[n]].rank; };
-      if (rank(i) >= rank(worst)) worst = i;
-    }
-    const size_t place = prompt->places[worst];
-    DocumentUse& use = answer->documents[place];
-    use.status = "dropped";
-    use.why =
-        "the prompt would not fit the model's context of " + std::to_string(context) + " tokens";
-    answer->warnings.push_back("document " + (use.id.empty() ? "" : use.id + " ") + "(number " +
-                               std::to_string(place + 1) + ") was dropped: " + use.why);
-    need -= static_cast<int64_t>(prompt->documents[worst].size()) + links;
-    prompt->documents.erase(prompt->documents.begin() + static_cast<ptrdiff_t>(worst));
-    prompt->places.erase(prompt->places.begin() + static_cast<ptrdiff_t>(worst));
-  }
+  DropDocuments(request, context - (need - documents), links, prompt, answer);
   prompt->plan = plan();
   return {};
 }
@@ -164,7 +186,8 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
     const double before = clock_.MonotonicMs();
     KVLINK_ASSIGN_OR_RETURN(
         IndexedBlock fetched,
-        indexer.Fetch(prompt->plan, planned, prefix, head ? "" : request.documents[place].label));
+        indexer.Fetch(prompt->plan, planned, prefix, head ? "" : request.documents[place].label,
+                      !head && request.documents[place].pinned));
     if (fetched.computed) {
       answer->timings.encode_ms += clock_.MonotonicMs() - before;
       std::fill_n(prompt->computed.begin() + planned.start, planned.length, true);
@@ -201,6 +224,7 @@ Status EngineImpl::ComputeAgain(Prompt* prompt, Answer* answer) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<int32_t> chosen,
                           ChooseTokens(prompt->method, model_->model(), AdapterOf(prompt->method),
                                        model_->embeddings(), prompt->plan, prompt->linked));
+  KVLINK_RETURN_IF_ERROR(CheckBlocks(prompt));
   std::vector<int64_t> counts(prompt->documents.size());
   for (const int32_t i : chosen) {
     prompt->computed[i] = true;

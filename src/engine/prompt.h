@@ -17,6 +17,7 @@ struct EngineImpl::Prompt {
   int64_t answer_tokens = 0;                    // room behind the prompt
   LinkPlan plan;
   LinkedPrompt linked;
+  bool block_changed = false;  // CheckBlocks found one: what was computed from it is void
   std::vector<bool>
       computed;  // [plan.tokens] for this request: not read from a block that was there
 };

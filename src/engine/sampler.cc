@@ -65,7 +65,9 @@ uint64_t RandomStream::Next() { return Mix(key_ + kGolden * ++counter_); }
 double RandomStream::NextUnit() { return static_cast<double>(Next() >> 11) * 0x1p-53; }
 
 Sampler::Sampler(const Sampling& sampling, int32_t vocab)
-    : sampling_(sampling), in_history_(static_cast<size_t>(vocab), false), random_(sampling.seed) {}
+    : sampling_(sampling),
+      in_history_(static_cast<size_t>(vocab), false),
+      random_(sampling.seed.value_or(0)) {}
 
 Result<Sampler> Sampler::Create(const Sampling& s, int32_t vocab) {
   // Written so that NaN fails each of them.

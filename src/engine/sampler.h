@@ -45,6 +45,7 @@ struct SampledToken {
 // Ties in 3 and 4 are kept by lowest id. At least one token is always left.
 class Sampler {
  public:
+  // Without a seed it is 0: whoever wants another answer each time draws one (the engine does).
   // kInvalidArgument names the setting that is out of range, what it may be and what it was.
   static Result<Sampler> Create(const Sampling& sampling, int32_t vocab);
 

@@ -1,9 +1,11 @@
-// A folder under the system's temporary one, removed with everything in it at the end.
+// A folder under the system's temporary one, removed with everything in it at the end. What killed
+// processes left there is removed by the next one that makes such a folder.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "base/file.h"
 #include "kvlink/status.h"
 
 namespace kvlink {
@@ -17,8 +19,10 @@ class ScratchFolder {
   const std::string& path() const { return path_; }
 
  private:
-  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
+  ScratchFolder(std::string path, std::unique_ptr<FileLock> lock)
+      : path_(std::move(path)), lock_(std::move(lock)) {}
   std::string path_;
+  std::unique_ptr<FileLock> lock_;  // says that its owner lives
 };
 
 }  // namespace kvlink

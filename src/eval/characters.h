@@ -15,8 +15,8 @@ std::string LowerCase(std::string_view text);
 bool IsWordCharacter(uint32_t code_point);   // str.isalnum, or the underscore: \w of re
 bool IsSpaceCharacter(uint32_t code_point);  // what str.split splits at
 
-// The character at `at` and its size in bytes; an ill-formed byte is kNoCharacter, of size 1.
-inline constexpr uint32_t kNoCharacter = 0xffffffff;
+// The character at `at` and its size in bytes; an ill-formed byte is kNoCharacter (text/unicode.h),
+// of size 1.
 uint32_t DecodeCharacter(std::string_view text, size_t at, size_t* size);
 
 }  // namespace kvlink

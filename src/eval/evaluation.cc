@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/guarded.h"
 #include "data/arrange.h"
 #include "eval/metrics.h"
 #include "eval/rouge.h"
@@ -165,9 +166,11 @@ Result<std::unique_ptr<Engine>> OpenForEvaluation(EngineOptions options) {
   return Engine::Open(options);
 }
 
-Status Evaluate(Engine& engine, const EvaluationOptions& options,
-                const std::vector<Example>& examples, const EvaluationProgress& progress,
-                PredictionLog* log, std::vector<std::string>* left_out) {
+namespace {
+
+Status EvaluateUnguarded(Engine& engine, const EvaluationOptions& options,
+                         const std::vector<Example>& examples, const EvaluationProgress& progress,
+                         PredictionLog* log, std::vector<std::string>* left_out) {
   KVLINK_RETURN_IF_ERROR(CheckEvaluation(options, examples));
   KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> block, OpenForBlock(options));
   const int64_t total = static_cast<int64_t>(examples.size() * options.methods.size());
@@ -201,6 +204,16 @@ Status Evaluate(Engine& engine, const EvaluationOptions& options,
     one_fits = one_fits || fits;
   }
   return one_fits ? Status() : ResourceExhausted(left_out->back());
+}
+
+}  // namespace
+
+Status Evaluate(Engine& engine, const EvaluationOptions& options,
+                const std::vector<Example>& examples, const EvaluationProgress& progress,
+                PredictionLog* log, std::vector<std::string>* left_out) {
+  return Guarded("evaluation: there is not enough memory; give fewer examples", [&] {
+    return EvaluateUnguarded(engine, options, examples, progress, log, left_out);
+  });
 }
 
 }  // namespace kvlink

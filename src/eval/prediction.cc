@@ -72,6 +72,7 @@ Result<Prediction> PredictionFromJson(std::string_view line) {
     const auto at = json.find(name);
     if (at == json.end() || !at->is_number_integer()) return wrong(name);
     p.*member = at->get<int64_t>();
+    if (p.*member < 0) return wrong(name);  // as a number above 2^63 becomes one
   }
   if (const auto at = json.find("gold_position"); at != json.end()) {
     constexpr int64_t kMost = std::numeric_limits<int32_t>::max();

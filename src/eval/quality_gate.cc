@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/guarded.h"
 #include "base/hash.h"
 #include "eval/gate_set.h"
 #include "text/quote.h"
@@ -194,8 +195,10 @@ int64_t QuestionsOf(std::string_view figures) {
   return 0;
 }
 
-Result<GateResult> MeasureGate(const GateOptions& options, std::vector<Example> own,
-                               const EvaluationProgress& progress) {
+namespace {
+
+Result<GateResult> MeasureUnguarded(const GateOptions& options, std::vector<Example> own,
+                                    const EvaluationProgress& progress) {
   GateResult result;
   EvaluationOptions& evaluation = result.evaluation;
   evaluation.engine = options.engine;
@@ -224,6 +227,14 @@ Result<GateResult> MeasureGate(const GateOptions& options, std::vector<Example> 
   result.report = Summarise(log.all(), evaluation.methods, evaluation.seed);
   result.verdict = JudgeGate(result.report);
   return result;
+}
+
+}  // namespace
+
+Result<GateResult> MeasureGate(const GateOptions& options, std::vector<Example> own,
+                               const EvaluationProgress& progress) {
+  return Guarded("the gate: there is not enough memory; close other programs",
+                 [&] { return MeasureUnguarded(options, std::move(own), progress); });
 }
 
 }  // namespace kvlink

@@ -78,7 +78,7 @@ Result<BlockBuilder> BlockBuilder::Create(const BlockIdentity& identity, const B
   block.label_ = AsText(block.image_.subspan(layout.label_offset, label.size()));
   block.planes_offset_ = layout.planes_offset;
   block.plane_stride_ = layout.plane_stride;
-  block.owner_ = builder.memory_;
+  block.memory_ = builder.memory_;
   return builder;
 }
 
@@ -134,6 +134,8 @@ Result<std::shared_ptr<const Block>> OpenBlock(std::shared_ptr<const MappedFile>
                       std::to_string(plane / 2) + " does not match, the file is damaged");
     }
   }
+  // A file that shrank while it was being looked at read as zeros, which may fit some checksum.
+  KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());
   std::shared_ptr<Block> block(new Block);
   block->identity_ = header.identity;
   block->shape_ = header.shape;
@@ -144,7 +146,7 @@ Result<std::shared_ptr<const Block>> OpenBlock(std::shared_ptr<const MappedFile>
       AsText(image.subspan(layout.label_offset, static_cast<size_t>(header.label_bytes)));
   block->planes_offset_ = layout.planes_offset;
   block->plane_stride_ = layout.plane_stride;
-  block->owner_ = std::move(file);
+  block->file_ = std::move(file);
   return std::shared_ptr<const Block>(std::move(block));
 }
 

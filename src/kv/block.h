@@ -56,6 +56,9 @@ class Block {
   const void* keys(int32_t layer) const;    // [G, padded n, D], rotated to positions 0..n-1
   const void* values(int32_t layer) const;  // [G, padded n, D]
   std::span<const std::byte> image() const { return image_; }
+  // kDataLoss: its file was cut or written to, or its disk failed, since the block was opened. What
+  // was computed from it meanwhile is to be thrown away. Blocks in memory are always OK.
+  Status CheckUnchanged() const { return file_ == nullptr ? Status() : file_->CheckUnchanged(); }
 
  private:
   friend class BlockBuilder;
@@ -69,7 +72,8 @@ class Block {
   int64_t planes_offset_ = 0;
   int64_t plane_stride_ = 0;
   std::span<const std::byte> image_;
-  std::shared_ptr<const void> owner_;  // the mapping, or the builder's memory
+  std::shared_ptr<const void> memory_;      // the builder's, or
+  std::shared_ptr<const MappedFile> file_;  // the mapping
 };
 
 // Lays out an empty image, hands out its planes to be filled, and closes it with checksums.

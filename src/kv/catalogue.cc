@@ -3,11 +3,15 @@
 
 #include <sys/stat.h>
 
+#include <limits>
+
 #include "base/bytes.h"
+#include "kv/store_names.h"
 
 namespace kvlink {
 namespace {
 
+constexpr char kMark[] = "PRAGMA application_id = 0x6b766c62";  // kCatalogueMark
 // Stored in PRAGMA user_version.
 constexpr int64_t kSchemaVersion = 1;
 constexpr char kSchema[] = R"sql(
@@ -47,7 +51,12 @@ Result<StoredBlock> RowOf(const Statement& row) {
   KVLINK_ASSIGN_OR_RETURN(block.id, DigestAt(row, 0));
   KVLINK_ASSIGN_OR_RETURN(block.model, DigestAt(row, 1));
   block.size_bytes = row.Int(2);
-  block.tokens = static_cast<int32_t>(row.Int(3));
+  const int64_t tokens = row.Int(3);
+  if (block.size_bytes < 0 || tokens < 0 || tokens > std::numeric_limits<int32_t>::max()) {
+    return DataLoss("catalogue: a block of " + std::to_string(tokens) + " tokens in " +
+                    std::to_string(block.size_bytes) + " bytes");
+  }
+  block.tokens = static_cast<int32_t>(tokens);
   block.dtype = row.Int(4) == 0 ? DType::kF32 : DType::kBF16;
   block.pinned = row.Int(5) != 0;
   block.created_ms = row.Int(6);
@@ -68,8 +77,36 @@ Status CheckWhole(Database& db, const std::string& path) {
   return DataLoss(path + ": damaged: " + std::string(row ? check.Text(0) : "no answer"));
 }
 
+Status NotOurs(const std::string& path) {
+  return FailedPrecondition(path +
+                            ": is a SQLite database, but not a catalogue of kvlink; it is left "
+                            "alone: move it away, or use another store");
+}
+
+// Catalogues had no application_id once; they are told by their one table.
+Result<bool> IsOlderCatalogue(Database& db) {
+  KVLINK_ASSIGN_OR_RETURN(
+      const int64_t others,
+      db.QueryInt("SELECT count(*) FROM sqlite_schema WHERE tbl_name != 'blocks'"));
+  KVLINK_ASSIGN_OR_RETURN(
+      const int64_t columns,
+      db.QueryInt("SELECT count(*) FROM pragma_table_info('blocks') WHERE name IN ('id', 'model', "
+                  "'size_bytes', 'tokens', 'dtype', 'pinned', 'created_ms', 'last_used_ms')"));
+  return others == 0 && columns == 8;
+}
+
 Status PrepareSchema(Database& db, const std::string& path, bool read_only) {
   KVLINK_ASSIGN_OR_RETURN(const int64_t version, db.QueryInt("PRAGMA user_version"));
+  KVLINK_ASSIGN_OR_RETURN(const int64_t application, db.QueryInt("PRAGMA application_id"));
+  KVLINK_ASSIGN_OR_RETURN(const int64_t tables, db.QueryInt("SELECT count(*) FROM sqlite_schema"));
+  const bool empty = application == 0 && version == 0 && tables == 0;
+  if (application != kCatalogueMark && !empty) {
+    if (application != 0) return NotOurs(path);
+    KVLINK_ASSIGN_OR_RETURN(const bool older, IsOlderCatalogue(db));
+    if (!older) return NotOurs(path);
+    // A mark for later, and no loss where it cannot be made (a full disk).
+    if (!read_only) (void)db.Exec(kMark);
+  }
   if (version > kSchemaVersion) {
     return FailedPrecondition(path + ": its schema version " + std::to_string(version) +
                               " is newer than this program's " + std::to_string(kSchemaVersion) +
@@ -79,6 +116,7 @@ Status PrepareSchema(Database& db, const std::string& path, bool read_only) {
   if (read_only) return NotFound(path + ": has no rows yet");
   KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
   KVLINK_RETURN_IF_ERROR(db.Exec(kSchema));
+  KVLINK_RETURN_IF_ERROR(db.Exec(kMark));
   return transaction.Commit();
 }
 
@@ -88,12 +126,18 @@ Result<Catalogue> Catalogue::Open(const std::string& path, bool read_only) {
   KVLINK_ASSIGN_OR_RETURN(Database db, Database::Open(path, read_only ? DatabaseMode::kReadOnly
                                                                       : DatabaseMode::kCreate));
   const auto file = FileAt(path);
+  if (!read_only && db.alone()) {
+    // There is room for no row either, and the process's next store would be kept out.
+    return ResourceExhausted(path +
+                             ": no file can be made beside it: the disk is full; free some "
+                             "space on it");
+  }
   if (!read_only) {
     // NORMAL: a power cut may lose the last rows, never the file; files without a row are adopted.
     KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"));
   }
   Status status = PrepareSchema(db, path, read_only);
-  // Another program's tables, or half of ours: nothing in it is worth more than a rebuild.
+  // Marked as ours, with half of our tables: nothing in it is worth more than a rebuild.
   if (status.code() == StatusCode::kInternal) return DataLoss(status.message());
   KVLINK_RETURN_IF_ERROR(status);
   return Catalogue(path, std::move(db), file);

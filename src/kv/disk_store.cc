@@ -17,13 +17,19 @@ namespace {
 // Bookkeeping that a reader or a closing store could do without must not make it wait for long.
 constexpr int64_t kPatienceMs = 200;
 
+bool Describes(const StoredBlock& row, const Block& block) {
+  return row.model == block.identity().model && row.tokens == block.shape().tokens &&
+         row.dtype == block.shape().dtype &&
+         row.size_bytes == static_cast<int64_t>(block.image().size());
+}
+
 class FileDiskStore final : public DiskStore {
  public:
   explicit FileDiskStore(const DiskStoreOptions& options)
       : options_(options),
         clock_(options.clock != nullptr ? *options.clock : Clock::System()),
         folder_(options.files != nullptr ? *options.files : FileSystem::Posix(), options.path),
-        ledger_(folder_, clock_, options_.log) {}
+        ledger_(folder_, clock_, options_.log, options_.is_pinned) {}
 
   ~FileDiskStore() override {
     if (options_.read_only || uses_.empty()) return;
@@ -34,27 +40,29 @@ class FileDiskStore final : public DiskStore {
   Status Initialize();
 
   Result<std::shared_ptr<const Block>> Get(const BlockId& id) override;
-  Status Put(std::shared_ptr<const Block> block) override;
+  Status Put(std::shared_ptr<const Block> block, bool pinned) override;
   bool Contains(const BlockId& id) override { return folder_.Contains(id); }
   Status Remove(const BlockId& id) override;
   Status SetPinned(const BlockId& id, bool pinned) override;
+  void NoteUse(const BlockId& id) override;
   StoreCounters counters() const override;
 
   Result<std::vector<StoredBlock>> List() override;
   Result<DiskStoreStats> Stats() override;
   Result<VerifyReport> Verify(const std::function<bool(int64_t, int64_t)>& progress) override;
   Result<int64_t> Collect(int64_t budget_bytes) override;
+  Result<int64_t> ApplyPins(const PinRule& rule) override;
   Status ForEachLabel(const std::function<void(const BlockId&, std::string_view)>& visit) override;
 
  private:
+  Status OpenLedger();
   Result<std::unique_ptr<FileLock>> LockForWriting();
   std::shared_ptr<const Block> FindOpen(const BlockId& id);
   std::shared_ptr<const Block> KeepOpen(std::shared_ptr<const Block> block);
   void DropOpen(const BlockId& id);
-  Status CheckAgainstRow(const Block& block);
   Result<std::shared_ptr<const Block>> Miss(Status why);
   Result<bool> SetAsideIfBad(const BlockId& id);
-  Status PutHoldingLock(const Block& block, bool* written);
+  Status PutHoldingLock(const Block& block, bool pinned, bool* written);
   void FlushUses();
   Result<std::vector<StoredBlock>> Rows();
   Status ForgetRowsWithoutFiles(VerifyReport* report);
@@ -73,18 +81,45 @@ class FileDiskStore final : public DiskStore {
 
 Status FileDiskStore::Initialize() {
   if (options_.path.empty()) return InvalidArgument("a store's path is empty; give a folder");
+  if (options_.budget_bytes < 0) {
+    return InvalidArgument("a store's budget is " + std::to_string(options_.budget_bytes) +
+                           " bytes; 0 (no limit) or more expected");
+  }
   Status format = folder_.CheckFormat();
   if (options_.read_only) {
     KVLINK_RETURN_IF_ERROR(format);
+    KVLINK_RETURN_IF_ERROR(folder_.CheckInside());
     ledger_.OpenReadOnly();
     return {};
   }
-  if (!format.ok() && format.code() != StatusCode::kNotFound) return format;
-  KVLINK_RETURN_IF_ERROR(folder_.CreateFolder());
-  KVLINK_ASSIGN_OR_RETURN(const auto lock, folder_.Lock(options_.lock_timeout_ms));
+  if (format.code() == StatusCode::kNotFound) format = folder_.Create(options_.lock_timeout_ms);
+  KVLINK_RETURN_IF_ERROR(format);
+  KVLINK_RETURN_IF_ERROR(folder_.CheckInside());
+  const auto lock = folder_.Lock(0);
+  if (lock.code() == StatusCode::kUnavailable) {
+    // Whoever has it may take long, and reading needs no lock. The first write does the rest.
+    ledger_.OpenWithoutLock();
+    return {};
+  }
+  if (!lock.ok()) return lock.status();
+  return OpenLedger();
+}
+
+// REQUIRES: the folder's lock.
+Status FileDiskStore::OpenLedger() {
   KVLINK_RETURN_IF_ERROR(folder_.CreateContents());
   folder_.ClearTemporary();
-  return ledger_.Open();
+  Status opened = ledger_.Open();
+  if (!opened.ok() && options_.files_suffice) {
+    options_.log(Severity::kWarning, "store: going by its files alone: " + opened.message());
+    ledger_.OpenWithoutLock();
+    return {};
+  }
+  KVLINK_RETURN_IF_ERROR(opened);
+  if (options_.budget_bytes == 0) return {};
+  Status kept = ledger_.KeepBudget(options_.budget_bytes);
+  if (!kept.ok()) options_.log(Severity::kWarning, "store: over its budget: " + kept.message());
+  return {};
 }
 
 Result<std::unique_ptr<FileLock>> FileDiskStore::LockForWriting() {
@@ -95,14 +130,28 @@ Result<std::unique_ptr<FileLock>> FileDiskStore::LockForWriting() {
 }
 
 std::shared_ptr<const Block> FileDiskStore::FindOpen(const BlockId& id) {
-  const std::lock_guard lock(mutex_);
-  const auto it = open_.find(id);
-  std::shared_ptr<const Block> block = it == open_.end() ? nullptr : it->second.lock();
-  if (block != nullptr) {
-    ++counters_.hits;
-    uses_[id] = clock_.UnixMs();
+  std::shared_ptr<const Block> block;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = open_.find(id);
+    if (it != open_.end()) block = it->second.lock();
   }
+  if (block == nullptr) return nullptr;
+  const bool unchanged = block->CheckUnchanged().ok();  // looks at the file: not under the mutex
+  const std::lock_guard lock(mutex_);
+  if (!unchanged) {
+    ++counters_.damaged_in_use;
+    open_.erase(id);
+    return nullptr;
+  }
+  ++counters_.hits;
+  uses_[id] = clock_.UnixMs();
   return block;
+}
+
+void FileDiskStore::NoteUse(const BlockId& id) {
+  const std::lock_guard lock(mutex_);
+  uses_[id] = clock_.UnixMs();
 }
 
 // Of two threads that opened the same block at once, both go on with one of the two.
@@ -134,22 +183,13 @@ Result<std::shared_ptr<const Block>> FileDiskStore::Miss(Status why) {
   return why;
 }
 
-// The row is a second witness; where there is none (read-only, locked, new), the file stands alone.
-Status FileDiskStore::CheckAgainstRow(const Block& block) {
-  const auto row = ledger_.Find(block.identity().id);
-  if (!row.ok() || !row->has_value() || (*row)->model == block.identity().model) return {};
-  return DataLoss("'" + folder_.BlockPath(block.identity().id) + "': foreign: of the model " +
-                  ToHex(block.identity().model) + ", " + ToHex((*row)->model) + " expected");
-}
-
 Result<std::shared_ptr<const Block>> FileDiskStore::Get(const BlockId& id) {
   if (auto block = FindOpen(id)) return block;
   Result<std::shared_ptr<const Block>> block = folder_.Open(id, /*verify_planes=*/true);
   if (block.code() == StatusCode::kNotFound) {
     return Miss(NotFound("block " + ToHex(id) + " is not in the store"));
   }
-  Status status = block.status();
-  if (status.ok()) status = CheckAgainstRow(**block);
+  const Status& status = block.status();
   if (status.ok()) return KeepOpen(*std::move(block));
   if (status.code() != StatusCode::kDataLoss) return Miss(status);
   if (!options_.read_only) {
@@ -165,8 +205,7 @@ Result<std::shared_ptr<const Block>> FileDiskStore::Get(const BlockId& id) {
 Result<bool> FileDiskStore::SetAsideIfBad(const BlockId& id) {
   const auto block = folder_.Open(id, /*verify_planes=*/true);
   if (block.code() == StatusCode::kNotFound) return true;
-  Status status = block.status();
-  if (status.ok()) status = CheckAgainstRow(**block);
+  const Status& status = block.status();
   if (status.ok()) return false;
   if (status.code() != StatusCode::kDataLoss) return status;
   DropOpen(id);
@@ -174,12 +213,12 @@ Result<bool> FileDiskStore::SetAsideIfBad(const BlockId& id) {
   return true;
 }
 
-Status FileDiskStore::Put(std::shared_ptr<const Block> block) {
+Status FileDiskStore::Put(std::shared_ptr<const Block> block, bool pinned) {
   bool written = false;
   Status status;
   {
     const auto lock = LockForWriting();
-    status = lock.ok() ? PutHoldingLock(*block, &written) : lock.status();
+    status = lock.ok() ? PutHoldingLock(*block, pinned, &written) : lock.status();
   }
   const std::lock_guard guard(mutex_);
   counters_.puts += written;
@@ -187,7 +226,7 @@ Status FileDiskStore::Put(std::shared_ptr<const Block> block) {
   return status;
 }
 
-Status FileDiskStore::PutHoldingLock(const Block& block, bool* written) {
+Status FileDiskStore::PutHoldingLock(const Block& block, bool pinned, bool* written) {
   const BlockId& id = block.identity().id;
   folder_.ClearTemporary();
   FlushUses();
@@ -196,7 +235,7 @@ Status FileDiskStore::PutHoldingLock(const Block& block, bool* written) {
     if (!gone) {
       // What lies there counts: a block of the same id may carry another label.
       KVLINK_ASSIGN_OR_RETURN(const auto kept, folder_.Open(id, /*verify_planes=*/false));
-      return ledger_.Record(*kept);
+      return ledger_.Record(*kept, pinned);
     }
   }
   if (options_.budget_bytes > 0) {
@@ -204,7 +243,7 @@ Status FileDiskStore::PutHoldingLock(const Block& block, bool* written) {
         ledger_.MakeRoom(static_cast<int64_t>(block.image().size()), options_.budget_bytes));
   }
   KVLINK_RETURN_IF_ERROR(folder_.Publish(block));
-  Status recorded = ledger_.Record(block);
+  Status recorded = ledger_.Record(block, pinned);
   if (!recorded.ok()) {
     // A block without a row would not count towards the budget.
     (void)folder_.Remove(id, /*durable=*/false);
@@ -247,15 +286,19 @@ void FileDiskStore::FlushUses() {
   }
   if (uses.empty()) return;
   const Status status = ledger_.Touch(uses);
-  if (!status.ok()) options_.log(Severity::kWarning, "store: uses not kept: " + status.message());
+  if (!status.ok()) options_.log(Severity::kInfo, "store: uses not kept: " + status.message());
 }
 
 Result<std::vector<StoredBlock>> FileDiskStore::Rows() {
   Result<std::vector<StoredBlock>> rows = ledger_.List();
   if (rows.code() != StatusCode::kDataLoss && rows.code() != StatusCode::kInternal) return rows;
-  KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
-  KVLINK_RETURN_IF_ERROR(ledger_.Mend());
-  return ledger_.List();
+  Status mended;
+  {
+    const auto lock = folder_.Lock(std::min(options_.lock_timeout_ms, kPatienceMs));
+    mended = lock.ok() ? ledger_.Mend() : lock.status();
+  }
+  // Somebody else's lock or a full disk: the files tell the same, only more slowly.
+  return mended.ok() ? ledger_.List() : ledger_.ListFromFiles();
 }
 
 Result<std::vector<StoredBlock>> FileDiskStore::List() {
@@ -271,6 +314,7 @@ Result<std::vector<StoredBlock>> FileDiskStore::List() {
 Result<DiskStoreStats> FileDiskStore::Stats() {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, Rows());
   KVLINK_ASSIGN_OR_RETURN(const QuarantineTotals quarantined, folder_.Quarantined());
+  KVLINK_ASSIGN_OR_RETURN(const int64_t database_bytes, folder_.DatabaseBytes());
   DiskStoreStats stats;
   std::set<Sha256Digest> models;
   for (const StoredBlock& row : rows) {
@@ -282,6 +326,7 @@ Result<DiskStoreStats> FileDiskStore::Stats() {
   }
   stats.models = static_cast<int64_t>(models.size());
   stats.budget_bytes = options_.budget_bytes;
+  stats.database_bytes = database_bytes;
   stats.quarantined_files = quarantined.files;
   stats.quarantined_bytes = quarantined.bytes;
   return stats;
@@ -292,35 +337,36 @@ Result<VerifyReport> FileDiskStore::Verify(const std::function<bool(int64_t, int
   VerifyReport report;
   if (!options_.read_only) KVLINK_RETURN_IF_ERROR(ForgetRowsWithoutFiles(&report));
   KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, Rows());
-  std::set<BlockId> known;
-  for (const StoredBlock& row : rows) known.insert(row.id);
+  std::map<BlockId, const StoredBlock*> known;
+  for (const StoredBlock& row : rows) known[row.id] = &row;
   KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockFile> files, folder_.ListBlocks());
   int64_t total = 0;
   for (const BlockFile& file : files) total += file.size_bytes;
-  Status read_only_damage;
   for (const BlockFile& file : files) {
     const auto block = folder_.Open(file.id, /*verify_planes=*/true);
     if (block.code() == StatusCode::kNotFound) continue;  // evicted meanwhile
     ++report.checked;
     report.bytes += file.size_bytes;
-    Status status = block.status();
-    if (status.ok()) status = CheckAgainstRow(**block);
+    const Status& status = block.status();
     if (status.code() == StatusCode::kDataLoss && options_.read_only) {
-      if (read_only_damage.ok()) read_only_damage = status;
+      if (report.damaged++ == 0) report.first_damage = status.message();
     } else if (status.code() == StatusCode::kDataLoss) {
       KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
       KVLINK_ASSIGN_OR_RETURN(const bool gone, SetAsideIfBad(file.id));
       report.quarantined += gone;
     } else if (!status.ok()) {
       options_.log(Severity::kWarning, "store: left alone: " + status.message());
-    } else if (!known.contains(file.id) && !options_.read_only) {
-      KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
-      KVLINK_RETURN_IF_ERROR(ledger_.Adopt(file.id));
-      ++report.adopted;
+    } else if (!options_.read_only) {
+      const auto row = known.find(file.id);
+      // The file is the truth: a row that says otherwise of it is written anew.
+      if (row == known.end() || !Describes(*row->second, **block)) {
+        KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
+        KVLINK_RETURN_IF_ERROR(ledger_.Adopt(file.id));
+        ++report.adopted;
+      }
     }
     if (progress && !progress(report.bytes, total)) break;
   }
-  KVLINK_RETURN_IF_ERROR(read_only_damage);  // nothing could be set aside: it must not look well
   return report;
 }
 
@@ -338,12 +384,34 @@ Status FileDiskStore::ForgetRowsWithoutFiles(VerifyReport* report) {
 }
 
 Result<int64_t> FileDiskStore::Collect(int64_t budget_bytes) {
+  if (budget_bytes < 0) {
+    return InvalidArgument("a budget of " + std::to_string(budget_bytes) +
+                           " bytes; 0 or more expected");
+  }
   KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
   folder_.ClearTemporary();
-  FlushUses();
   KVLINK_ASSIGN_OR_RETURN(const int64_t emptied, folder_.EmptyQuarantine());
-  KVLINK_ASSIGN_OR_RETURN(const int64_t evicted, ledger_.Shrink(budget_bytes));
-  return emptied + evicted;
+  FlushUses();
+  Result<int64_t> evicted = ledger_.Shrink(budget_bytes);
+  if (!evicted.ok() && options_.files_suffice) evicted = ledger_.ShrinkByFiles(budget_bytes);
+  if (!evicted.ok()) return evicted.status();
+  return emptied + *evicted;
+}
+
+Result<int64_t> FileDiskStore::ApplyPins(const PinRule& rule) {
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, Rows());
+  int64_t changed = 0;
+  for (const StoredBlock& row : rows) {
+    const auto block = folder_.Open(row.id, /*verify_planes=*/false);
+    if (!block.ok()) continue;  // Verify's business
+    const std::optional<bool> pinned = rule((*block)->label());
+    if (!pinned || *pinned == row.pinned) continue;
+    const Status set = SetPinned(row.id, *pinned);
+    if (set.code() == StatusCode::kNotFound) continue;  // evicted meanwhile
+    KVLINK_RETURN_IF_ERROR(set);
+    ++changed;
+  }
+  return changed;
 }
 
 Status FileDiskStore::ForEachLabel(

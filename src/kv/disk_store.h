@@ -7,7 +7,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,11 +18,19 @@
 
 namespace kvlink {
 
+// Whether the document of a block is pinned, by the block's label; nothing: not known. Pins belong
+// to documents, whose owner keeps them; the catalogue's follow from that.
+using PinRule = std::function<std::optional<bool>(std::string_view label)>;
+
 struct DiskStoreOptions {
   std::string path;
-  int64_t budget_bytes = 0;  // 0: no limit but the disk's
-  bool read_only = false;    // Get works, Put gives kFailedPrecondition
-  int64_t lock_timeout_ms = 30'000;
+  int64_t budget_bytes = 0;  // 0: no limit but the disk's; kept at opening and by every Put
+  bool read_only = false;    // Get works, Put gives kFailedPrecondition; nothing is made or removed
+  int64_t lock_timeout_ms = 30'000;  // how long a write waits for others'; opening does not wait
+  // A catalogue that cannot be opened (a full disk, a folder in its place) is no failure of
+  // opening: lists and eviction go by the files, and only Put fails.
+  bool files_suffice = false;
+  PinRule is_pinned;            // may be empty: pins of a lost catalogue are lost
   FileSystem* files = nullptr;  // nullptr: FileSystem::Posix()
   Clock* clock = nullptr;       // nullptr: Clock::System()
   Log log;
@@ -40,9 +50,11 @@ struct StoredBlock {
 struct VerifyReport {
   int64_t checked = 0;
   int64_t bytes = 0;
-  int64_t quarantined = 0;  // damaged files set aside
-  int64_t adopted = 0;      // whole files that had no row
-  int64_t forgotten = 0;    // rows without a file
+  int64_t quarantined = 0;   // damaged files set aside
+  int64_t damaged = 0;       // damaged files left where they are, as the store is read-only
+  std::string first_damage;  // one line; empty: none of those
+  int64_t adopted = 0;       // whole files that had no row
+  int64_t forgotten = 0;     // rows without a file
 };
 
 struct DiskStoreStats {
@@ -53,25 +65,32 @@ struct DiskStoreStats {
   int64_t budget_bytes = 0;
   int64_t quarantined_files = 0;
   int64_t quarantined_bytes = 0;
-  int64_t models = 0;  // how many different models' blocks are here
+  int64_t database_bytes = 0;  // the catalogue, the documents, their logs; no budget counts them
+  int64_t models = 0;          // how many different models' blocks are here
 };
 
 // Thread-safe.
 class DiskStore : public BlockStore {
  public:
-  // Creates what is missing; clears tmp/ of what a dead process left. Errors: kFailedPrecondition
-  // (made by a newer version; not a folder), kUnavailable (cannot be opened, with the reason).
+  // Creates what is missing. If no other process holds the lock: clears tmp/ of what a dead process
+  // left, brings rows and files in step and keeps the budget; else the next write does. Errors:
+  // kInvalidArgument (the path is empty, the budget negative), kFailedPrecondition (made by a newer
+  // version; a folder that is no store and not empty; a database that is not ours),
+  // kUnavailable and kResourceExhausted (cannot be opened, with the reason).
   static Result<std::unique_ptr<DiskStore>> Open(const DiskStoreOptions& options);
 
   virtual Result<std::vector<StoredBlock>> List() = 0;
   virtual Result<DiskStoreStats> Stats() = 0;
   // Reads every byte of every file; sets damaged files aside; mends the catalogue.
   // `progress` (may be empty) gets done and total bytes, and returns false to stop early.
-  // A read-only store mends nothing: damage found there is kDataLoss.
+  // A read-only store mends nothing and counts what it found.
   virtual Result<VerifyReport> Verify(const std::function<bool(int64_t, int64_t)>& progress) = 0;
   // Removes least recently used blocks, never pinned ones, until at most budget_bytes are used, and
-  // empties quarantine/. Returns the bytes freed.
+  // empties quarantine/. Returns the bytes freed. Needs no room. kInvalidArgument: less than 0.
   virtual Result<int64_t> Collect(int64_t budget_bytes) = 0;
+  // Pins and unpins blocks as the rule says by their labels; the others stay as they are. Returns
+  // how many changed.
+  virtual Result<int64_t> ApplyPins(const PinRule& rule) = 0;
   // Labels of all blocks (kv/block.h), for rebuilding what was derived from them.
   virtual Status ForEachLabel(
       const std::function<void(const BlockId&, std::string_view label)>& visit) = 0;

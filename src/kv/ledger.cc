@@ -1,6 +1,7 @@
 // Rows and files in step (kv/ledger.h).
 #include "kv/ledger.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/check.h"
@@ -27,9 +28,21 @@ StoredBlock RowOf(const Block& block, int64_t now_ms) {
 
 }  // namespace
 
+// Of a file that lies there without one.
+StoredBlock Ledger::RowOfFound(const Block& block, int64_t now_ms) const {
+  StoredBlock row = RowOf(block, now_ms);
+  if (is_pinned_) row.pinned = is_pinned_(block.label()).value_or(false);
+  return row;
+}
+
 void Ledger::OpenReadOnly() {
-  const std::lock_guard lock(mutex_);
   read_only_ = true;
+  OpenWithoutLock();
+}
+
+void Ledger::OpenWithoutLock() {
+  const std::lock_guard lock(mutex_);
+  rows_are_read_only_ = true;
   Result<Catalogue> rows = Catalogue::Open(folder_.CataloguePath(), /*read_only=*/true);
   if (rows.ok()) {
     rows_.emplace(*std::move(rows));
@@ -47,6 +60,7 @@ Status Ledger::Open() {
     return RebuildHeld();
   }
   rows_.emplace(*std::move(rows));
+  rows_are_read_only_ = false;
   const Status status = ReconcileHeld();
   return MeansDamaged(status) ? RebuildHeld() : status;
 }
@@ -56,13 +70,14 @@ Status Ledger::Mend() {
 }
 
 Status Ledger::RebuildHeld() {
-  log_(Severity::kWarning,
-       "store: building '" + folder_.CataloguePath() + "' anew from the files; pins are lost");
+  log_(Severity::kWarning, "store: building '" + folder_.CataloguePath() + "' anew from the files" +
+                               (is_pinned_ ? "" : "; pins are lost"));
   rows_.reset();
   KVLINK_RETURN_IF_ERROR(folder_.RemoveCatalogue());
   KVLINK_ASSIGN_OR_RETURN(Catalogue rows,
                           Catalogue::Open(folder_.CataloguePath(), /*read_only=*/false));
   rows_.emplace(std::move(rows));
+  rows_are_read_only_ = false;
   return ReconcileHeld();
 }
 
@@ -87,7 +102,16 @@ Status Ledger::ReconcileHeld() {
 
 Status Ledger::AdoptHeld(const BlockId& id) {
   const Result<std::shared_ptr<const Block>> block = folder_.Open(id, /*verify_planes=*/false);
-  if (block.ok()) return rows_->Upsert(RowOf(**block, clock_.UnixMs()));
+  if (block.ok()) {
+    StoredBlock row = RowOfFound(**block, clock_.UnixMs());
+    KVLINK_ASSIGN_OR_RETURN(const std::optional<StoredBlock> old, rows_->Find(id));
+    if (old.has_value()) {  // what the file cannot say
+      row.pinned |= old->pinned;
+      row.created_ms = old->created_ms;
+      row.last_used_ms = old->last_used_ms;
+    }
+    return rows_->Upsert(row);
+  }
   if (block.code() == StatusCode::kDataLoss) return SetAsideHeld(id, block.status().message());
   // Gone meanwhile, of a newer version, or unreadable now: not ours to judge.
   log_(Severity::kWarning, "store: left alone: " + block.status().message());
@@ -107,12 +131,13 @@ Status Ledger::WithRows(const Write& write) {
   const std::lock_guard lock(mutex_);
   KVLINK_CHECK(!read_only_);
   Status status;
-  if (!rows_.has_value() || !rows_->IsCurrent()) {
+  if (!rows_.has_value() || rows_are_read_only_ || !rows_->IsCurrent()) {
     // Another process rebuilt it, or somebody removed it: in either case the files tell.
     rows_.reset();
     Result<Catalogue> rows = Catalogue::Open(folder_.CataloguePath(), /*read_only=*/false);
     if (rows.ok()) {
       rows_.emplace(*std::move(rows));
+      rows_are_read_only_ = false;
       status = ReconcileHeld();
     } else {
       status = rows.status();
@@ -125,12 +150,12 @@ Status Ledger::WithRows(const Write& write) {
   return write(*rows_);
 }
 
-Status Ledger::Record(const Block& block) {
+Status Ledger::Record(const Block& block, bool pinned) {
   return WithRows([&](Catalogue& rows) -> Status {
     // An adopted row (a rebuild just before this) may hold a pin; it stays.
     KVLINK_ASSIGN_OR_RETURN(const std::optional<StoredBlock> old, rows.Find(block.identity().id));
     StoredBlock row = RowOf(block, clock_.UnixMs());
-    if (old.has_value()) row.pinned = old->pinned;
+    row.pinned |= pinned || (old.has_value() && old->pinned);
     if (old.has_value()) row.created_ms = old->created_ms;
     return rows.Upsert(row);
   });
@@ -178,7 +203,10 @@ Result<int64_t> Ledger::EvictHeld(Catalogue& rows, int64_t bytes) {
     removed.push_back(victim.id);
   }
   counters_.evicted += static_cast<int64_t>(removed.size());
-  KVLINK_RETURN_IF_ERROR(rows.Erase(removed));
+  Status erased = rows.Erase(removed);
+  // Room was made, which may be all that was wanted of a full disk: the next opening forgets rows.
+  if (erased.code() == StatusCode::kResourceExhausted && freed > 0) erased = {};
+  KVLINK_RETURN_IF_ERROR(erased);
   KVLINK_RETURN_IF_ERROR(failure);
   return freed;
 }
@@ -202,6 +230,39 @@ Status Ledger::MakeRoom(int64_t need_bytes, int64_t budget_bytes) {
   });
 }
 
+Status Ledger::KeepBudget(int64_t budget_bytes) {
+  return WithRows([&](Catalogue& rows) -> Status {
+    KVLINK_ASSIGN_OR_RETURN(const CatalogueTotals totals, rows.Totals());
+    KVLINK_ASSIGN_OR_RETURN(const QuarantineTotals quarantined, folder_.Quarantined());
+    if (totals.bytes + quarantined.bytes <= budget_bytes) return {};
+    const Result<int64_t> emptied = folder_.EmptyQuarantine();
+    if (!emptied.ok()) return emptied.status();
+    return EvictHeld(rows, totals.bytes - budget_bytes).status();
+  });
+}
+
+Result<int64_t> Ledger::ShrinkByFiles(int64_t budget_bytes) {
+  Result<std::vector<StoredBlock>> listed = List();  // pins and uses, where they can be read
+  if (!listed.ok()) listed = ListFromFiles();
+  KVLINK_ASSIGN_OR_RETURN(std::vector<StoredBlock> rows, std::move(listed));
+  std::stable_sort(rows.begin(), rows.end(), [](const StoredBlock& a, const StoredBlock& b) {
+    return a.last_used_ms < b.last_used_ms;
+  });
+  int64_t left = 0;
+  for (const StoredBlock& row : rows) left += row.size_bytes;
+  int64_t freed = 0;
+  for (const StoredBlock& row : rows) {
+    if (left <= budget_bytes) break;
+    if (row.pinned) continue;
+    const Status removed = folder_.Remove(row.id, /*durable=*/false);
+    if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
+    left -= row.size_bytes;
+    if (removed.ok()) freed += row.size_bytes;
+    ++counters_.evicted;
+  }
+  return freed;
+}
+
 Result<int64_t> Ledger::Shrink(int64_t budget_bytes) {
   int64_t freed = 0;
   const Status status = WithRows([&](Catalogue& rows) -> Status {
@@ -217,12 +278,6 @@ Result<int64_t> Ledger::Shrink(int64_t budget_bytes) {
 Status Ledger::CheckReadable() {
   if (rows_.has_value() && rows_->IsCurrent()) return {};
   return DataLoss("'" + folder_.CataloguePath() + "' was replaced");
-}
-
-Result<std::optional<StoredBlock>> Ledger::Find(const BlockId& id) {
-  const std::lock_guard lock(mutex_);
-  KVLINK_RETURN_IF_ERROR(CheckReadable());
-  return rows_->Find(id);
 }
 
 Result<std::vector<StoredBlock>> Ledger::List() {
@@ -241,7 +296,7 @@ Result<std::vector<StoredBlock>> Ledger::ListFromFiles() {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockFile> files, folder_.ListBlocks());
   for (const BlockFile& file : files) {
     const auto block = folder_.Open(file.id, /*verify_planes=*/false);
-    if (block.ok()) rows.push_back(RowOf(**block, 0));
+    if (block.ok()) rows.push_back(RowOfFound(**block, file.modified_ms));
   }
   return rows;
 }

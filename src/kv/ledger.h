@@ -26,19 +26,23 @@ struct LedgerCounters {
 // inside them. In the first group it gives kDataLoss: take the lock, Mend, and ask again.
 class Ledger {
  public:
-  Ledger(StoreFolder& folder, Clock& clock, const Log& log)
-      : folder_(folder), clock_(clock), log_(log) {}
+  Ledger(StoreFolder& folder, Clock& clock, const Log& log, const PinRule& is_pinned)
+      : folder_(folder), clock_(clock), log_(log), is_pinned_(is_pinned) {}
 
-  // Goes by the files' headers alone where a read-only folder gives no usable catalogue.
+  // For a store that is only read: goes by the files' headers where there is no usable catalogue.
   void OpenReadOnly();
-  Result<std::optional<StoredBlock>> Find(const BlockId& id);
+  // Until the first write, which opens it again, the rows are only read: they may not be in step.
+  void OpenWithoutLock();
   Result<std::vector<StoredBlock>> List();
+  // By the files' headers alone; used when they were made.
+  Result<std::vector<StoredBlock>> ListFromFiles();
 
   // Opens the catalogue, rebuilds it if need be, and reconciles rows and files.
   Status Open();
-  Status Mend();                      // reads all rows, so that damage shows and is mended
-  Status Record(const Block& block);  // its file is in place
-  Status Adopt(const BlockId& id);    // likewise, found there; sets it aside if it is damaged
+  Status Mend();  // reads all rows, so that damage shows and is mended
+  // Its file is in place. A pin that is there stays.
+  Status Record(const Block& block, bool pinned);
+  Status Adopt(const BlockId& id);  // likewise, found there; sets it aside if it is damaged
   Status Forget(const std::vector<BlockId>& ids);
   Status Touch(const std::vector<BlockUse>& uses);
   Status SetPinned(const BlockId& id, bool pinned);  // kNotFound: neither row nor file
@@ -46,8 +50,12 @@ class Ledger {
   Status SetAside(const BlockId& id, const std::string& why);
   // Makes `need` bytes fit a budget. kResourceExhausted: they cannot, and then nothing is evicted.
   Status MakeRoom(int64_t need_bytes, int64_t budget_bytes);
+  // The same for what is there already; where pins alone take more, no error.
+  Status KeepBudget(int64_t budget_bytes);
   // Evicts until the blocks take at most budget_bytes; returns the bytes freed.
   Result<int64_t> Shrink(int64_t budget_bytes);
+  // The same without a catalogue.
+  Result<int64_t> ShrinkByFiles(int64_t budget_bytes);
 
   const LedgerCounters& counters() const { return counters_; }
 
@@ -60,13 +68,15 @@ class Ledger {
   Status SetAsideHeld(const BlockId& id, const std::string& why);
   Result<int64_t> EvictHeld(Catalogue& rows, int64_t bytes);
   Status CheckReadable();
-  Result<std::vector<StoredBlock>> ListFromFiles();
+  StoredBlock RowOfFound(const Block& block, int64_t now_ms) const;
 
   StoreFolder& folder_;
   Clock& clock_;
   const Log& log_;
+  const PinRule& is_pinned_;  // may be empty
   LedgerCounters counters_;
   bool read_only_ = false;
+  bool rows_are_read_only_ = false;
   std::mutex mutex_;  // guards rows_: one connection, one thread at a time
   std::optional<Catalogue> rows_;
 };

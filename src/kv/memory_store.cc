@@ -24,10 +24,13 @@ class MemoryStore : public BlockStore {
     return it->second.block;
   }
 
-  Status Put(std::shared_ptr<const Block> block) override {
+  Status Put(std::shared_ptr<const Block> block, bool pinned) override {
     const std::lock_guard lock(mutex_);
     const BlockId id = block->identity().id;
-    if (blocks_.contains(id)) return {};
+    if (const auto it = blocks_.find(id); it != blocks_.end()) {
+      it->second.pinned |= pinned;
+      return {};
+    }
     const int64_t size = static_cast<int64_t>(block->image().size());
     if (budget_bytes_ > 0 && !MakeRoom(size)) {
       ++counters_.put_failures;
@@ -37,7 +40,7 @@ class MemoryStore : public BlockStore {
     }
     bytes_ += size;
     used_.push_back(id);
-    blocks_.emplace(id, Entry{std::move(block), std::prev(used_.end()), false});
+    blocks_.emplace(id, Entry{std::move(block), std::prev(used_.end()), pinned});
     ++counters_.puts;
     return {};
   }

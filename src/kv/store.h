@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kv/block.h"
@@ -12,13 +13,17 @@
 namespace kvlink {
 
 struct StoreCounters {
-  int64_t hits = 0;
+  int64_t hits = 0;       // in whatever tier
+  int64_t warm_hits = 0;  // of them, what was still open from before
   int64_t misses = 0;
   int64_t puts = 0;
   int64_t put_failures = 0;
   int64_t quarantined = 0;  // damaged or foreign files set aside
   int64_t evicted = 0;
   int64_t bytes_verified = 0;
+  int64_t damaged_in_use = 0;  // blocks whose file changed after they were opened
+  int64_t refused_blocks = 0;  // held in the process's own memory, since no store took them
+  int64_t refused_bytes = 0;
 };
 
 // Thread-safe.
@@ -28,12 +33,16 @@ class BlockStore {
   // The block, verified. kNotFound: a miss, with the reason; every other code is a fault that the
   // caller treats as a miss.
   virtual Result<std::shared_ptr<const Block>> Get(const BlockId& id) = 0;
-  // Durable on return (for stores that outlive the process). Putting what is there is OK.
-  // kResourceExhausted: over budget or disk full; kFailedPrecondition: read-only.
-  virtual Status Put(std::shared_ptr<const Block> block) = 0;
+  // Durable on return (for stores that outlive the process). Putting what is there is OK. `pinned`
+  // pins the block from the start, so that nothing evicts it in between; without it a pin that is
+  // there stays. kResourceExhausted: over budget or disk full; kFailedPrecondition: read-only.
+  virtual Status Put(std::shared_ptr<const Block> block, bool pinned) = 0;
+  Status Put(std::shared_ptr<const Block> block) { return Put(std::move(block), false); }
   virtual bool Contains(const BlockId& id) = 0;
   virtual Status Remove(const BlockId& id) = 0;  // kNotFound if it is not there
   virtual Status SetPinned(const BlockId& id, bool pinned) = 0;
+  // A Get that another tier answered: the block counts as used here as well.
+  virtual void NoteUse(const BlockId&) {}
   virtual StoreCounters counters() const = 0;
 };
 

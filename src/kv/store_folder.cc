@@ -1,19 +1,40 @@
 // The files of a disk store (kv/store_folder.h).
 #include "kv/store_folder.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/bytes.h"
+#include "kv/store_names.h"
 
 namespace kvlink {
 namespace {
 
 constexpr std::string_view kFormatWord = "kvlink-store ";
 constexpr int kFormatVersion = 1;
-constexpr std::string_view kSuffix = ".kvb";
+constexpr std::array<const char*, 3> kInside = {"blocks", "tmp", "quarantine"};
+constexpr int64_t kPatienceMs = 30'000;
+
+bool IsInside(std::string_view name) {
+  return std::find(kInside.begin(), kInside.end(), name) != kInside.end();
+}
+
+// The field of SQLite's header, without opening a database that may be anybody's.
+bool HasOurMark(FileSystem& files, const std::string& catalogue) {
+  constexpr size_t kOffset = 68;  // application_id, 4 bytes, the highest first
+  const auto file = files.Map(catalogue);
+  if (!file.ok() || (*file)->bytes().size() < kOffset + 4) return false;
+  uint32_t id = 0;
+  for (size_t i = 0; i < 4; ++i) {
+    id = id << 8 | static_cast<uint32_t>((*file)->bytes()[kOffset + i]);
+  }
+  return id == kCatalogueMark && (*file)->CheckUnchanged().ok();
+}
+
+bool IsDatabase(std::string_view name) {
+  return name.starts_with("catalogue.sqlite") || name.starts_with("documents.sqlite");
+}
 
 Status WriteBlock(WritableFile& file, const Block& block) {
   Status status = file.Append(block.image());
@@ -24,20 +45,15 @@ Status WriteBlock(WritableFile& file, const Block& block) {
 
 }  // namespace
 
-Status CheckStorePath(FileSystem& files, const std::string& path) {
-  const Result<FileInfo> folder = files.Stat(path);
+Status StoreFolder::CheckFormat() {
+  const Result<FileInfo> folder = files_.Stat(path_);
   if (!folder.ok()) return folder.status();
   if (!folder->is_directory()) {
-    return FailedPrecondition("the store '" + path + "' is not a folder; choose another path");
+    return FailedPrecondition("the store '" + path_ + "' is not a folder; choose another path");
   }
-  return {};
-}
-
-Status StoreFolder::CheckFormat() {
-  KVLINK_RETURN_IF_ERROR(CheckStorePath(files_, path_));
   const std::string path = path_ + "/FORMAT";
   const Result<std::string> text = ReadWholeFile(files_, path, 256);
-  if (text.code() == StatusCode::kNotFound) return {};
+  if (text.code() == StatusCode::kNotFound) return CheckUnused();
   int version = 0;
   if (text.ok() && text->starts_with(kFormatWord)) {
     const char* const end = text->data() + text->size();
@@ -45,59 +61,114 @@ Status StoreFolder::CheckFormat() {
       version = 0;
     }
   }
-  if (version == kFormatVersion) return {};
   if (version > kFormatVersion) {
     return FailedPrecondition("the store '" + path_ + "' has format " + std::to_string(version) +
                               ", newer than this program's " + std::to_string(kFormatVersion) +
                               "; use a newer kvlink, or another store");
   }
-  if (!text.ok() && text.code() != StatusCode::kInvalidArgument) return text.status();
-  return FailedPrecondition("'" + path + "' is not of a kvlink store ('" +
-                            std::string(kFormatWord) + std::to_string(kFormatVersion) +
-                            "' expected); choose another path");
+  if (version != kFormatVersion) {
+    if (!text.ok() && text.code() != StatusCode::kInvalidArgument) return text.status();
+    return FailedPrecondition("'" + path + "' is not of a kvlink store ('" +
+                              std::string(kFormatWord) + std::to_string(kFormatVersion) +
+                              "' expected); choose another path");
+  }
+  return {};
 }
 
-Status StoreFolder::CreateFolder() { return files_.CreateDirectories(path_, FileAccess::kPrivate); }
-
-Status StoreFolder::CreateContents() {
-  for (const char* name : {"/blocks", "/tmp", "/quarantine"}) {
-    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(path_ + name, FileAccess::kPrivate));
+Status StoreFolder::CheckInside() {
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> entries, files_.List(path_));
+  for (const FileInfo& entry : entries) {
+    if (!IsInside(entry.name) || entry.is_directory()) continue;
+    return FailedPrecondition(
+        "'" + path_ + "/" + entry.name + "' is " +
+        (entry.type == FileType::kSymlink ? "a link, which is not followed" : "no folder") +
+        "; move it away, or choose another store (a store may be moved as a whole)");
   }
-  KVLINK_ASSIGN_OR_RETURN(const bool has_format, Exists(files_, path_ + "/FORMAT"));
-  if (has_format) return files_.SyncDirectory(path_);
-  (void)files_.SyncDirectory(path_ + "/..");  // that folder may be closed to us, then it stays so
+  return {};
+}
+
+Status StoreFolder::CheckUnused() {
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> entries, files_.List(path_));
+  // A FORMAT that never got its name is our mark as well: what else bears names of ours then is
+  // what a power cut left of a store.
+  // Likewise our mark in the catalogue, where FORMAT was lost altogether.
+  const bool unfinished = std::any_of(entries.begin(), entries.end(), [&](const FileInfo& entry) {
+    return entry.type == FileType::kFile &&
+           (IsUnfinishedFormatName(entry.name) ||
+            (entry.name == "catalogue.sqlite" && HasOurMark(files_, CataloguePath())));
+  });
+  for (const FileInfo& entry : entries) {
+    bool ours = entry.type == FileType::kFile &&
+                ((entry.name == "lock" && entry.size_bytes == 0) ||
+                 IsUnfinishedFormatName(entry.name) || (unfinished && IsDatabase(entry.name)));
+    if (entry.is_directory() && IsInside(entry.name)) {
+      if (unfinished) continue;
+      // Made before FORMAT by older versions.
+      KVLINK_ASSIGN_OR_RETURN(const auto inside, files_.List(path_ + "/" + entry.name));
+      ours = inside.empty();
+    }
+    if (!ours) {
+      return FailedPrecondition(
+          "'" + path_ + "' is not a kvlink store and not empty ('" + entry.name +
+          "' is there), so it is left alone; choose a new or an empty folder (or, if it was a "
+          "store whose file FORMAT was lost: echo '" +
+          std::string(kFormatWord) + std::to_string(kFormatVersion) + "' > FORMAT in it)");
+    }
+  }
+  return NotFound("there is no store in '" + path_ + "' yet");
+}
+
+Status StoreFolder::Create(int64_t lock_timeout_ms) {
+  KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(path_, FileAccess::kPrivate));
+  KVLINK_ASSIGN_OR_RETURN(const auto lock, Lock(lock_timeout_ms));
+  Status format = CheckFormat();  // another process may have been faster
+  if (format.code() != StatusCode::kNotFound) return format;
   return WriteWholeFile(files_, path_ + "/FORMAT",
                         std::string(kFormatWord) + std::to_string(kFormatVersion) + "\n",
                         FileAccess::kPrivate);
+}
+
+Status StoreFolder::CreateContents() {
+  for (const char* name : kInside) {
+    KVLINK_RETURN_IF_ERROR(
+        files_.CreateDirectories(path_ + "/" + std::string(name), FileAccess::kPrivate));
+  }
+  return {};
 }
 
 Result<std::unique_ptr<FileLock>> StoreFolder::Lock(int64_t timeout_ms) {
   return files_.Lock(path_ + "/lock", timeout_ms);
 }
 
-std::string StoreFolder::ShardPath(const BlockId& id) const {
-  return path_ + "/blocks/" + ToHex(std::span(id).first(1));
+std::string StoreFolder::BlockPath(const BlockId& id) const {
+  return path_ + "/blocks/" + ShardName(id) + "/" + BlockFileName(id);
 }
 
-std::string StoreFolder::BlockPath(const BlockId& id) const {
-  return ShardPath(id) + "/" + ToHex(id) + std::string(kSuffix);
+Result<std::unique_ptr<Folder>> StoreFolder::OpenInside(const char* name) {
+  return files_.OpenFolder(path_ + "/" + name);
+}
+
+Result<std::unique_ptr<Folder>> StoreFolder::OpenShard(const BlockId& id) {
+  KVLINK_ASSIGN_OR_RETURN(const auto blocks, OpenInside("blocks"));
+  return blocks->OpenFolder(ShardName(id));
 }
 
 Result<std::vector<BlockFile>> StoreFolder::ListBlocks() {
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> shards, files_.List(path_ + "/blocks"));
   std::vector<BlockFile> out;
+  const auto blocks = OpenInside("blocks");
+  if (blocks.code() == StatusCode::kNotFound) return out;
+  if (!blocks.ok()) return blocks.status();
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> shards, (*blocks)->List());
   for (const FileInfo& shard : shards) {
     if (!shard.is_directory()) continue;
-    KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> files,
-                            files_.List(path_ + "/blocks/" + shard.name));
+    const auto folder = (*blocks)->OpenFolder(shard.name);
+    if (folder.code() == StatusCode::kNotFound) continue;
+    if (!folder.ok()) return folder.status();
+    KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> files, (*folder)->List());
     for (const FileInfo& file : files) {
-      const std::string_view name = file.name;
-      if (file.is_directory() || !name.ends_with(kSuffix) || !name.starts_with(shard.name))
-        continue;
-      const Result<BlockId> id = DigestFromHex(name.substr(0, name.size() - kSuffix.size()));
-      // Only the one spelling that BlockPath gives, else one file would answer to two names.
-      if (id.ok() && BlockPath(*id).ends_with("/" + shard.name + "/" + file.name)) {
-        out.push_back({*id, file.size_bytes});
+      const Result<BlockId> id = IdOfBlockFile(shard.name, file.name);
+      if (id.ok() && file.type == FileType::kFile) {
+        out.push_back({*id, file.size_bytes, file.modified_ms});
       }
     }
   }
@@ -126,53 +197,59 @@ Result<std::shared_ptr<const Block>> StoreFolder::Open(const BlockId& id, bool v
 
 Status StoreFolder::Publish(const Block& block) {
   const BlockId& id = block.identity().id;
-  const std::string shard = ShardPath(id);
-  KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(shard, FileAccess::kPrivate));
+  KVLINK_RETURN_IF_ERROR(
+      files_.CreateDirectories(path_ + "/blocks/" + ShardName(id), FileAccess::kPrivate));
+  KVLINK_ASSIGN_OR_RETURN(const auto blocks, OpenInside("blocks"));
   // The folder's own entry has to survive a crash as well as the file's in it. Every time: a writer
   // that died between the two calls has left a folder whose entry nobody synced.
-  KVLINK_RETURN_IF_ERROR(files_.SyncDirectory(path_ + "/blocks"));
-  const std::string temporary = path_ + "/tmp/" + ToHex(std::span(id).first(8)) + "-" +
-                                std::to_string(getpid()) + "-" + std::to_string(serial_++);
-  Status status = WriteTemporary(temporary, block);
-  if (status.ok()) status = files_.Rename(temporary, BlockPath(id));
+  KVLINK_RETURN_IF_ERROR(blocks->Sync());
+  KVLINK_ASSIGN_OR_RETURN(const auto shard, blocks->OpenFolder(ShardName(id)));
+  auto tmp = OpenInside("tmp");
+  if (tmp.code() == StatusCode::kNotFound) {  // somebody tidied it away
+    KVLINK_RETURN_IF_ERROR(CreateContents());
+    tmp = OpenInside("tmp");
+  }
+  if (!tmp.ok()) return tmp.status();
+  const std::string temporary = NewTemporaryName(id);
+  const std::string name = BlockFileName(id);
+  Status status = WriteTemporary(**tmp, temporary, block);
+  if (status.ok()) status = (*tmp)->Rename(temporary, *shard, name);
   if (!status.ok()) {
-    (void)files_.Remove(temporary);  // the first failure is the one to report
+    (void)(*tmp)->Remove(temporary);  // the first failure is the one to report
     return status;
   }
-  status = files_.SyncDirectory(shard);
+  status = shard->Sync();
   // Whether the name would survive a crash is unknown, so it may not be promised to anyone.
-  if (!status.ok()) (void)files_.Remove(BlockPath(id));
+  if (!status.ok()) (void)shard->Remove(name);
   return status;
 }
 
-Status StoreFolder::WriteTemporary(const std::string& path, const Block& block) {
-  Result<std::unique_ptr<WritableFile>> file = files_.Create(path, FileAccess::kPrivate);
-  if (file.code() == StatusCode::kNotFound) {  // somebody tidied tmp/ away
-    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(path_ + "/tmp", FileAccess::kPrivate));
-    file = files_.Create(path, FileAccess::kPrivate);
-  }
-  if (!file.ok()) return file.status();
-  return WriteBlock(**file, block);
+Status StoreFolder::WriteTemporary(Folder& folder, const std::string& name, const Block& block) {
+  KVLINK_ASSIGN_OR_RETURN(const auto file, folder.Create(name, FileAccess::kPrivate));
+  return WriteBlock(*file, block);
 }
 
 Status StoreFolder::Remove(const BlockId& id, bool durable) {
-  KVLINK_RETURN_IF_ERROR(files_.Remove(BlockPath(id)));
-  return durable ? files_.SyncDirectory(ShardPath(id)) : Status();
+  KVLINK_ASSIGN_OR_RETURN(const auto shard, OpenShard(id));
+  KVLINK_RETURN_IF_ERROR(shard->Remove(BlockFileName(id)));
+  return durable ? shard->Sync() : Status();
 }
 
 Status StoreFolder::Quarantine(const BlockId& id, int64_t now_ms) {
-  KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(path_ + "/quarantine", FileAccess::kPrivate));
-  return files_.Rename(BlockPath(id), path_ + "/quarantine/" + ToHex(id) + "-" +
-                                          std::to_string(now_ms) + "-" + std::to_string(getpid()) +
-                                          "-" + std::to_string(serial_++));
+  KVLINK_RETURN_IF_ERROR(CreateContents());
+  KVLINK_ASSIGN_OR_RETURN(const auto shard, OpenShard(id));
+  KVLINK_ASSIGN_OR_RETURN(const auto quarantine, OpenInside("quarantine"));
+  return shard->Rename(BlockFileName(id), *quarantine, NewQuarantineName(id, now_ms));
 }
 
 Result<QuarantineTotals> StoreFolder::Quarantined() {
   QuarantineTotals totals;
-  const Result<std::vector<FileInfo>> files = files_.List(path_ + "/quarantine");
-  if (files.code() == StatusCode::kNotFound) return totals;
-  if (!files.ok()) return files.status();
-  for (const FileInfo& file : *files) {
+  const auto folder = OpenInside("quarantine");
+  if (folder.code() == StatusCode::kNotFound) return totals;
+  if (!folder.ok()) return folder.status();
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> files, (*folder)->List());
+  for (const FileInfo& file : files) {
+    if (file.type != FileType::kFile || !IsQuarantineName(file.name)) continue;
     ++totals.files;
     totals.bytes += file.size_bytes;
   }
@@ -180,24 +257,35 @@ Result<QuarantineTotals> StoreFolder::Quarantined() {
 }
 
 Result<int64_t> StoreFolder::EmptyQuarantine() {
-  const std::string folder = path_ + "/quarantine";
   int64_t freed = 0;
-  const Result<std::vector<FileInfo>> files = files_.List(folder);
-  if (files.code() == StatusCode::kNotFound) return freed;
-  if (!files.ok()) return files.status();
-  for (const FileInfo& file : *files) {
-    if (file.is_directory()) continue;
-    KVLINK_RETURN_IF_ERROR(files_.Remove(folder + "/" + file.name));
+  const auto folder = OpenInside("quarantine");
+  if (folder.code() == StatusCode::kNotFound) return freed;
+  if (!folder.ok()) return folder.status();
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> files, (*folder)->List());
+  for (const FileInfo& file : files) {
+    if (file.type != FileType::kFile || !IsQuarantineName(file.name)) continue;
+    KVLINK_RETURN_IF_ERROR((*folder)->Remove(file.name));
     freed += file.size_bytes;
   }
   return freed;
 }
 
 void StoreFolder::ClearTemporary() {
-  const Result<std::vector<FileInfo>> files = files_.List(path_ + "/tmp");
-  if (!files.ok()) return;  // the next writer tries again
+  const auto folder = OpenInside("tmp");
+  if (!folder.ok()) return;  // the next writer tries again
+  const Result<std::vector<FileInfo>> files = (*folder)->List();
+  if (!files.ok()) return;
   for (const FileInfo& file : *files) {
-    if (!file.is_directory()) (void)files_.Remove(path_ + "/tmp/" + file.name);
+    if (file.type == FileType::kFile && IsTemporaryName(file.name)) {
+      (void)(*folder)->Remove(file.name);
+    }
+  }
+  const auto root = files_.List(path_);
+  if (!root.ok()) return;
+  for (const FileInfo& file : *root) {
+    if (file.type == FileType::kFile && IsUnfinishedFormatName(file.name)) {
+      (void)files_.Remove(path_ + "/" + file.name);
+    }
   }
 }
 
@@ -208,6 +296,25 @@ Status StoreFolder::RemoveCatalogue() {
     if (!status.ok() && status.code() != StatusCode::kNotFound) return status;
   }
   return {};
+}
+
+Result<int64_t> StoreFolder::DatabaseBytes() {
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> entries, files_.List(path_));
+  int64_t bytes = 0;
+  for (const FileInfo& entry : entries) {
+    if (IsDatabase(entry.name)) bytes += entry.size_bytes;
+  }
+  return bytes;
+}
+
+Status CheckStorePath(FileSystem& files, const std::string& path) {
+  return StoreFolder(files, path).CheckFormat();
+}
+
+Status PrepareStoreFolder(FileSystem& files, const std::string& path) {
+  StoreFolder folder(files, path);
+  Status format = folder.CheckFormat();
+  return format.code() == StatusCode::kNotFound ? folder.Create(kPatienceMs) : format;
 }
 
 }  // namespace kvlink

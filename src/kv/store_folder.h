@@ -1,8 +1,10 @@
 // The files of a disk store: where each lies, how a block is published, set aside and removed.
-// Not here: rows, budgets and what a caller may see (kv/ledger.h, kv/disk_store.cc).
+// Only what kvlink made is touched: a folder without FORMAT is no store, no link inside is
+// followed, and of the files only those with names that kvlink gives are removed, in the folder
+// that was looked at. Not here: rows, budgets and what a caller may see (kv/ledger.h,
+// kv/disk_store.cc).
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +17,7 @@ namespace kvlink {
 struct BlockFile {
   BlockId id{};
   int64_t size_bytes = 0;
+  int64_t modified_ms = 0;  // Unix time: when the block was made
 };
 
 struct QuarantineTotals {
@@ -22,19 +25,20 @@ struct QuarantineTotals {
   int64_t bytes = 0;
 };
 
-// kFailedPrecondition: what stands there is no folder; kNotFound: nothing does.
-Status CheckStorePath(FileSystem& files, const std::string& path);
-
 // Thread-safe. Whatever changes a file REQUIRES the lock.
 class StoreFolder {
  public:
   StoreFolder(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
 
-  // A FORMAT file of this version or none. kFailedPrecondition: newer, or not ours; kNotFound: no
-  // such folder.
+  // OK: a store of this version. kNotFound: none yet, and one may be made here (nothing there, an
+  // empty folder, what a creation left that was cut short). kFailedPrecondition: a newer version's,
+  // or a folder that is somebody else's. Changes nothing.
   Status CheckFormat();
-  Status CreateFolder();    // the folder alone, so that it can be locked
-  Status CreateContents();  // the folders inside, and FORMAT
+  // kFailedPrecondition: a link or a file stands where a folder of ours belongs.
+  Status CheckInside();
+  // Makes the folder, FORMAT first, where CheckFormat says kNotFound. Takes the lock itself.
+  Status Create(int64_t lock_timeout_ms);
+  Status CreateContents();  // the folders inside that are missing
   Result<std::unique_ptr<FileLock>> Lock(int64_t timeout_ms);
 
   Result<std::vector<BlockFile>> ListBlocks();  // sorted by id; other names are not ours
@@ -49,21 +53,32 @@ class StoreFolder {
   Result<QuarantineTotals> Quarantined();
   Result<int64_t> EmptyQuarantine();  // the bytes freed
   // Writers hold the lock until their temporary file is gone, so whoever holds it knows that what
-  // lies in tmp/ belongs to the dead.
+  // they named in tmp/ belongs to the dead.
   void ClearTemporary();
   Status RemoveCatalogue();
+  // What the databases beside the blocks take: catalogue.sqlite, documents.sqlite and their logs.
+  Result<int64_t> DatabaseBytes();
 
   const std::string& path() const { return path_; }
   std::string CataloguePath() const { return path_ + "/catalogue.sqlite"; }
   std::string BlockPath(const BlockId& id) const;
 
  private:
-  std::string ShardPath(const BlockId& id) const;
-  Status WriteTemporary(const std::string& path, const Block& block);
+  // REQUIRES: no FORMAT is there. Whether the folder is still nobody's.
+  Status CheckUnused();
+  Result<std::unique_ptr<Folder>> OpenInside(const char* name);
+  Result<std::unique_ptr<Folder>> OpenShard(const BlockId& id);
+  Status WriteTemporary(Folder& folder, const std::string& name, const Block& block);
 
   FileSystem& files_;
   const std::string path_;
-  std::atomic<uint64_t> serial_{0};
 };
+
+// Makes a store's folder, empty, where there is none yet, so that its other files may be put there
+// before the first block. kFailedPrecondition as StoreFolder::CheckFormat.
+Status PrepareStoreFolder(FileSystem& files, const std::string& path);
+
+// Whether a store is at `path`. Errors as StoreFolder::CheckFormat; kNotFound: none is.
+Status CheckStorePath(FileSystem& files, const std::string& path);
 
 }  // namespace kvlink

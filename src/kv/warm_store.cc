@@ -2,45 +2,78 @@
 
 namespace kvlink {
 
-void WarmStore::Keep(std::shared_ptr<const Block> block) {
+void WarmStore::Recent::Keep(std::shared_ptr<const Block> block) {
   const BlockId id = block->identity().id;
-  if (const auto found = places_.find(id); found != places_.end()) {
-    bytes_ -= static_cast<int64_t>((*found->second)->image().size());
-    recent_.erase(found->second);
-  }
+  Drop(id);
   bytes_ += static_cast<int64_t>(block->image().size());
-  recent_.push_front(std::move(block));
-  places_[id] = recent_.begin();
-  while (bytes_ > budget_bytes_ && recent_.size() > 1) {
-    bytes_ -= static_cast<int64_t>(recent_.back()->image().size());
-    places_.erase(recent_.back()->identity().id);
-    recent_.pop_back();
-  }
+  blocks_.push_front(std::move(block));
+  places_[id] = blocks_.begin();
+  while (bytes_ > budget_bytes_ && blocks_.size() > 1) Drop(blocks_.back()->identity().id);
+}
+
+std::shared_ptr<const Block> WarmStore::Recent::Find(const BlockId& id) {
+  const auto found = places_.find(id);
+  if (found == places_.end()) return nullptr;
+  blocks_.splice(blocks_.begin(), blocks_, found->second);
+  return *found->second;
+}
+
+void WarmStore::Recent::Drop(const BlockId& id) {
+  const auto found = places_.find(id);
+  if (found == places_.end()) return;
+  const auto place = found->second;
+  bytes_ -= static_cast<int64_t>((*place)->image().size());
+  places_.erase(found);
+  blocks_.erase(place);
+}
+
+void WarmStore::Recent::Clear() {
+  blocks_.clear();
+  places_.clear();
+  bytes_ = 0;
 }
 
 Result<std::shared_ptr<const Block>> WarmStore::Get(const BlockId& id) {
+  std::shared_ptr<const Block> warm;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = places_.find(id); found != places_.end()) {
-      recent_.splice(recent_.begin(), recent_, found->second);
-      return *found->second;
+    warm = mapped_.Find(id);
+    if (warm == nullptr) warm = refused_.Find(id);
+  }
+  if (warm != nullptr) {
+    const bool unchanged = warm->CheckUnchanged().ok();  // looks at the file: not under the mutex
+    {
+      const std::lock_guard lock(mutex_);
+      if (unchanged) {
+        ++hits_;
+      } else {
+        ++damaged_;
+        mapped_.Drop(id);
+      }
     }
+    if (unchanged) {
+      below_->NoteUse(id);
+      return warm;
+    }
+    warm.reset();  // else the store below would find it open still
   }
   auto block = below_->Get(id);
   if (block.ok()) {
     const std::lock_guard lock(mutex_);
-    Keep(*block);
+    mapped_.Keep(*block);
   }
   return block;
 }
 
-Status WarmStore::Put(std::shared_ptr<const Block> block) {
+Status WarmStore::Put(std::shared_ptr<const Block> block, bool pinned) {
   // Kept here only if the store below cannot: a block that it took is mapped by the next Get, while
   // this one lies in the process's own memory.
-  Status status = below_->Put(block);
-  if (!status.ok()) {
-    const std::lock_guard lock(mutex_);
-    Keep(std::move(block));
+  Status status = below_->Put(block, pinned);
+  const std::lock_guard lock(mutex_);
+  if (status.ok()) {
+    refused_.Drop(block->identity().id);
+  } else {
+    refused_.Keep(std::move(block));
   }
   return status;
 }
@@ -48,20 +81,27 @@ Status WarmStore::Put(std::shared_ptr<const Block> block) {
 Status WarmStore::Remove(const BlockId& id) {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = places_.find(id); found != places_.end()) {
-      bytes_ -= static_cast<int64_t>((*found->second)->image().size());
-      recent_.erase(found->second);
-      places_.erase(found);
-    }
+    mapped_.Drop(id);
+    refused_.Drop(id);
   }
   return below_->Remove(id);
 }
 
+StoreCounters WarmStore::counters() const {
+  StoreCounters counters = below_->counters();
+  const std::lock_guard lock(mutex_);
+  counters.hits += hits_;
+  counters.warm_hits = hits_;
+  counters.damaged_in_use += damaged_;
+  counters.refused_blocks = refused_.size();
+  counters.refused_bytes = refused_.bytes();
+  return counters;
+}
+
 void WarmStore::Clear() {
   const std::lock_guard lock(mutex_);
-  recent_.clear();
-  places_.clear();
-  bytes_ = 0;
+  mapped_.Clear();
+  refused_.Clear();
 }
 
 }  // namespace kvlink

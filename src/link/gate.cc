@@ -104,13 +104,11 @@ std::string WhyNotGated(const Links* links) {
 
 Status RecordGate(FileSystem& files, const std::string& path, const std::string& gate) {
   KVLINK_RETURN_IF_ERROR(ReadGate(gate).status());
-  // Opened for its checks: what follows believes the header.
-  KVLINK_RETURN_IF_ERROR(SafetensorsFile::Open(files, path).status());
   std::string contents;
   {
-    KVLINK_ASSIGN_OR_RETURN(const auto mapped, files.Map(path));
-    const std::string_view bytes(reinterpret_cast<const char*>(mapped->bytes().data()),
-                                 mapped->bytes().size());
+    // Its checks: what follows believes the header.
+    KVLINK_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(files, path));
+    const std::string_view bytes = AsText(file->bytes());
     uint64_t old_length = 0;
     std::memcpy(&old_length, bytes.data(), sizeof old_length);
     json header = json::parse(bytes.substr(sizeof old_length, old_length), nullptr, false);
@@ -121,6 +119,7 @@ Status RecordGate(FileSystem& files, const std::string& path, const std::string&
     contents.append(reinterpret_cast<const char*>(&length), sizeof length);
     contents += text;
     contents += bytes.substr(sizeof old_length + old_length);
+    KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());
   }
   return WriteWholeFile(files, path, contents);
 }

@@ -1,6 +1,7 @@
 #include "link/indexer.h"
 
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "kv/block_format.h"
@@ -32,11 +33,22 @@ BlockShape Indexer::ShapeOf(size_t tokens) const {
 Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> tokens,
                                                      BlockKind kind, std::string_view label,
                                                      std::span<const int32_t> prefix) {
+  if (prefix.empty()) return EncodeBehind(nullptr, tokens, kind, label, prefix);
+  while (true) {
+    KVLINK_ASSIGN_OR_RETURN(const auto before, PrefixBlock(prefix, kind));
+    auto block = EncodeBehind(before.get(), tokens, kind, label, prefix);
+    if (before->CheckUnchanged().ok()) return block;
+    prefix_.reset();  // its file was cut meanwhile: what was made behind it is not to be believed
+  }
+}
+
+Result<std::shared_ptr<const Block>> Indexer::EncodeBehind(const Block* before,
+                                                           std::span<const int32_t> tokens,
+                                                           BlockKind kind, std::string_view label,
+                                                           std::span<const int32_t> prefix) {
   const ModelConfig& c = model_->config();
-  std::shared_ptr<const Block> before;
   std::vector<Segment> context;
-  if (!prefix.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(before, PrefixBlock(prefix, kind));
+  if (before != nullptr) {
     context.push_back(SegmentOf(*before, -static_cast<int32_t>(prefix.size())));
   }
   const BlockShape shape = ShapeOf(tokens.size());
@@ -59,6 +71,15 @@ Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> to
   sequence.tail = &tail;
   if (AdapterActsOn(kind)) sequence.adapter = adapter_;
   KVLINK_RETURN_IF_ERROR(model_->Forward({&sequence, 1}));
+  for (int32_t l = 0; l < c.layers; ++l) {
+    for (const void* plane : {builder.keys(l), builder.values(l)}) {
+      if (Model::AreFinite(plane, shape.plane_bytes() / SizeOf(shape.dtype), shape.dtype)) continue;
+      return DataLoss("layer " + std::to_string(l) + " of the document's block (" +
+                      std::to_string(tokens.size()) +
+                      " tokens) holds numbers that are not finite, so it is not kept: the model "
+                      "file is damaged, or needs --dtype f32");
+    }
+  }
   return std::move(builder).Finish();
 }
 
@@ -72,7 +93,8 @@ Result<std::shared_ptr<const Block>> Indexer::PrefixBlock(std::span<const int32_
 }
 
 Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind kind,
-                                    std::string_view label, std::span<const int32_t> prefix) {
+                                    std::string_view label, std::span<const int32_t> prefix,
+                                    bool pinned) {
   if (store_ == nullptr) {
     KVLINK_ASSIGN_OR_RETURN(auto encoded, Encode(tokens, kind, label, prefix));
     return IndexedBlock{std::move(encoded), true, "there is no store", ""};
@@ -93,17 +115,18 @@ Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind k
       found.ok() ? "the stored block is not what its name says" : found.status().message(), ""};
   KVLINK_ASSIGN_OR_RETURN(made.block, Encode(tokens, kind, label, prefix));
   if (found.ok()) (void)store_->Remove((*found)->identity().id);  // else it would never be replaced
-  if (const Status kept = store_->Put(made.block); !kept.ok()) {
+  if (const Status kept = store_->Put(made.block, pinned); !kept.ok()) {
     made.not_kept = kept.message();
   }
   return made;
 }
 
 Result<IndexedBlock> Indexer::Fetch(const LinkPlan& plan, const PlannedBlock& block,
-                                    std::span<const int32_t> prefix, std::string_view label) {
+                                    std::span<const int32_t> prefix, std::string_view label,
+                                    bool pinned) {
   const std::vector<int32_t> tokens = TokensOf(plan, block);
   if (block.document < 0) return Fetch(tokens, BlockKind::kHead, "");
-  return Fetch(tokens, BlockKind::kDocument, label, prefix);
+  return Fetch(tokens, BlockKind::kDocument, label, prefix, pinned);
 }
 
 }  // namespace kvlink

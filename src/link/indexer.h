@@ -40,13 +40,15 @@ class Indexer {
                std::span<const int32_t> prefix = {}) const;
 
   // From the store, or encoded and kept. A store that fails costs time, never the block.
-  // REQUIRES: tokens is not empty.
+  // `pinned`: where it is kept now, with a pin. REQUIRES: tokens is not empty.
   Result<IndexedBlock> Fetch(std::span<const int32_t> tokens, BlockKind kind,
-                             std::string_view label, std::span<const int32_t> prefix = {});
+                             std::string_view label, std::span<const int32_t> prefix = {},
+                             bool pinned = false);
 
   // The same for a block of a plan, documents behind `prefix`. REQUIRES: the block has tokens.
   Result<IndexedBlock> Fetch(const LinkPlan& plan, const PlannedBlock& block,
-                             std::span<const int32_t> prefix, std::string_view label = "");
+                             std::span<const int32_t> prefix, std::string_view label = "",
+                             bool pinned = false);
 
   // Always encodes, keeps nothing in the store but the prefix's own block. The prefix is encoded as
   // a document is, so that an adapter outside documents changes no document's block.
@@ -63,6 +65,10 @@ class Indexer {
   }
 
   BlockShape ShapeOf(size_t tokens) const;
+  Result<std::shared_ptr<const Block>> EncodeBehind(const Block* before,
+                                                    std::span<const int32_t> tokens, BlockKind kind,
+                                                    std::string_view label,
+                                                    std::span<const int32_t> prefix);
   // The block of what documents are encoded behind. The last one is held: a store may be null, or
   // drop it.
   Result<std::shared_ptr<const Block>> PrefixBlock(std::span<const int32_t> prefix, BlockKind kind);

@@ -235,10 +235,12 @@ Result<std::unique_ptr<const Links>> LoadLinks(FileSystem& files, const std::str
                                                const ModelConfig& config,
                                                const Sha256Digest& model_fingerprint) {
   KVLINK_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(files, path));
-  KVLINK_ASSIGN_OR_RETURN(auto links, LinkReader(*file, path, config, model_fingerprint).Read());
-  KVLINK_ASSIGN_OR_RETURN(const auto mapped, files.Map(path));
-  links->hash = Sha256().Update(mapped->bytes()).Finish();
-  return std::unique_ptr<const Links>(std::move(links));
+  auto links = LinkReader(*file, path, config, model_fingerprint).Read();
+  KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());  // first: what else is wrong may come of it
+  if (!links.ok()) return links.status();
+  (*links)->hash = Sha256().Update(file->bytes()).Finish();
+  KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());
+  return std::unique_ptr<const Links>(*std::move(links));
 }
 
 }  // namespace kvlink

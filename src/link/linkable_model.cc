@@ -45,6 +45,16 @@ Result<std::unique_ptr<LinkableModel>> LinkableModel::Create(
     linkable->template_ = *std::move(given_template);
     linkable->template_concern_.clear();
   }
+  // Links were trained to end an answer, and their gate scores the end.
+  const Tokenizer& tokenizer = linkable->model_->tokenizer();
+  if (const PromptTemplate& t = linkable->template_;
+      with != nullptr && tokenizer.eos() < 0 &&
+      (t.stop.empty() || tokenizer.EncodeSpecial(t.stop.front()).size() != 1)) {
+    return InvalidArgument(
+        "nothing ends an answer: the template has no `stop` that is one token of the model, and "
+        "the "
+        "model file has no tokenizer.ggml.eos_token_id; give a template that has one");
+  }
   if (with != nullptr && with->adapter) {
     KVLINK_ASSIGN_OR_RETURN(linkable->adapter_,
                             PreparedAdapter::Create(*with->adapter, linkable->model_->config(),
@@ -90,6 +100,13 @@ std::vector<int32_t> LinkableModel::RenderDocument(std::string_view title, std::
 
 std::vector<int32_t> LinkableModel::DocumentPrefix(std::string_view system) const {
   return RenderDocumentPrefix(template_, model_->tokenizer(), system);
+}
+
+int64_t LinkableModel::CountAround(std::string_view system, std::string_view question,
+                                   bool has_documents) const {
+  const Tokenizer& tokenizer = model_->tokenizer();
+  return static_cast<int64_t>(RenderHead(template_, tokenizer, system, has_documents).size() +
+                              RenderQuestion(template_, tokenizer, question, has_documents).size());
 }
 
 LinkPlan LinkableModel::Plan(std::string_view system,

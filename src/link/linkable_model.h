@@ -54,6 +54,8 @@ class LinkableModel {
   // What documents are encoded behind by the template; empty: nothing. An empty system text stands
   // for the template's own.
   std::vector<int32_t> DocumentPrefix(std::string_view system) const;
+  // How many tokens a prompt has outside documents and their links.
+  int64_t CountAround(std::string_view system, std::string_view question, bool has_documents) const;
   // The plan of a prompt over documents that are already tokens.
   LinkPlan Plan(std::string_view system, std::span<const std::vector<int32_t>> documents,
                 std::string_view question, Layout layout) const;

@@ -2,8 +2,6 @@
 // (empty context), answers over blocks (linked), and computes the masked reference (segments).
 // Letters: T new tokens of all sequences, E width, H heads, G kv heads, D head size, F
 // feed-forward.
-#include <omp.h>
-
 #include <algorithm>
 #include <string>
 
@@ -11,6 +9,7 @@
 #include "model/prepared_adapter.h"
 #include "tensor/attention_received.h"
 #include "tensor/kernels.h"
+#include "tensor/thread_team.h"
 
 namespace kvlink {
 namespace {
@@ -96,7 +95,7 @@ Status Model::Embed(const Sequence& s, float* x) const {
   for (int64_t t = 0; t < rows; ++t) {
     const int32_t id = s.tokens[t];
     if (id >= 0) {
-      ReadRow(*weights_.embedding, id, x + t * e);
+      weights_.embedding.ReadRow(id, x + t * e);
     } else {
       std::copy_n(s.embeddings.data() + ~id * e, e, x + t * e);
     }
@@ -105,6 +104,9 @@ Status Model::Embed(const Sequence& s, float* x) const {
 }
 
 Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
+  KVLINK_RETURN_IF_ERROR(CheckProcess());
+  const TeamScope team(threads_);
+  KVLINK_RETURN_IF_ERROR(team.status());
   const ModelConfig& c = config_;
   const int64_t E = c.width, F = c.feed_forward, QD = static_cast<int64_t>(c.heads) * c.head_dim;
   const int64_t KD = static_cast<int64_t>(c.kv_heads) * c.head_dim, QKV = QD + 2 * KD;
@@ -116,7 +118,6 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
     if (!s.positions.empty()) rope_->Reserve(FarthestDistance(s) + 1);
   }
   if (T == 0) return {};
-  omp_set_num_threads(threads_);  // a setting of the calling thread
   const int64_t rows = Linear::PaddedRows(T, dtype);
   a_.x.resize(rows * E);
   // The last sequence of a batch may be padded further than the batch.
@@ -218,6 +219,12 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
     }
     a_.logits.resize(padded * c.vocab);
     KVLINK_RETURN_IF_ERROR(weights_.head[0].Run(a_.normed.data(), wanted, a_.logits.data()));
+    if (!AllFinite(a_.logits.data(), wanted * c.vocab, DType::kF32)) {
+      return DataLoss(
+          "a logit is not a finite number: the model file is damaged, or holds numbers "
+          "that " +
+          std::string(Name(dtype)) + " cannot compute with");
+    }
     std::copy_n(a_.logits.data(), wanted * c.vocab, s.logits);
   }
   return {};

@@ -61,7 +61,10 @@ Result<std::unique_ptr<GgufFile>> GgufFile::Open(FileSystem& files, const std::s
   auto gguf = std::make_unique<GgufFile>();
   gguf->path_ = path;
   KVLINK_ASSIGN_OR_RETURN(gguf->file_, files.Map(path));
-  KVLINK_ASSIGN_OR_RETURN(GgufContents contents, ParseGguf(path, gguf->file_->bytes()));
+  Result<GgufContents> parsed = ParseGguf(path, gguf->file_->bytes());
+  if (gguf->file_->damaged()) return gguf->CheckUnchanged();  // zeros were read
+  if (!parsed.ok()) return parsed.status();
+  GgufContents& contents = *parsed;
   gguf->version_ = contents.version;
   gguf->scalars_ = std::move(contents.scalars);
   gguf->arrays_ = std::move(contents.arrays);
@@ -69,6 +72,13 @@ Result<std::unique_ptr<GgufFile>> GgufFile::Open(FileSystem& files, const std::s
   gguf->tensors_ = std::move(contents.tensors);
   gguf->tensor_index_ = std::move(contents.tensor_index);
   return gguf;
+}
+
+Status GgufFile::CheckUnchanged() const {
+  const Status unchanged = file_->CheckUnchanged();
+  if (unchanged.ok()) return {};
+  return Status(unchanged.code(),
+                "model " + unchanged.message() + ": leave the file alone until it is done");
 }
 
 const TensorInfo* GgufFile::FindTensor(std::string_view name) const {

@@ -46,6 +46,10 @@ class GgufFile {
 
   // Says that most tensors have been read: the file's pages may leave memory.
   void Release() const { file_->Release(); }
+  // kDataLoss: the file was cut or written to while it was in use, so that what was read of it last
+  // may be wrong.
+  Status CheckUnchanged() const;
+  std::span<const std::byte> bytes() const { return file_->bytes(); }  // the mapping
 
   // Typed look-ups. kNotFound: no such key; kInvalidArgument: another type, or out of range.
   Result<std::string> GetString(std::string_view key) const;

@@ -28,11 +28,22 @@ uint64_t BytesOf(const TensorInfo& tensor, DType dtype, uint64_t alignment) {
   return static_cast<uint64_t>(RoundUp(tensor.elements() * size, static_cast<int64_t>(alignment)));
 }
 
+// Says in the copied keys what the tensors are now, where the source says it as a number of 32
+// bits, which is how GGUF has it.
+void SetFileType(const GgufFile& source, DType dtype, std::string* keys) {
+  constexpr uint32_t kU32 = 4, kI32 = 5;  // GGUF's value types; the type stands before the value
+  const uint64_t value = source.ValueOffset("general.file_type");
+  uint32_t type = 0;
+  if (value < kKeys + sizeof(type) || value + sizeof(type) > keys->size()) return;
+  std::memcpy(&type, keys->data() + value - sizeof(type), sizeof(type));
+  if (type != kU32 && type != kI32) return;
+  const uint32_t kept = dtype == DType::kBF16 ? kMostlyBf16 : kAllF32;
+  std::memcpy(keys->data() + value, &kept, sizeof(kept));
+}
+
 // Magic to the last tensor's entry. The keys are the source's bytes.
-Result<std::string> Header(FileSystem& files, const GgufFile& source, DType dtype,
-                           uint64_t alignment) {
-  KVLINK_ASSIGN_OR_RETURN(const auto mapped, files.Map(source.path()));
-  const std::string_view bytes = AsText(mapped->bytes());
+std::string Header(const GgufFile& source, DType dtype, uint64_t alignment) {
+  const std::string_view bytes = AsText(source.bytes());
   uint64_t end_of_keys = bytes.size();
   for (const TensorInfo& t : source.tensors()) {
     end_of_keys = std::min<uint64_t>(end_of_keys, t.header_offset);
@@ -40,11 +51,7 @@ Result<std::string> Header(FileSystem& files, const GgufFile& source, DType dtyp
   std::string out(bytes.substr(0, end_of_keys));
   const uint64_t tensors = source.tensors().size();
   std::memcpy(out.data() + kCounts, &tensors, sizeof(tensors));
-  const uint64_t type_at = source.ValueOffset("general.file_type");
-  if (type_at >= kKeys && type_at + 4 <= out.size() && source.GetInt("general.file_type").ok()) {
-    const uint32_t type = dtype == DType::kBF16 ? kMostlyBf16 : kAllF32;
-    std::memcpy(out.data() + type_at, &type, sizeof(type));
-  }
+  SetFileType(source, dtype, &out);
   uint64_t offset = 0;
   for (const TensorInfo& t : source.tensors()) {
     AppendValue(&out, static_cast<uint64_t>(t.name.size()));
@@ -71,7 +78,7 @@ Status WriteGgufCopy(FileSystem& files, const GgufFile& source, const std::strin
     const Result<int64_t> given = source.GetInt("general.alignment");
     return given.ok() ? *given : 32;
   }());
-  KVLINK_ASSIGN_OR_RETURN(std::string out, Header(files, source, dtype, alignment));
+  std::string out = Header(source, dtype, alignment);
   // Grown step by step, the string would take twice the model for a moment.
   uint64_t bytes = out.size();
   for (const TensorInfo& t : source.tensors()) bytes += BytesOf(t, dtype, alignment);
@@ -97,6 +104,7 @@ Status WriteGgufCopy(FileSystem& files, const GgufFile& source, const std::strin
     }
     PadTo(&out, alignment);
   }
+  KVLINK_RETURN_IF_ERROR(source.CheckUnchanged());
   return WriteWholeFile(files, path, out);
 }
 

@@ -1,8 +1,11 @@
 #include "model/model.h"
 
-#include <omp.h>
-
 #include <cmath>
+
+#include "base/cpu_count.h"
+#include "base/process.h"
+#include "tensor/kernels.h"
+#include "tensor/thread_team.h"
 
 namespace kvlink {
 
@@ -20,37 +23,58 @@ Result<std::unique_ptr<Model>> Model::Load(FileSystem& files, const std::string&
                                            const ModelOptions& options) {
   std::unique_ptr<Model> model(new Model());
   KVLINK_ASSIGN_OR_RETURN(model->file_, GgufFile::Open(files, path));
-  KVLINK_ASSIGN_OR_RETURN(model->config_, ReadModelConfig(*model->file_));
-  const ModelConfig& c = model->config_;
-  KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig vocabulary, ReadTokenizerConfig(*model->file_));
-  KVLINK_ASSIGN_OR_RETURN(model->tokenizer_, Tokenizer::Create(vocabulary));
-  KVLINK_ASSIGN_OR_RETURN(model->file_prompt_, ReadFilePrompt(*model->file_));
+  const Status read = model->ReadFile(options);
+  // First: what else is wrong may come of it. What was hashed is what was packed, and all there
+  // was.
+  KVLINK_RETURN_IF_ERROR(model->file_->CheckUnchanged());
+  KVLINK_RETURN_IF_ERROR(read);
+  model->file_->Release();  // packed: nothing of it is read for an answer
+  return model;
+}
+
+Status Model::ReadFile(const ModelOptions& options) {
+  KVLINK_ASSIGN_OR_RETURN(config_, ReadModelConfig(*file_));
+  const ModelConfig& c = config_;
+  KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig vocabulary, ReadTokenizerConfig(*file_));
+  KVLINK_ASSIGN_OR_RETURN(tokenizer_, Tokenizer::Create(vocabulary));
+  KVLINK_ASSIGN_OR_RETURN(file_prompt_, ReadFilePrompt(*file_));
   if (c.rope.scaling == RopeScaling::kDependent) {
-    return Unsupported(path + ": RoPE scaling '" + c.rope.scaling_name +
+    return Unsupported(file_->path() + ": RoPE scaling '" + c.rope.scaling_name +
                        "' depends on the prompt's length, which kvlink does not compute; use a "
                        "model with none, linear or llama3 scaling");
   }
   if (options.dtype != "auto" && options.dtype != "bf16" && options.dtype != "f32") {
     return InvalidArgument("dtype is '" + options.dtype + "'; it can be auto, bf16 or f32");
   }
-  model->threads_ = options.threads > 0 ? options.threads : omp_get_num_procs();
-  omp_set_num_threads(model->threads_);
-  model->kv_dtype_ = options.dtype == "f32" ? DType::kF32 : DType::kBF16;
-  model->matmul_dtype_ = MatmulDType(model->kv_dtype_);
-  model->fingerprint_ = ModelFingerprint(*model->file_, c);
-  KVLINK_ASSIGN_OR_RETURN(model->weights_,
-                          LoadWeights(*model->file_, c, model->matmul_dtype_,
-                                      /*keep_codes=*/model->kv_dtype_ != DType::kF32));
-  model->file_->Release();  // packed; only rows of the embedding are still read from it
-  model->rope_ = std::make_unique<RopeTable>(RopeFrequencies(c.rope));
-  model->attention_ = std::make_unique<Attention>(
-      AttentionShape{c.heads, c.kv_heads, c.head_dim, model->kv_dtype_, model->matmul_dtype_},
-      model->rope_.get());
-  return model;
+  threads_ = options.threads > 0 ? options.threads : UsableProcessors();
+  process_ = ProcessId();
+  const TeamScope team(threads_);
+  KVLINK_RETURN_IF_ERROR(team.status());
+  kv_dtype_ = options.dtype == "f32" ? DType::kF32 : DType::kBF16;
+  matmul_dtype_ = MatmulDType(kv_dtype_);
+  fingerprint_ = ModelFingerprint(*file_, c);
+  KVLINK_ASSIGN_OR_RETURN(weights_, LoadWeights(*file_, c, matmul_dtype_,
+                                                /*keep_codes=*/kv_dtype_ != DType::kF32));
+  rope_ = std::make_unique<RopeTable>(RopeFrequencies(c.rope));
+  attention_ = std::make_unique<Attention>(
+      AttentionShape{c.heads, c.kv_heads, c.head_dim, kv_dtype_, matmul_dtype_}, rope_.get());
+  return {};
 }
 
+bool Model::AreFinite(const void* x, int64_t n, DType dtype) { return AllFinite(x, n, dtype); }
+
 std::string Model::compute_path() const {
-  return "forward-2/matmul-" + std::string(Name(matmul_dtype_));
+  // 3: by a whole team, the keys shared out by their number alone.
+  return "forward-3/matmul-" + std::string(Name(matmul_dtype_)) + "/" + MatmulLibrary() + "/" +
+         KernelTarget();
+}
+
+// The threads that loaded it are not there in a child of fork(), nor is what a store had locked.
+Status Model::CheckProcess() const {
+  if (process_ == ProcessId()) return {};
+  return FailedPrecondition("the model was loaded in process " + std::to_string(process_) +
+                            " and this is a fork of it, " + std::to_string(ProcessId()) +
+                            ": open it after fork()");
 }
 
 }  // namespace kvlink

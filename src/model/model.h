@@ -21,7 +21,7 @@ namespace kvlink {
 struct ModelOptions {
   std::string dtype = "auto";  // "auto", "bf16": bf16 blocks, matmuls in bf16 where the CPU has it;
                                // "f32": f32 throughout
-  int32_t threads = 0;         // 0: one a core
+  int32_t threads = 0;         // 0: as many as may be used (base/cpu_count.h)
 };
 
 // Thread promise: one Forward at a time; everything else is immutable.
@@ -36,11 +36,15 @@ class Model {
   const FilePrompt& file_prompt() const { return file_prompt_; }
   const Weights& weights() const { return weights_; }
   const Sha256Digest& fingerprint() const { return fingerprint_; }
+  int32_t threads() const { return threads_; }          // that a pass is computed with, at most
   DType kv_dtype() const { return kv_dtype_; }          // of blocks and tails
   DType matmul_dtype() const { return matmul_dtype_; }  // of activations in linear layers
   // Names everything about this build and CPU that decides a block's bytes beside weights, tokens
   // and dtype. Part of the block id.
   std::string compute_path() const;
+
+  // No number of x [n] is NaN or infinite.
+  static bool AreFinite(const void* x, int64_t n, DType dtype);
 
   // Frequencies of RoPE [dims / 2], radians a position, scaling included.
   static std::vector<double> RopeFrequencies(const RopeConfig& rope);
@@ -49,11 +53,15 @@ class Model {
   // tail and writes the logits asked for. A token sees: its context's tokens before its position
   // that are not hidden, and its tail up to itself (by segments, if given).
   // With a probe (of one sequence) the pass ends early.
-  // kInvalidArgument: a token id, embedding row or position that is out of range.
+  // kInvalidArgument: a token id, embedding row or position that is out of range;
+  // kFailedPrecondition: in a process that was forked after Load, or with threads that cannot
+  // compute (tensor/thread_team.h); kDataLoss: a logit is no finite number.
   Status Forward(std::span<Sequence> batch, Probe* probe = nullptr);
 
  private:
   Model() = default;
+  Status CheckProcess() const;
+  Status ReadFile(const ModelOptions& options);  // from file_, all that a pass needs
   Status Embed(const Sequence& s, float* x) const;
 
   ModelConfig config_;
@@ -65,6 +73,7 @@ class Model {
   DType kv_dtype_ = DType::kF32;
   DType matmul_dtype_ = DType::kF32;
   int32_t threads_ = 0;
+  int64_t process_ = 0;  // that loaded it
   std::unique_ptr<RopeTable> rope_;
   std::unique_ptr<Attention> attention_;
 

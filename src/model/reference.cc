@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <string>
 
+#include "base/guarded.h"
 #include "model/weights.h"
+#include "tensor/thread_team.h"
 
 namespace kvlink {
 namespace {
@@ -17,8 +19,7 @@ using Matrix = std::vector<float>;  // row-major
 Matrix Multiply(const Matrix& x, int64_t rows, const TensorInfo& w) {
   const int64_t n = w.shape[0], k = w.shape[1];
   Matrix y(static_cast<size_t>(rows * n));
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < n; ++i) {
+  const auto multiply_row = [&](int64_t i) {
     std::vector<float> row(static_cast<size_t>(k));
     ReadRow(w, i, row.data());
     for (int64_t t = 0; t < rows; ++t) {
@@ -26,7 +27,11 @@ Matrix Multiply(const Matrix& x, int64_t rows, const TensorInfo& w) {
       for (int64_t j = 0; j < k; ++j) sum += static_cast<double>(x[t * k + j]) * row[j];
       y[t * n + i] = static_cast<float>(sum);
     }
-  }
+  };
+  ParallelGuard guard;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < n; ++i) guard.Run([&] { multiply_row(i); });
+  guard.Rethrow();
   return y;
 }
 
@@ -177,8 +182,7 @@ class Pass {
   Matrix Attend(const Matrix& q, const Matrix& k, const Matrix& v) {
     const int64_t d = c_.head_dim, H = c_.heads, G = c_.kv_heads;
     Matrix out(static_cast<size_t>(rows_ * H * d));
-#pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t t = 0; t < rows_; ++t) {
+    const auto attend = [&](int64_t t) {
       std::vector<double> weight(static_cast<size_t>(t + 1));
       for (int64_t h = 0; h < H; ++h) {
         const int64_t g = h / (H / G);
@@ -203,7 +207,11 @@ class Pass {
           out[(t * H + h) * d + i] = static_cast<float>(total / sum);
         }
       }
-    }
+    };
+    ParallelGuard guard;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64_t t = 0; t < rows_; ++t) guard.Run([&] { attend(t); });
+    guard.Rethrow();
     return out;
   }
 
@@ -221,6 +229,8 @@ Result<std::vector<float>> ReferenceLogits(const GgufFile& file, const ModelConf
       input.segments.size() != input.tokens.size()) {
     return InvalidArgument("tokens, positions and segments of a prompt must be as many");
   }
+  const TeamScope team(0);
+  KVLINK_RETURN_IF_ERROR(team.status());
   return Pass(file, config, input).Logits();
 }
 

@@ -25,6 +25,10 @@ struct SafeTensor {
 class SafetensorsFile {
  public:
   static Result<std::unique_ptr<SafetensorsFile>> Open(FileSystem& files, const std::string& path);
+  std::span<const std::byte> bytes() const { return file_->bytes(); }  // the whole file
+  // kDataLoss: the file was cut or written to since it was opened, so that what was read of it may
+  // be wrong. For whoever has read all it needs.
+  Status CheckUnchanged() const { return file_->CheckUnchanged(); }
   const std::map<std::string, SafeTensor, std::less<>>& tensors() const { return tensors_; }
   const std::map<std::string, std::string, std::less<>>& metadata() const { return metadata_; }
 

@@ -1,5 +1,6 @@
 #include "model/weights.h"
 
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -53,8 +54,8 @@ Result<Linear> Stack(const std::vector<const TensorInfo*>& parts, const Packing&
 }
 
 // Logits are wanted of a row, at most of an answer that is scored, never of a whole prompt.
-Result<Linear> Head(const TensorInfo* head, const Packing& packing) {
-  KVLINK_ASSIGN_OR_RETURN(std::vector<QuantizedMatrix> codes, PackCodes({head}, packing));
+Result<Linear> Head(const TensorInfo* head, const Packing& packing,
+                    std::vector<QuantizedMatrix> codes) {
   if (codes.empty()) return Stack({head}, packing);
   return Linear::OfCodes(head->shape[1], packing.dtype, std::move(codes));
 }
@@ -74,8 +75,32 @@ std::vector<float> ReadVector(const TensorInfo& tensor) {
   return out;
 }
 
+Result<Embedding> Embedding::Copy(const TensorInfo& tensor, WeightMemory* where) {
+  void* copy = where->Take(static_cast<int64_t>(tensor.data.size()));
+  if (copy == nullptr) {
+    return ResourceExhausted("memory for the embedding of " + std::to_string(tensor.data.size()) +
+                             " bytes could not be had; close other programs");
+  }
+  std::memcpy(copy, tensor.data.data(), tensor.data.size());
+  Embedding embedding;
+  embedding.tensor_.type = tensor.type;
+  embedding.tensor_.shape = tensor.shape;
+  embedding.tensor_.data = {static_cast<const std::byte*>(copy), tensor.data.size()};
+  return embedding;
+}
+
+void Embedding::ReadRow(int64_t row, float* out) const {
+  if (codes_) {
+    codes_->ReadRow(row, out);
+  } else {
+    kvlink::ReadRow(tensor_, row, out);
+  }
+}
+
+int64_t Embedding::own_bytes() const { return static_cast<int64_t>(tensor_.data.size()); }
+
 int64_t Weights::bytes() const {
-  int64_t total = static_cast<int64_t>(final_norm.size()) * 4;
+  int64_t total = static_cast<int64_t>(final_norm.size()) * 4 + embedding.own_bytes();
   for (const Linear& h : head) total += h.bytes();
   for (const LayerWeights& l : layers) {
     total += l.qkv.bytes() + l.output.bytes() + l.gate_up.bytes() + l.down.bytes() +
@@ -89,11 +114,16 @@ Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DTy
   Weights weights;
   weights.memory = std::make_unique<WeightMemory>();
   const Packing packing{dtype, keep_codes, weights.memory.get()};
-  weights.embedding = file.FindTensor("token_embd.weight");
-  const TensorInfo* head =
-      config.tied_output ? weights.embedding : file.FindTensor("output.weight");
+  const TensorInfo* embedding = file.FindTensor("token_embd.weight");
+  const TensorInfo* head = config.tied_output ? embedding : file.FindTensor("output.weight");
   // The largest first: packing without codes needs a copy for a moment, best while little is held.
-  KVLINK_ASSIGN_OR_RETURN(Linear packed_head, Head(head, packing));
+  KVLINK_ASSIGN_OR_RETURN(std::vector<QuantizedMatrix> codes, PackCodes({head}, packing));
+  if (config.tied_output && !codes.empty()) {
+    weights.embedding = Embedding(codes.front());
+  } else {
+    KVLINK_ASSIGN_OR_RETURN(weights.embedding, Embedding::Copy(*embedding, packing.memory));
+  }
+  KVLINK_ASSIGN_OR_RETURN(Linear packed_head, Head(head, packing, std::move(codes)));
   weights.head.push_back(std::move(packed_head));
   weights.final_norm = ReadVector(*file.FindTensor("output_norm.weight"));
   for (int32_t l = 0; l < config.layers; ++l) {

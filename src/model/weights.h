@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/config.h"
@@ -11,6 +12,23 @@
 #include "tensor/weight_memory.h"
 
 namespace kvlink {
+
+// The tokens' rows [V, E], in memory: what is read for every prompt must not change with a file
+// that somebody writes to. Where the output matrix is tied and kept in codes, these are its codes.
+class Embedding {
+ public:
+  Embedding() = default;
+  explicit Embedding(const QuantizedMatrix& codes) : codes_(codes) {}
+  // Copies the tensor's bytes into `where`, which must outlive it. kResourceExhausted: no memory.
+  static Result<Embedding> Copy(const TensorInfo& tensor, WeightMemory* where);
+
+  void ReadRow(int64_t row, float* out) const;  // out [E]
+  int64_t own_bytes() const;                    // beside the output matrix
+
+ private:
+  std::optional<QuantizedMatrix> codes_;
+  TensorInfo tensor_;  // of the copy; its name is empty
+};
 
 struct LayerWeights {
   std::vector<float> attention_norm;     // [E]
@@ -22,17 +40,18 @@ struct LayerWeights {
 };
 
 struct Weights {
-  std::unique_ptr<WeightMemory> memory;   // in which all matrices lie
-  std::vector<LayerWeights> layers;       // [L]
-  std::vector<float> final_norm;          // [E]
-  std::vector<Linear> head;               // one: [V, E]
-  const TensorInfo* embedding = nullptr;  // [V, E], read row by row from the file
+  std::unique_ptr<WeightMemory> memory;  // in which all matrices lie
+  std::vector<LayerWeights> layers;      // [L]
+  std::vector<float> final_norm;         // [E]
+  std::vector<Linear> head;              // one: [V, E]
+  Embedding embedding;
 
   int64_t bytes() const;
 };
 
 // keep_codes: quantised matrices are kept in their codes too, for decoding: 6 to 10 bits a weight,
-// which is what a token reads then. REQUIRES: ReadModelConfig accepted the file.
+// which is what a token reads then. Nothing is read from the file afterwards. REQUIRES:
+// ReadModelConfig accepted the file.
 Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, DType matmul_dtype,
                             bool keep_codes);
 

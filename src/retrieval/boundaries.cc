@@ -5,6 +5,7 @@
 #include <array>
 
 #include "retrieval/markdown.h"
+#include "text/unicode.h"
 
 namespace kvlink {
 namespace {
@@ -76,22 +77,18 @@ bool DotEndsSentence(std::string_view text, TextRange range, size_t dot, char ne
 
 // The length of a closing quote or bracket at `at`, or 0.
 size_t CloserAt(std::string_view text, size_t at, size_t end) {
-  const std::string_view rest = text.substr(at, end - at);
-  if (rest.empty()) return 0;
-  if (")]}\"'*_"sv.find(rest[0]) != std::string_view::npos) return 1;
-  for (const std::string_view closer :
-       {"\u201d"sv, "\u2019"sv, "\u00bb"sv, "\u300d"sv, "\u300f"sv, "\uff09"sv}) {
-    if (rest.starts_with(closer)) return closer.size();
-  }
-  return 0;
+  if (at >= end) return 0;
+  if (")]}\"'*_"sv.find(text[at]) != std::string_view::npos) return 1;
+  if (static_cast<unsigned char>(text[at]) < 0x80) return 0;
+  size_t next = at;
+  return IsClosing(NextCharacter(text, &next)) ? next - at : 0;
 }
 
-// The length of a full stop of Chinese or Japanese at `at`, or 0.
-size_t WideStopAt(std::string_view text, size_t at) {
-  for (const std::string_view stop : {"\u3002"sv, "\uff01"sv, "\uff1f"sv}) {
-    if (text.substr(at, stop.size()) == stop) return stop.size();
-  }
-  return 0;
+// The length of another script's full stop at `at`, or 0.
+size_t OtherStopAt(std::string_view text, size_t at) {
+  if (static_cast<unsigned char>(text[at]) < 0x80) return 0;
+  size_t next = at;
+  return IsSentenceEnd(NextCharacter(text, &next)) ? next - at : 0;
 }
 
 // Whether a line that begins at `at` is a list item, a table row or a quotation.
@@ -112,10 +109,25 @@ bool BeginsItem(std::string_view text, size_t at, size_t end) {
   return after < end && (text[after] == ' ' || text[after] == '\t');
 }
 
-// Looks no further than `end`: a text of one long line must not be searched for every range of it.
+// Where the line that begins at `at` ends. Looks no further than `end`: a text of one long line
+// must not be searched for every range of it.
 size_t LineEnd(std::string_view text, size_t at, size_t end) {
-  const size_t newline = text.substr(at, end - at).find('\n');
-  return newline == std::string_view::npos ? end : at + newline;
+  while (at < end && LineBreakAt(text, at) == 0) ++at;
+  return at;
+}
+
+// U+00A0, U+2007, U+202F: spaces that hold two words together, as do joiners without width.
+bool HoldsTogether(uint32_t c) {
+  return c == 0xa0 || c == 0x2007 || c == 0x202f || c == 0x2060 || c == 0xfeff;
+}
+
+// The bytes of a blank at `at` behind which a line may end, or 0.
+size_t WordGapAt(std::string_view text, size_t at) {
+  if (static_cast<unsigned char>(text[at]) < 0x80) return IsSpace(text[at]) ? 1 : 0;
+  const size_t size = BlankAt(text, at);
+  if (size == 0) return 0;
+  size_t next = at;
+  return HoldsTogether(NextCharacter(text, &next)) ? 0 : size;
 }
 
 void Push(std::string_view text, TextRange range, std::vector<TextRange>* out) {
@@ -123,11 +135,65 @@ void Push(std::string_view text, TextRange range, std::vector<TextRange>* out) {
   if (!range.empty()) out->push_back(range);
 }
 
+// Runs of what stands between `breaks` (offsets from range.begin on) that may_begin says a run may
+// begin at.
+template <class MayBegin>
+std::vector<TextRange> RunsOf(std::string_view text, TextRange range, size_t target_bytes,
+                              const std::vector<size_t>& breaks, MayBegin may_begin) {
+  std::vector<TextRange> out;
+  size_t begin = range.begin;
+  size_t end = range.begin;  // of the run so far
+  for (const size_t at : breaks) {
+    const size_t next = range.begin + at;
+    if (next < range.end && !may_begin(at)) continue;
+    if (end > begin && next - begin > target_bytes) {
+      Push(text, {begin, end}, &out);
+      begin = end;
+    }
+    end = next;
+  }
+  Push(text, {begin, range.end}, &out);
+  return out;
+}
+
 }  // namespace
 
+size_t BlankAt(std::string_view text, size_t at) {
+  if (static_cast<unsigned char>(text[at]) < 0x80) return IsSpace(text[at]) ? 1 : 0;
+  size_t next = at;
+  const uint32_t c = NextCharacter(text, &next);
+  const bool blank = IsWhiteSpace(c) || c == 0x200b || c == 0x2060 || c == 0xfeff || c == 0x180e;
+  return blank ? next - at : 0;
+}
+
+size_t LineBreakAt(std::string_view text, size_t at) {
+  switch (text[at]) {
+    case '\n':
+      return 1;
+    case '\xc2':
+      return text.substr(at, 2) == "\u0085"sv ? 2 : 0;
+    case '\xe2': {
+      const std::string_view three = text.substr(at, 3);
+      return three == "\u2028"sv || three == "\u2029"sv ? 3 : 0;
+    }
+    default:
+      return 0;
+  }
+}
+
 TextRange Trimmed(std::string_view text, TextRange range) {
-  while (range.begin < range.end && IsSpace(text[range.begin])) ++range.begin;
-  while (range.end > range.begin && IsSpace(text[range.end - 1])) --range.end;
+  const std::string_view seen = text.substr(0, range.end);
+  while (range.begin < range.end) {
+    const size_t size = BlankAt(seen, range.begin);
+    if (size == 0) break;
+    range.begin += size;
+  }
+  while (range.end > range.begin) {
+    size_t at = range.end - 1;
+    while (at > range.begin && range.end - at < 4 && IsUtf8Continuation(text[at])) --at;
+    if (BlankAt(seen.substr(0, range.end), at) != range.end - at) break;
+    range.end = at;
+  }
   return range;
 }
 
@@ -136,14 +202,18 @@ std::vector<TextRange> Paragraphs(std::string_view text, TextRange range, bool m
   FenceTracker fence;
   size_t begin = range.begin;
   for (size_t at = range.begin; at < range.end;) {
-    const size_t newline = LineEnd(text, at, range.end);
-    const std::string_view line = text.substr(at, newline - at);
-    const bool in_code = markdown && fence.Feed(line);
-    if (!in_code && std::all_of(line.begin(), line.end(), IsSpace)) {
+    const size_t end = LineEnd(text, at, range.end);
+    const bool in_code = markdown && fence.Feed(text.substr(at, end - at));
+    if (!in_code && Trimmed(text, {at, end}).empty()) {
       Push(text, {begin, at}, &out);
-      begin = newline;
+      begin = end;
     }
-    at = newline + 1;
+    if (end == range.end) break;
+    if (!in_code && text.substr(end, 3) == "\u2029"sv) {
+      Push(text, {begin, end}, &out);
+      begin = end;
+    }
+    at = end + LineBreakAt(text, end);
   }
   Push(text, {begin, range.end}, &out);
   return out;
@@ -158,26 +228,31 @@ std::vector<TextRange> Sentences(std::string_view text, TextRange range) {
   };
   for (size_t i = range.begin; i < range.end;) {
     const char c = text[i];
-    if (c == '\n') {
-      if (BeginsItem(text, i + 1, range.end)) cut(i);
+    if (const size_t line_break = LineBreakAt(text, i); line_break != 0) {
+      if (BeginsItem(text, i + line_break, range.end)) cut(i);
+      i += line_break;
+      continue;
+    }
+    const size_t other = OtherStopAt(text, i);
+    if (other == 0 && c != '.' && c != '!' && c != '?') {
       ++i;
       continue;
     }
-    const size_t wide = WideStopAt(text, i);
-    if (wide == 0 && c != '.' && c != '!' && c != '?') {
-      ++i;
-      continue;
+    size_t after = i + (other != 0 ? other : 1);
+    while (after < range.end) {
+      const size_t more =
+          ".!?"sv.find(text[after]) != std::string_view::npos ? 1 : OtherStopAt(text, after);
+      if (more == 0) break;
+      after += more;
     }
-    size_t after = i + (wide != 0 ? wide : 1);
-    while (after < range.end && ".!?"sv.find(text[after]) != std::string_view::npos) ++after;
     const bool one_dot = c == '.' && after == i + 1;
     while (const size_t closer = CloserAt(text, after, range.end)) after += closer;
     if (after >= range.end) break;
-    if (wide != 0) {
+    if (other != 0) {
       cut(after);
-    } else if (IsSpace(text[after])) {
+    } else if (BlankAt(text, after) != 0) {
       size_t next = after;
-      while (next < range.end && IsSpace(text[next])) ++next;
+      while (next < range.end && BlankAt(text, next) != 0) next += BlankAt(text, next);
       const char first = next < range.end ? text[next] : '\0';
       if (one_dot ? DotEndsSentence(text, range, i, first) : !IsLower(first)) cut(after);
     }
@@ -190,32 +265,49 @@ std::vector<TextRange> Sentences(std::string_view text, TextRange range) {
 std::vector<TextRange> Lines(std::string_view text, TextRange range) {
   std::vector<TextRange> out;
   for (size_t at = range.begin; at < range.end;) {
-    const size_t newline = LineEnd(text, at, range.end);
-    Push(text, {at, newline}, &out);
-    at = newline + 1;
+    const size_t end = LineEnd(text, at, range.end);
+    Push(text, {at, end}, &out);
+    at = end < range.end ? end + LineBreakAt(text, end) : end;
   }
   return out;
 }
 
 std::vector<TextRange> WordRuns(std::string_view text, TextRange range, size_t target_bytes) {
   std::vector<TextRange> out;
-  size_t begin = range.begin;
-  while (begin < range.end) {
-    while (begin < range.end && IsSpace(text[begin])) ++begin;
-    size_t end = std::min(range.end, begin + std::max<size_t>(target_bytes, 1));
-    if (end < range.end) {
-      size_t back = end;
-      while (back > begin && !IsSpace(text[back])) --back;
-      if (back > begin) {
-        end = back;
-      } else {
-        while (end < range.end && !IsSpace(text[end])) ++end;
-      }
+  TextRange run{range.begin, range.begin};
+  for (size_t at = range.begin; at < range.end;) {
+    if (const size_t gap = WordGapAt(text, at); gap != 0) {
+      at += gap;
+      continue;
     }
-    Push(text, {begin, end}, &out);
-    begin = end;
+    const size_t word = at;
+    while (at < range.end && WordGapAt(text, at) == 0) ++at;
+    if (run.empty()) run.begin = word;
+    if (!run.empty() && at - run.begin > target_bytes) {
+      Push(text, run, &out);
+      run.begin = word;
+    }
+    run.end = at;
   }
+  Push(text, run, &out);
   return out;
+}
+
+std::vector<TextRange> WordPartRuns(std::string_view text, TextRange range, size_t target_bytes) {
+  const std::string_view seen = text.substr(range.begin, range.size());
+  return RunsOf(text, range, target_bytes, Breaks(seen, BreakKind::kWord), [&](size_t at) {
+    size_t next = at;
+    const uint32_t c = NextCharacter(seen, &next);
+    // Signs that stand inside paths and the like may begin a run, marks that close may not.
+    return !IsClosing(c) && !IsSentenceEnd(c) && !(IsPunctuation(c) && c > 0x2000) && c != ',' &&
+           c != ';' && c != ':';
+  });
+}
+
+std::vector<TextRange> ClusterRuns(std::string_view text, TextRange range, size_t target_bytes) {
+  const std::string_view seen = text.substr(range.begin, range.size());
+  return RunsOf(text, range, target_bytes, Breaks(seen, BreakKind::kCharacter),
+                [](size_t) { return true; });
 }
 
 std::vector<TextRange> CharacterRuns(std::string_view text, TextRange range, size_t target_bytes) {

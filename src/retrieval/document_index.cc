@@ -10,15 +10,10 @@
 #include "base/sqlite.h"
 #include "retrieval/block_rows.h"
 #include "retrieval/index_schema.h"
-#include "retrieval/search_query.h"
 #include "retrieval/source_rows.h"
 
 namespace kvlink {
 namespace {
-
-// A word in a title says more about a document than one in its text.
-constexpr char kRanked[] =
-    "SELECT rowid, bm25(documents_fts, 3.0, 1.0) FROM documents_fts WHERE documents_fts MATCH ?";
 
 constexpr int64_t kVersionOfBlocks = 2;  // an older index may still be read
 constexpr char kBlocksKnown[] = "blocks known";
@@ -45,7 +40,12 @@ IndexedDocument RowOf(const Statement& row) {
 class SqliteIndex : public DocumentIndex {
  public:
   SqliteIndex(std::string path, IndexDatabase database)
-      : path_(std::move(path)), version_(database.version), db_(std::move(database.db)) {}
+      : path_(std::move(path)),
+        version_(database.version),
+        notes_(std::move(database.notes)),
+        db_(std::move(database.db)) {}
+
+  const std::vector<std::string>& notes() const override { return notes_; }
 
   Result<bool> IsUnchanged(const std::string& source, const std::string& content_hash) override {
     return Locked<Result<bool>>([&]() -> Result<bool> {
@@ -70,6 +70,7 @@ class SqliteIndex : public DocumentIndex {
       place.Bind(1, source).Bind(2, ordinal).Bind(3, key);
       place.Bind(4, document.begin).Bind(5, document.end);
       KVLINK_RETURN_IF_ERROR(place.Run());
+      KVLINK_RETURN_IF_ERROR(IndexWords(key));
       if (!block.empty()) KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, document.id, block));
       return transaction.Commit();
     });
@@ -101,6 +102,19 @@ class SqliteIndex : public DocumentIndex {
       KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
       KVLINK_RETURN_IF_ERROR(RecordFileState(db_, source, state));
       return transaction.Commit();
+    });
+  }
+
+  Result<std::vector<std::string>> PinnedIds() override {
+    return Locked<Result<std::vector<std::string>>>([&]() -> Result<std::vector<std::string>> {
+      KVLINK_ASSIGN_OR_RETURN(Statement query,
+                              db_.Prepare("SELECT id FROM documents WHERE pinned != 0"));
+      std::vector<std::string> ids;
+      while (true) {
+        KVLINK_ASSIGN_OR_RETURN(const bool row, query.Step());
+        if (!row) return ids;
+        ids.emplace_back(query.Text(0));
+      }
     });
   }
 
@@ -142,11 +156,9 @@ class SqliteIndex : public DocumentIndex {
     });
   }
 
-  Result<std::vector<SearchHit>> Search(std::string_view query, int limit) override {
-    const std::string match = SearchQuery(query);
-    if (match.empty() || limit <= 0) return std::vector<SearchHit>();
-    return Locked<Result<std::vector<SearchHit>>>(
-        [&] { return BestOf(match, static_cast<size_t>(limit)); });
+  Result<SearchResult> Search(std::string_view question, int limit) override {
+    if (limit <= 0) return SearchResult();
+    return Locked<Result<SearchResult>>([&] { return Best(question, static_cast<size_t>(limit)); });
   }
 
   Result<IndexedDocument> Get(const std::string& id) override {
@@ -301,13 +313,26 @@ class SqliteIndex : public DocumentIndex {
         db_.Prepare("INSERT INTO documents(id, title, text, tokens) VALUES(?, ?, ?, ?)"));
     insert.BindText(1, document.id).BindText(2, document.title).BindText(3, document.text);
     KVLINK_RETURN_IF_ERROR(insert.Bind(4, tokens).Run());
-    KVLINK_ASSIGN_OR_RETURN(const int64_t key, db_.QueryInt("SELECT last_insert_rowid()"));
+    return db_.QueryInt("SELECT last_insert_rowid()");
+  }
+
+  // Puts the document's words into documents_fts, or new ones of its files' names.
+  Status IndexWords(int64_t key) {
+    KVLINK_ASSIGN_OR_RETURN(std::string names, FileNamesOf(db_, key));
+    KVLINK_ASSIGN_OR_RETURN(Statement had,
+                            db_.Prepare("SELECT file_names FROM documents WHERE key = ?"));
+    KVLINK_ASSIGN_OR_RETURN(const bool row, had.Bind(1, key).Step());
+    if (!row || (!had.IsNull(0) && had.Text(0) == names)) return {};
+    if (!had.IsNull(0)) KVLINK_RETURN_IF_ERROR(DropWords(key));
+    had.Reset();
+    KVLINK_ASSIGN_OR_RETURN(Statement keep,
+                            db_.Prepare("UPDATE documents SET file_names = ? WHERE key = ?"));
+    KVLINK_RETURN_IF_ERROR(keep.BindText(1, names).Bind(2, key).Run());
     KVLINK_ASSIGN_OR_RETURN(
         Statement words,
-        db_.Prepare("INSERT INTO documents_fts(rowid, title, text) VALUES(?, ?, ?)"));
-    words.Bind(1, key).BindText(2, document.title).BindText(3, document.text);
-    KVLINK_RETURN_IF_ERROR(words.Run());
-    return key;
+        db_.Prepare("INSERT INTO documents_fts(rowid, title, text, file_names) "
+                    "SELECT key, title, text, file_names FROM documents WHERE key = ?"));
+    return words.Bind(1, key).Run();
   }
 
   Status LearnThese(const std::vector<std::pair<std::string, std::string>>& blocks, bool all) {
@@ -322,6 +347,15 @@ class SqliteIndex : public DocumentIndex {
   }
 
   // FTS5 over foreign content must be told the old words when a row goes.
+  Status DropWords(int64_t key) {
+    KVLINK_ASSIGN_OR_RETURN(
+        Statement drop,
+        db_.Prepare("INSERT INTO documents_fts(documents_fts, rowid, title, text, file_names) "
+                    "SELECT 'delete', key, title, text, file_names FROM documents "
+                    "WHERE key = ? AND file_names IS NOT NULL"));
+    return drop.Bind(1, key).Run();
+  }
+
   Status DropText(int64_t key) {
     {
       KVLINK_ASSIGN_OR_RETURN(Statement find,
@@ -330,13 +364,9 @@ class SqliteIndex : public DocumentIndex {
       if (row) KVLINK_RETURN_IF_ERROR(LeaveBlocksOf(db_, std::string(find.Text(0))));
     }
     KVLINK_RETURN_IF_ERROR(SetFact(db_, kWordsLeft, true));
-    for (const char* sql : {"INSERT INTO documents_fts(documents_fts, rowid, title, text) "
-                            "SELECT 'delete', key, title, text FROM documents WHERE key = ?",
-                            "DELETE FROM documents WHERE key = ?"}) {
-      KVLINK_ASSIGN_OR_RETURN(Statement statement, db_.Prepare(sql));
-      KVLINK_RETURN_IF_ERROR(statement.Bind(1, key).Run());
-    }
-    return {};
+    KVLINK_RETURN_IF_ERROR(DropWords(key));
+    KVLINK_ASSIGN_OR_RETURN(Statement drop, db_.Prepare("DELETE FROM documents WHERE key = ?"));
+    return drop.Bind(1, key).Run();
   }
 
   // Drops the source's places but those of `documents`, and the texts that stand nowhere any more.
@@ -374,7 +404,10 @@ class SqliteIndex : public DocumentIndex {
     std::vector<std::string> orphans;
     for (const int64_t key : candidates) {
       KVLINK_ASSIGN_OR_RETURN(const bool row, orphan.Bind(1, key).Step());
-      if (!row) continue;
+      if (!row) {
+        KVLINK_RETURN_IF_ERROR(IndexWords(key));  // one file fewer has it
+        continue;
+      }
       orphans.emplace_back(orphan.Text(0));
       orphan.Reset();
       KVLINK_RETURN_IF_ERROR(DropText(key));
@@ -416,48 +449,42 @@ class SqliteIndex : public DocumentIndex {
     return Placed(RowOf(query), query.Int(8));
   }
 
-  // Scores first, for all matches; texts and places only of those that can be among the best.
-  Result<std::vector<SearchHit>> BestOf(const std::string& match, size_t limit) {
+  Result<SearchResult> Best(std::string_view question, size_t limit) {
     // Another process may forget a document between the scores and its text.
     KVLINK_ASSIGN_OR_RETURN(const Transaction snapshot, Transaction::BeginRead(db_));
-    KVLINK_ASSIGN_OR_RETURN(Statement ranked, db_.Prepare(kRanked));
-    ranked.BindText(1, match);
-    std::vector<std::pair<double, int64_t>> scores;  // SQLite's: smaller is better
-    while (true) {
-      KVLINK_ASSIGN_OR_RETURN(const bool row, ranked.Step());
-      if (!row) break;
-      scores.emplace_back(ranked.Real(1), ranked.Int(0));
-    }
-    std::sort(scores.begin(), scores.end());
-    size_t kept = std::min(limit, scores.size());
-    // Ties with the last one are decided by their place, so they all come along.
-    while (kept > 0 && kept < scores.size() && scores[kept].first == scores[kept - 1].first) ++kept;
+    KVLINK_ASSIGN_OR_RETURN(FoundKeys found, FindKeys(db_, question, limit));
     struct Candidate {
       SearchHit hit;
       int64_t ordinal;
     };
     std::vector<Candidate> candidates;
-    for (size_t i = 0; i < kept; ++i) {
-      KVLINK_ASSIGN_OR_RETURN(Placed placed, FirstPlace(scores[i].second));
-      candidates.push_back({{std::move(placed.first), -scores[i].first}, placed.second});
+    for (const FoundKey& key : found.keys) {
+      KVLINK_ASSIGN_OR_RETURN(Placed placed, FirstPlace(key.key));
+      candidates.push_back({{std::move(placed.first), key.score, key.coverage}, placed.second});
     }
-    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    const auto before = [](const Candidate& a, const Candidate& b) {
       if (a.hit.score != b.hit.score) return a.hit.score > b.hit.score;
       if (a.hit.document.source != b.hit.document.source) {
         return a.hit.document.source < b.hit.document.source;
       }
       if (a.ordinal != b.ordinal) return a.ordinal < b.ordinal;
       return a.hit.document.id < b.hit.document.id;
-    });
-    std::vector<SearchHit> hits;
-    for (size_t i = 0; i < std::min(limit, candidates.size()); ++i) {
-      hits.push_back(std::move(candidates[i].hit));
+    };
+    if (found.how != HowFound::kMostRecent) {
+      std::sort(candidates.begin(), candidates.end(), before);
     }
-    return hits;
+    SearchResult result;
+    result.how = found.how;
+    result.note = found.keys.empty() ? "" : std::move(found.note);
+    for (size_t i = 0; i < std::min(limit, candidates.size()); ++i) {
+      result.hits.push_back(std::move(candidates[i].hit));
+    }
+    return result;
   }
 
   const std::string path_;
   const int64_t version_;
+  const std::vector<std::string> notes_;
   std::mutex mutex_;  // SQLite's own are off
   Database db_;
 };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kvlink/status.h"
+#include "retrieval/search.h"
 #include "retrieval/sources.h"
 
 namespace kvlink {
@@ -29,7 +30,16 @@ struct IndexedDocument {
 
 struct SearchHit {
   IndexedDocument document;
-  double score = 0;  // larger is better (BM25, negated as SQLite gives it)
+  double score = 0;     // larger is better; comparable between hits of one question (0: not ranked)
+  double coverage = 0;  // 0..1: the share of the question's words, weighed by rarity, that it has
+};
+
+struct SearchResult {
+  std::vector<SearchHit> hits;  // best first
+  HowFound how = HowFound::kMatched;
+  // What the reader should be told, in one sentence, or empty: that these are only the most recent
+  // documents, that a file was named, which word was searched for instead of another.
+  std::string note;
 };
 
 // Thread-safe; several processes may have it open.
@@ -39,6 +49,8 @@ class DocumentIndex {
   // kDataLoss: not a database (says how to rebuild).
   static Result<std::unique_ptr<DocumentIndex>> Open(const std::string& path, bool read_only);
   virtual ~DocumentIndex() = default;
+  // What opening has to tell, one line each: the words of all texts were indexed again.
+  virtual const std::vector<std::string>& notes() const = 0;
 
   // A source whose content hash is recorded as fully indexed is unchanged.
   virtual Result<bool> IsUnchanged(const std::string& source, const std::string& content_hash) = 0;
@@ -60,9 +72,10 @@ class DocumentIndex {
   // Forgets a source (--prune). Returns ids that no source has any more.
   virtual Result<std::vector<std::string>> ForgetSource(const std::string& source) = 0;
 
-  // Best first. The query is any text: its words are OR-ed, none is FTS5 syntax. No words, no hits.
-  // Equal scores stand by source and place.
-  virtual Result<std::vector<SearchHit>> Search(std::string_view query, int limit) = 0;
+  // The question is any text, none of it is syntax; its words are looked for in titles, texts and
+  // file names (docs/search.md). Equal scores stand by source and place. Where nothing matches, the
+  // most recent documents are given, and the result says so: no hits means no documents.
+  virtual Result<SearchResult> Search(std::string_view question, int limit) = 0;
   // Here and below a unique prefix of the id is enough. kNotFound; kInvalidArgument: not unique.
   virtual Result<IndexedDocument> Get(const std::string& id) = 0;
   // Whether no document is there (a source may be: an empty file's).
@@ -73,6 +86,7 @@ class DocumentIndex {
   // brings it back.
   virtual Status Remove(const std::string& id) = 0;
   virtual Status SetPinned(const std::string& id, bool pinned) = 0;
+  virtual Result<std::vector<std::string>> PinnedIds() = 0;
 
   // The blocks that hold a document's text, in hex. Whoever makes one adds it; `id` is whole.
   virtual Status AddBlock(const std::string& id, const std::string& block) = 0;

@@ -5,12 +5,13 @@
 #include <string_view>
 #include <utility>
 
+#include "retrieval/search_words.h"
+
 namespace kvlink {
 namespace {
 
 constexpr int64_t kApplicationId = 0x6b766c69;  // "kvli", as file(1) shows it
 
-// Texts of an id never change, so documents_fts needs no triggers: rows come and go whole.
 constexpr char kSchema[] = R"sql(
   CREATE TABLE sources(
     key INTEGER PRIMARY KEY,
@@ -52,8 +53,28 @@ constexpr char kBlocksAndFiles[] = R"sql(
   CREATE TABLE facts(name TEXT PRIMARY KEY) WITHOUT ROWID;
 )sql";
 
+// Version 3: file names are searched, and texts by our own analysis instead of SQLite's.
+constexpr char kFileNames[] = R"sql(
+  ALTER TABLE documents ADD COLUMN file_names TEXT;
+  CREATE TABLE analysis(version TEXT NOT NULL);
+)sql";
+
+// Texts of an id never change, so documents_fts needs no triggers: rows come and go whole.
+constexpr char kWords[] = R"sql(
+  DROP TABLE IF EXISTS documents_fts;
+  CREATE VIRTUAL TABLE documents_fts USING fts5(
+    title, text, file_names, content='documents', content_rowid='key', tokenize='kvlink');
+  DELETE FROM analysis;
+)sql";
+
+// For an index that may not be written: its words are found again, and kept in memory.
+constexpr char kWordsInMemory[] = R"sql(
+  CREATE VIRTUAL TABLE temp.documents_fts USING fts5(
+    title, text, file_names, content='', tokenize='kvlink');
+)sql";
+
 // What leads from version n to n + 1; a new index goes through all of them.
-constexpr std::array<const char*, kIndexVersion> kSteps = {kSchema, kBlocksAndFiles};
+constexpr std::array<const char*, kIndexVersion> kSteps = {kSchema, kBlocksAndFiles, kFileNames};
 
 Status CheckVersion(const std::string& path, int64_t version) {
   if (version <= kIndexVersion) return {};
@@ -79,43 +100,133 @@ Result<int64_t> VersionOf(Database& db, const std::string& path) {
   return version;
 }
 
-// From whatever version there is, none included, to this one: all or nothing.
-Status BringUpToDate(Database& db, const std::string& path) {
+// FTS5's tokenizer. A question's words come from SearchWords already and are taken as they are.
+void Tokenize(std::string_view text, bool is_query, const EmitWord& emit) {
+  if (is_query) {
+    if (!text.empty()) emit({text, 0, text.size(), false});
+    return;
+  }
+  for (const SearchWord& word : SearchWords(text)) {
+    if (!emit({word.word, word.begin, word.end, word.form != SearchWord::kWord})) return;
+  }
+}
+
+// Fills an empty documents_fts, and file_names where `keep_names`.
+Status FillWords(Database& db, bool keep_names) {
+  KVLINK_ASSIGN_OR_RETURN(Statement read, db.Prepare("SELECT key, title, text FROM documents"));
+  KVLINK_ASSIGN_OR_RETURN(
+      Statement write,
+      db.Prepare("INSERT INTO documents_fts(rowid, title, text, file_names) VALUES(?, ?, ?, ?)"));
+  std::vector<std::pair<int64_t, std::string>> names;
+  while (true) {
+    KVLINK_ASSIGN_OR_RETURN(const bool row, read.Step());
+    if (!row) break;
+    const int64_t key = read.Int(0);
+    KVLINK_ASSIGN_OR_RETURN(std::string file_names, FileNamesOf(db, key));
+    write.Bind(1, key).BindText(2, read.Text(1)).BindText(3, read.Text(2)).BindText(4, file_names);
+    KVLINK_RETURN_IF_ERROR(write.Run());
+    names.emplace_back(key, std::move(file_names));
+  }
+  if (!keep_names) return {};
+  KVLINK_ASSIGN_OR_RETURN(Statement update,
+                          db.Prepare("UPDATE documents SET file_names = ? WHERE key = ?"));
+  for (const auto& [key, file_names] : names) {
+    KVLINK_RETURN_IF_ERROR(update.BindText(1, file_names).Bind(2, key).Run());
+  }
+  return {};
+}
+
+Result<bool> WordsAreCurrent(Database& db, int64_t version) {
+  if (version < kIndexVersion) return false;
+  KVLINK_ASSIGN_OR_RETURN(Statement made_by, db.Prepare("SELECT version FROM analysis"));
+  KVLINK_ASSIGN_OR_RETURN(const bool row, made_by.Step());
+  return row && made_by.Text(0) == SearchAnalysisVersion();
+}
+
+// From whatever version and analysis there is, none included, to these: all or nothing.
+Status BringUpToDate(Database& db, const std::string& path, std::vector<std::string>* notes) {
   KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
   KVLINK_ASSIGN_OR_RETURN(const int64_t version, VersionOf(db, path));
-  if (version == kIndexVersion) return {};  // another process was quicker
   for (auto step = static_cast<size_t>(version); step < kSteps.size(); ++step) {
     KVLINK_RETURN_IF_ERROR(db.Exec(kSteps[step]));
   }
+  KVLINK_ASSIGN_OR_RETURN(const bool current, WordsAreCurrent(db, version));
+  if (current) return {};  // another process was quicker
+  KVLINK_RETURN_IF_ERROR(db.Exec(kWords));
+  KVLINK_RETURN_IF_ERROR(FillWords(db, /*keep_names=*/true));
+  KVLINK_ASSIGN_OR_RETURN(Statement made_by, db.Prepare("INSERT INTO analysis VALUES(?)"));
+  KVLINK_RETURN_IF_ERROR(made_by.BindText(1, SearchAnalysisVersion()).Run());
   const std::string marks = "PRAGMA application_id=" + std::to_string(kApplicationId) +
                             "; PRAGMA user_version=" + std::to_string(kIndexVersion);
   KVLINK_RETURN_IF_ERROR(db.Exec(marks.c_str()));
-  return transaction.Commit();
+  KVLINK_RETURN_IF_ERROR(transaction.Commit());
+  if (version != 0) {
+    notes->push_back(path +
+                     ": texts are searched by other rules now; their words were indexed again");
+  }
+  return {};
 }
 
-Result<int64_t> VersionNow(Database& db, const std::string& path) {
+struct State {
+  int64_t version = 0;
+  bool current = false;
+};
+Result<State> StateNow(Database& db, const std::string& path) {
   KVLINK_ASSIGN_OR_RETURN(const Transaction snapshot, Transaction::BeginRead(db));
-  return VersionOf(db, path);
+  State state;
+  KVLINK_ASSIGN_OR_RETURN(state.version, VersionOf(db, path));
+  KVLINK_ASSIGN_OR_RETURN(state.current, WordsAreCurrent(db, state.version));
+  return state;
+}
+
+// What a connection needs besides the file's tables.
+Status AddTemporaryTables(Database& db, bool words_in_memory, bool has_names) {
+  const std::string terms = words_in_memory ? "temp" : "main";
+  const std::string sql = "CREATE VIRTUAL TABLE temp.documents_terms USING fts5vocab('" + terms +
+                          "', 'documents_fts', 'row');"
+                          "CREATE TEMP TABLE named_sources(key INTEGER PRIMARY KEY);"
+                          "CREATE TEMP VIEW search_texts AS SELECT key, title, text, " +
+                          (has_names ? "file_names" : "'' AS file_names") + " FROM main.documents";
+  return db.Exec(sql.c_str());
 }
 
 Result<IndexDatabase> Open(const std::string& path, bool read_only) {
   KVLINK_ASSIGN_OR_RETURN(Database db, Database::Open(path, read_only ? DatabaseMode::kReadOnly
                                                                       : DatabaseMode::kCreate));
-  KVLINK_ASSIGN_OR_RETURN(int64_t version, VersionNow(db, path));
-  if (read_only && version == 0) {
+  KVLINK_RETURN_IF_ERROR(db.AddTokenizer("kvlink", Tokenize));
+  KVLINK_ASSIGN_OR_RETURN(State state, StateNow(db, path));
+  if (read_only && state.version == 0) {
     return NotFound(path + ": is empty; index some texts first: kvlink index PATH");
   }
+  std::vector<std::string> notes;
   if (!read_only) {
     // What is forgotten leaves the file: SQLite's free pages would keep its words.
     KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA secure_delete=ON"));
-    if (version < kIndexVersion) KVLINK_RETURN_IF_ERROR(BringUpToDate(db, path));
-    version = kIndexVersion;
+    if (!state.current) {
+      const Status status = BringUpToDate(db, path, &notes);
+      // Busy or full: whoever only asks can still be answered.
+      const bool can_wait = state.version != 0 && (status.code() == StatusCode::kUnavailable ||
+                                                   status.code() == StatusCode::kResourceExhausted);
+      if (!status.ok() && !can_wait) return status;
+      if (status.ok()) state = {kIndexVersion, true};
+    }
     KVLINK_RETURN_IF_ERROR(db.EnableWal());
   }
   // What a crash may take back can be indexed again; waiting for the disk at each document cannot
   // be bought back. WAL keeps the file whole either way.
-  KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA synchronous=NORMAL"));
-  return IndexDatabase{std::move(db), version};
+  KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY"));
+  if (!state.current) {
+    KVLINK_ASSIGN_OR_RETURN(Transaction snapshot, Transaction::BeginRead(db));
+    KVLINK_RETURN_IF_ERROR(db.Exec(kWordsInMemory));
+    KVLINK_RETURN_IF_ERROR(FillWords(db, /*keep_names=*/false));
+    KVLINK_RETURN_IF_ERROR(snapshot.Commit());
+    notes.push_back(path +
+                    ": was indexed by other rules and can't be written now; its words were found "
+                    "again for this run (where it can be written, that is done once)");
+  }
+  KVLINK_RETURN_IF_ERROR(
+      AddTemporaryTables(db, /*words_in_memory=*/!state.current, state.version >= 3));
+  return IndexDatabase{std::move(db), state.version, std::move(notes)};
 }
 
 }  // namespace
@@ -125,6 +236,23 @@ Status WithRebuildAdvice(const std::string& path, Status status) {
   return DataLoss(status.message() + "; to rebuild the index, remove " + path +
                   " and its -wal and -shm files and run kvlink index on the texts again (blocks "
                   "in the store are kept and used)");
+}
+
+Result<std::string> FileNamesOf(Database& db, int64_t document) {
+  KVLINK_ASSIGN_OR_RETURN(
+      Statement query,
+      db.Prepare("SELECT DISTINCT s.path FROM places p JOIN sources s ON s.key = p.source "
+                 "WHERE p.document = ? ORDER BY s.path LIMIT 8"));
+  query.Bind(1, document);
+  std::string names;
+  while (true) {
+    KVLINK_ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) return names;
+    const std::string_view path = query.Text(0);
+    // Each of the many texts of such a file has a name of its own, or none.
+    if (!path.starts_with('/') || path.ends_with(".jsonl")) continue;
+    names += (names.empty() ? "" : " ") + FileNameWords(path);
+  }
 }
 
 Result<IndexDatabase> OpenIndexDatabase(const std::string& path, bool read_only) {

@@ -77,20 +77,65 @@ bool CanBeUnderlined(const Line& line) {
   return !bullet && SetextUnderline(line) == 0;
 }
 
-// Where a YAML block at the top ends ("---" to "---"), which would read as a setext heading.
-size_t FrontMatterEnd(std::string_view text) {
+// The value of a front matter's `title`, in YAML or TOML, without its quotes; empty: another line.
+std::string TitleOf(std::string_view line, bool toml) {
+  constexpr std::string_view kKey = "title";
+  if (!line.starts_with(kKey)) return {};
+  TextRange rest = Trimmed(line, {kKey.size(), line.size()});
+  if (rest.empty() || line[rest.begin] != (toml ? '=' : ':')) return {};
+  rest = Trimmed(line, {rest.begin + 1, rest.end});
+  const bool quoted = rest.size() >= 2 && line[rest.begin] == line[rest.end - 1] &&
+                      (line[rest.begin] == '"' || line[rest.begin] == '\'');
+  if (quoted) rest = {rest.begin + 1, rest.end - 1};
+  if (rest.size() > kLongestHeading) return {};
+  return OneSpaced(line.substr(rest.begin, rest.size()));
+}
+
+// Where a YAML ("---") or TOML ("+++") block at the top ends, behind its last line; 0: there is
+// none.
+size_t FrontMatterEnd(std::string_view text, std::string* title) {
   Line line = LineAt(text, 0);
-  if (line.content != "---") return 0;
+  const std::string_view mark = line.content;
+  if (mark != "---" && mark != "+++") return 0;
+  const bool toml = mark == "+++";
+  std::string found;
   for (size_t i = 1; i < kFrontMatterLines && line.range.end < text.size(); ++i) {
     line = LineAt(text, line.range.end + 1);
-    if (line.content == "---" || line.content == "...") return line.range.end;
+    if (line.content == mark || (!toml && line.content == "...")) {
+      *title = std::move(found);
+      return line.range.end;
+    }
+    if (found.empty() && line.indent == 0) found = TitleOf(line.content, toml);
   }
   return 0;
 }
 
+bool BeginsWithTag(std::string_view line, std::string_view name) {
+  if (line.size() < name.size() + 1 || line[0] != '<') return false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if ((line[i + 1] | 0x20) != name[i]) return false;
+  }
+  const size_t after = name.size() + 1;
+  return after == line.size() || line[after] == '>' || IsSpace(line[after]);
+}
+
+bool ContainsIgnoringCase(std::string_view line, std::string_view lower) {
+  return std::search(line.begin(), line.end(), lower.begin(), lower.end(), [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+         }) != line.end();
+}
+
+// "|---|:--:|": the row under a table's header.
+bool IsDelimiterRow(std::string_view line) {
+  return line.find('|') != std::string_view::npos && line.find('-') != std::string_view::npos &&
+         line.find_first_not_of("|-: \t\r") == std::string_view::npos;
+}
+
 class SectionBuilder {
  public:
-  explicit SectionBuilder(std::string_view text) : text_(text) {}
+  // front_title: the title of the text up to `body_begin`; may be empty.
+  SectionBuilder(std::string_view text, std::string front_title, size_t body_begin)
+      : text_(text), front_title_(std::move(front_title)), body_begin_(body_begin) {}
 
   void Heading(int level, std::string heading, TextRange where, size_t body_begin) {
     CloseBody(where.begin, level);
@@ -112,8 +157,11 @@ class SectionBuilder {
   };
 
   std::string Title(size_t depth) const {
-    std::string title;
-    for (size_t i = 0; i < depth; ++i) title += (i == 0 ? "" : " > ") + open_[i].heading;
+    std::string title = front_title_;
+    for (size_t i = 0; i < depth; ++i) {
+      if (i == 0 && open_[i].heading == front_title_) continue;  // said twice in the text
+      title += (title.empty() ? "" : " > ") + open_[i].heading;
+    }
     return title;
   }
 
@@ -129,9 +177,10 @@ class SectionBuilder {
   }
 
   std::string_view text_;
+  std::string front_title_;
   std::vector<Open> open_;
   std::vector<Section> sections_;
-  size_t body_begin_ = 0;
+  size_t body_begin_;
 };
 
 }  // namespace
@@ -152,14 +201,88 @@ bool FenceTracker::Feed(std::string_view line) {
   return true;
 }
 
-std::vector<Section> MarkdownSections(std::string_view text) {
-  SectionBuilder builder(text);
+bool RawHtmlTracker::Feed(std::string_view line) {
+  const Line l = MakeLine(line, 0, line.size());
+  std::string_view rest = l.content;
+  if (end_.empty()) {
+    if (l.indent > 3 || rest.size() < 2 || rest[0] != '<') return false;
+    if (rest.starts_with("<!--")) {
+      end_ = "-->";
+      rest = rest.substr(4);
+    } else if (rest.starts_with("<?")) {
+      end_ = "?>";
+    } else if (rest.starts_with("<![CDATA[")) {
+      end_ = "]]>";
+    } else if (rest[1] == '!') {
+      end_ = ">";
+    } else if (BeginsWithTag(rest, "pre")) {
+      end_ = "</pre>";
+    } else if (BeginsWithTag(rest, "script")) {
+      end_ = "</script>";
+    } else if (BeginsWithTag(rest, "style")) {
+      end_ = "</style>";
+    } else if (BeginsWithTag(rest, "textarea")) {
+      end_ = "</textarea>";
+    } else {
+      return false;
+    }
+  }
+  if (ContainsIgnoringCase(rest, end_)) end_ = {};
+  return true;
+}
+
+std::vector<TableHeader> TableHeaders(std::string_view text, TextRange range) {
+  std::vector<TableHeader> tables;
+  const std::string_view seen = text.substr(0, range.end);
   FenceTracker fence;
+  Line above;  // empty where it belongs to no paragraph
+  for (size_t at = range.begin; at < range.end;) {
+    Line line = LineAt(seen, at);
+    at = line.range.end + 1;
+    if (fence.Feed(seen.substr(line.range.begin, line.range.size()))) {
+      above = {};
+      continue;
+    }
+    const bool table = IsDelimiterRow(line.content) &&
+                       above.content.find('|') != std::string_view::npos &&
+                       !IsDelimiterRow(above.content);
+    if (!table) {
+      above = line;
+      continue;
+    }
+    TableHeader header{{above.range.begin, line.range.end}, line.range.end};
+    while (at < range.end) {
+      line = LineAt(seen, at);
+      if (line.content.find('|') == std::string_view::npos) break;
+      header.rows_end = line.range.end;
+      at = line.range.end + 1;
+    }
+    tables.push_back(header);
+    above = {};
+  }
+  return tables;
+}
+
+std::vector<Section> MarkdownSections(std::string_view text) {
+  std::string title;
+  const size_t front_end = FrontMatterEnd(text, &title);
+  if (Trimmed(text, {front_end, text.size()}).empty() && front_end != 0) {
+    return {{std::move(title), Trimmed(text, {0, text.size()})}};
+  }
+  SectionBuilder builder(text, std::move(title), front_end);
+  FenceTracker fence;
+  RawHtmlTracker html;
+  bool in_html = false;
   bool after_paragraph = false;  // the line above belongs to a paragraph
   Line line;
-  for (size_t at = FrontMatterEnd(text); at < text.size(); at = line.range.end + 1) {
+  for (size_t at = front_end; at < text.size(); at = line.range.end + 1) {
     line = LineAt(text, at);
-    if (fence.Feed(text.substr(line.range.begin, line.range.size()))) {
+    const std::string_view whole = text.substr(line.range.begin, line.range.size());
+    // A fence in a comment opens none, nor does a comment in fenced code.
+    const bool in_fence = !in_html && fence.Feed(whole);
+    in_html = !in_fence && html.Feed(whole);
+    if (in_fence || in_html) {
+      in_html = html.inside();
       after_paragraph = false;
       continue;
     }

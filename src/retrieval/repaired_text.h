@@ -11,12 +11,14 @@ namespace kvlink {
 struct RepairedText {
   std::string text;
   int64_t replaced_bytes = 0;  // that were not UTF-8, each run of them now U+FFFD
+  std::string charset;         // that the bytes were read as; empty: UTF-8
 
   // The offset in the source of an offset in `text`; one inside a U+FFFD gives the run's begin.
   int64_t SourceOffset(int64_t offset) const;
 
-  // Where U+FFFD took a run's place: its offset in `text`, and that of the byte after it on both
-  // sides. Sorted.
+  // Where a run of bytes became others: its offset in `text`, and that of the byte after it on both
+  // sides. Sorted. In another encoding a patch is at most a word, so that words begin and end
+  // right.
   struct Patch {
     int64_t begin = 0;
     int64_t source_begin = 0;
@@ -28,5 +30,8 @@ struct RepairedText {
 
 // A byte order mark at the front is left out (offsets still count it).
 RepairedText RepairUtf8(std::string_view bytes);
+// The same for bytes in any encoding that can be told (text/charset.h). NUL may remain where the
+// bytes are no text.
+RepairedText ReadText(std::string_view bytes);
 
 }  // namespace kvlink

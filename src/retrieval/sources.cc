@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 // Raised whenever the same bytes would be split differently, so that every source counts as
 // changed.
-constexpr uint64_t kSplitterVersion = 2;
+constexpr uint64_t kSplitterVersion = 3;
 
 enum class Format { kUnknown, kText, kMarkdown, kJsonl };
 
@@ -138,15 +138,11 @@ std::string Plural(int64_t n, const char* one, const char* many) {
   return std::to_string(n) + " " + (n == 1 ? one : many);
 }
 
-Status RefuseBinary(const std::string& name, std::string_view bytes) {
-  const size_t nul = bytes.find('\0');
-  if (nul == std::string_view::npos) return {};
-  if (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff")) {
-    return InvalidArgument(name +
-                           ": is UTF-16, UTF-8 expected; convert it: iconv -f UTF-16 -t "
-                           "UTF-8");
-  }
-  return InvalidArgument(name + ": is a binary file (a NUL at byte " + std::to_string(nul) +
+Status RefuseBinary(const std::string& name, const RepairedText& read) {
+  const size_t nul = read.text.find('\0');
+  if (nul == std::string::npos) return {};
+  return InvalidArgument(name + ": is a binary file (a NUL at byte " +
+                         std::to_string(read.SourceOffset(static_cast<int64_t>(nul))) +
                          "), text expected; leave it out or convert it to text");
 }
 
@@ -209,7 +205,8 @@ Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
 Result<SourceFile> ReadSourceText(const std::string& name, std::string_view bytes,
                                   const ReadOptions& options,
                                   const std::function<int64_t(std::string_view)>& count_tokens) {
-  KVLINK_RETURN_IF_ERROR(RefuseBinary(name, bytes));
+  const RepairedText repaired = ReadText(bytes);
+  KVLINK_RETURN_IF_ERROR(RefuseBinary(name, repaired));
   SourceFile file;
   file.path = name;
   const Sha256Digest digest = Sha256()
@@ -221,7 +218,9 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
                                   .Finish();
   file.content_hash = ToHex(digest);
 
-  const RepairedText repaired = RepairUtf8(bytes);
+  if (!repaired.charset.empty()) {
+    file.notes.push_back(name + ": is not UTF-8 and was read as " + repaired.charset);
+  }
   if (repaired.replaced_bytes > 0) {
     file.notes.push_back(name + ": " +
                          Plural(repaired.replaced_bytes, "byte that is not UTF-8 was",

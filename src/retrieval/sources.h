@@ -57,8 +57,9 @@ struct FoundSources {
 FoundSources FindSources(FileSystem& files, const std::vector<std::string>& paths);
 
 // One file. Empty files give no documents and a note; binary files (NUL bytes) are refused with
-// kInvalidArgument; text that is not UTF-8 is replaced and noted; a wrong jsonl line is a failure
-// that names it, and kInvalidArgument if no line is right. Titles are bounded (retrieval/titles.h).
+// kInvalidArgument; text in another encoding is read as such, single bytes that are not UTF-8 are
+// replaced, and both noted; a wrong jsonl line is a failure that names it, and kInvalidArgument if
+// no line is right. Titles are bounded (retrieval/titles.h).
 Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
                               const ReadOptions& options,
                               const std::function<int64_t(std::string_view)>& count_tokens);

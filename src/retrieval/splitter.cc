@@ -15,7 +15,16 @@
 namespace kvlink {
 namespace {
 
-enum class Level { kSection, kParagraph, kSentence, kLine, kWords, kCharacters };
+enum class Level {
+  kSection,
+  kParagraph,
+  kSentence,
+  kLine,
+  kWords,
+  kWordParts,
+  kClusters,
+  kCharacters
+};
 
 struct Piece {
   TextRange range;
@@ -36,11 +45,22 @@ class Packer {
          const std::function<int64_t(std::string_view)>& count_tokens, std::vector<TextPart>* parts)
       : text_(text),
         markdown_(options.markdown),
-        max_(std::max(options.max_tokens, 1)),
+        whole_max_(std::max(options.max_tokens, 1)),
+        max_(whole_max_),
         count_tokens_(count_tokens),
         parts_(parts) {}
 
   void PackSection(const std::string& title, TextRange body) {
+    const std::vector<TableHeader> tables =
+        markdown_ ? TableHeaders(text_, body) : std::vector<TableHeader>();
+    // Room for a table's header in each part; one that takes too much is not repeated.
+    int64_t reserved = 0;
+    for (const TableHeader& table : tables) {
+      const int64_t tokens = Count(table.header) + 1;
+      if (tokens <= whole_max_ / 3) reserved = std::max(reserved, tokens);
+    }
+    if (reserved > 0 && TokensOrTooMany(body) <= whole_max_) reserved = 0;  // it stays whole
+    max_ = whole_max_ - reserved;
     pending_.push_back({body, Level::kSection, -1, true});
     while (!pending_.empty()) {
       Piece piece = pending_.back();
@@ -58,8 +78,15 @@ class Packer {
     if (packed_.size() > 1 && Count(Span(packed_.back())) < Small()) BalanceLastTwo();
     for (const Pieces& pieces : packed_) {
       const TextRange r = Span(pieces);
-      parts_->push_back({title, std::string(text_.substr(r.begin, r.size())),
-                         static_cast<int64_t>(r.begin), static_cast<int64_t>(r.end)});
+      std::string text;
+      for (const TableHeader& table : tables) {
+        if (reserved == 0 || r.begin <= table.header.end || r.begin >= table.rows_end) continue;
+        if (Count(table.header) + 1 > reserved) break;
+        text = std::string(text_.substr(table.header.begin, table.header.size())) + "\n";
+      }
+      text += text_.substr(r.begin, r.size());
+      parts_->push_back(
+          {title, std::move(text), static_cast<int64_t>(r.begin), static_cast<int64_t>(r.end)});
     }
     packed_.clear();
   }
@@ -98,6 +125,10 @@ class Packer {
         return Lines(text_, piece.range);
       case Level::kWords:
         return WordRuns(text_, piece.range, target);
+      case Level::kWordParts:
+        return WordPartRuns(text_, piece.range, target);
+      case Level::kClusters:
+        return ClusterRuns(text_, piece.range, target);
       case Level::kCharacters:
         return CharacterRuns(text_, piece.range, target);
     }
@@ -205,7 +236,8 @@ class Packer {
 
   std::string_view text_;
   bool markdown_;
-  int64_t max_;
+  int64_t whole_max_;
+  int64_t max_;  // without what a table's header takes
   const std::function<int64_t(std::string_view)>& count_tokens_;
   std::vector<TextPart>* parts_;
   Pieces pending_;              // what is still to be packed, last first

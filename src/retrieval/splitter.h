@@ -12,7 +12,9 @@ namespace kvlink {
 
 struct TextPart {
   std::string title;  // the heading path ("Guide > Install"), or empty
-  std::string text;   // trimmed; never empty
+  // Trimmed; never empty. A part that begins inside a Markdown table has the table's header before
+  // it, which stands outside begin..end.
+  std::string text;
   int64_t begin = 0;  // byte range in the source text
   int64_t end = 0;
 };

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "tensor/kernels.h"
+#include "tensor/thread_team.h"
 #include "tensor/tile_matmul.h"
 
 namespace kvlink {
@@ -21,6 +22,11 @@ namespace {
 constexpr int64_t kQueryTile = 64;  // queries a job; times H / G rows
 constexpr int64_t kKeyTile = 256;   // keys a tile: scores of a job stay in the second-level cache
 constexpr int64_t kFewRows = 16;    // below, one row at a time beats a tile multiplication
+
+// Few queries meet many keys (Flash-Decoding): the keys are then shared out too, until there are
+// this many jobs. Not by the number of threads: what is computed must not depend on it, and joining
+// shares rounds.
+constexpr int64_t kJobs = 32;
 
 constexpr int64_t kWorthSharing = 2048;  // (query, key) pairs of all heads: some 10 microseconds
 
@@ -230,8 +236,10 @@ void Attention::State::RunTile(const AttentionInput& in, const Job& job, const T
     std::byte* p = s.probabilities.data() + r * stride * SizeOf(dtype);
     // A row that sees nothing here must not turn infinity minus infinity into NaN.
     const bool masked = tile.is_tail ? !in.tail_segments.empty() : tile.view->hidden != nullptr;
-    const bool sees = limit > 0 && (!masked || *std::max_element(scores, scores + limit) >
-                                                   -std::numeric_limits<float>::infinity());
+    // What is not a number counts as seen, or it would be lost.
+    const bool sees = limit > 0 && (!masked || std::any_of(scores, scores + limit, [](float score) {
+                        return score != -std::numeric_limits<float>::infinity();
+                      }));
     if (!sees) {
       std::memset(p, 0, padded * SizeOf(dtype));
       continue;
@@ -309,8 +317,10 @@ void Attention::State::Combine(const AttentionInput& in, int64_t first_job, int6
 
 Status Attention::Run(const AttentionInput& in) {
   if (in.tokens == 0) return {};
+  const TeamScope team(0);
+  KVLINK_RETURN_IF_ERROR(team.status());
   State& st = *state_;
-  const int threads = omp_get_max_threads();
+  const int threads = team.threads();
   if (static_cast<int>(st.scratch.size()) < threads) {
     st.scratch = std::vector<Scratch>(threads);
   }
@@ -319,15 +329,13 @@ Status Attention::Run(const AttentionInput& in) {
   const int64_t query_tiles = (in.tokens + kQueryTile - 1) / kQueryTile;
   // Tiles of one size, so that no thread waits for another's longer job.
   const int64_t query_tile = (in.tokens + query_tiles - 1) / query_tiles;
-  // Few queries over many keys: the keys are shared out too (Flash-Decoding).
   const int64_t whole_jobs = query_tiles * st.shape.kv_heads;
   // Weighed segments must be whole before they join the others, so then they are not.
   const bool weighed = std::any_of(in.segments.begin(), in.segments.end(),
                                    [](const KvView& segment) { return segment.weighed; });
   const int64_t parts =
-      weighed || whole_jobs >= 4 * threads
-          ? 1
-          : std::clamp<int64_t>(4 * threads / whole_jobs, 1, static_cast<int64_t>(st.tiles.size()));
+      weighed ? 1
+              : std::clamp<int64_t>(kJobs / whole_jobs, 1, static_cast<int64_t>(st.tiles.size()));
   // The last queries see most: they go first, so that no thread ends with a long job.
   for (int64_t tile = query_tiles - 1; tile >= 0; --tile) {
     for (int64_t group = 0; group < st.shape.kv_heads; ++group) {
@@ -346,13 +354,17 @@ Status Attention::Run(const AttentionInput& in) {
   const bool shared = in.tokens * keys * st.shape.heads >= kWorthSharing;
   // An exception may not leave a parallel region.
   std::string failure;
-#pragma omp parallel for schedule(dynamic, 1) if (shared)
-  for (int64_t i = 0; i < count; ++i) {
-    try {
-      st.RunJob(in, st.jobs[i], parts, st.scratch[omp_get_thread_num()], st.accumulators[i]);
-    } catch (const std::exception& e) {
+#pragma omp parallel if (shared)
+  {
+    omp_set_num_threads(1);  // inside this region only: TileMatmul
+#pragma omp for schedule(dynamic, 1)
+    for (int64_t i = 0; i < count; ++i) {
+      try {
+        st.RunJob(in, st.jobs[i], parts, st.scratch[omp_get_thread_num()], st.accumulators[i]);
+      } catch (const std::exception& e) {
 #pragma omp critical
-      failure = e.what();
+        failure = e.what();
+      }
     }
   }
   if (!failure.empty()) return Internal("attention failed: " + failure);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/guarded.h"
 #include "tensor/kernels.h"
 
 namespace kvlink {
@@ -64,10 +65,12 @@ std::vector<float> ReceivedByGroup(const AttentionShape& shape, const RopeTable&
 std::vector<float> AttentionReceived(const AttentionShape& shape, const RopeTable& rope,
                                      const AttentionInput& in, int64_t first_query) {
   std::vector<std::vector<float>> groups(static_cast<size_t>(shape.kv_heads));
+  ParallelGuard guard;
 #pragma omp parallel for schedule(dynamic, 1)
   for (int64_t g = 0; g < shape.kv_heads; ++g) {
-    groups[g] = ReceivedByGroup(shape, rope, in, first_query, g);
+    guard.Run([&] { groups[g] = ReceivedByGroup(shape, rope, in, first_query, g); });
   }
+  guard.Rethrow();
   // In order, so that the sum does not depend on the number of threads.
   std::vector<float> received(groups.empty() ? 0 : groups[0].size());
   for (const std::vector<float>& group : groups) {

@@ -30,13 +30,17 @@ HWY_INLINE VF LoadVector(DF d, const bf16_t* p) {
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, p))));
 }
 HWY_INLINE void StoreVector(DF d, VF v, float* p) { hn::StoreU(v, d, p); }
+// ToBf16 of each lane, NaN included.
 HWY_INLINE void StoreVector([[maybe_unused]] DF d, VF v, bf16_t* p) {
   const hn::RebindToUnsigned<DF> d32;
   const hn::RebindToSigned<DF> di32;
   const hn::Rebind<int16_t, DF> di16;
   const auto u = hn::BitCast(d32, v);
   const auto odd = hn::And(hn::ShiftRight<16>(u), hn::Set(d32, 1));
-  const auto rounded = hn::Add(u, hn::Add(hn::Set(d32, 0x7fff), odd));
+  // What is no number must not be carried into one: its quiet bit is set instead.
+  const auto sum = hn::Add(u, hn::Add(hn::Set(d32, 0x7fff), odd));
+  const auto quiet = hn::Or(u, hn::Set(d32, 0x400000));
+  const auto rounded = hn::IfThenElse(hn::RebindMask(d32, hn::Eq(v, v)), sum, quiet);
   // An arithmetic shift keeps the sign, so that the signed, saturating narrowing is exact.
   const auto high = hn::ShiftRight<16>(hn::BitCast(di32, rounded));
   hn::StoreU(hn::DemoteTo(di16, high), di16, reinterpret_cast<int16_t*>(p));
@@ -46,8 +50,9 @@ HWY_INLINE float LoadOne(const bf16_t* p) { return FromBf16(*p); }
 HWY_INLINE void StoreOne(float f, float* p) { *p = f; }
 HWY_INLINE void StoreOne(float f, bf16_t* p) { *p = ToBf16(f); }
 
-// e^x where -88 <= x <= 88, 0 at -inf, with a relative error of 2^-22: 2^(x log2 e) is a shifted
-// exponent times a polynomial (fitted to 2^f for |f| <= 1/2), half the work of Highway's Exp.
+// e^x where -88 <= x <= 88, 0 at -inf, NaN of NaN, with a relative error of 2^-22: 2^(x log2 e) is
+// a shifted exponent times a polynomial (fitted to 2^f for |f| <= 1/2), half the work of Highway's
+// Exp.
 HWY_INLINE VF Exp(DF d, VF x) {
   const hn::RebindToSigned<DF> di;
   const VF y = hn::Min(hn::Set(d, 127.0f),
@@ -61,7 +66,9 @@ HWY_INLINE VF Exp(DF d, VF x) {
   p = hn::MulAdd(p, f, hn::Set(d, 0.693146978f));
   p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
   const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
-  return hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
+  // An exponent added to a NaN's bits would make a number of it.
+  const VF power = hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
+  return hn::IfThenElse(hn::Eq(x, x), power, x);
 }
 
 template <class T>
@@ -309,6 +316,38 @@ void AccumulateRowsBf16(const float* p, int64_t stride, int64_t rows, const void
   AccumulateRowsT(p, stride, rows, static_cast<const bf16_t*>(v), n, d, out);
 }
 
+// Any bit of a finite number's exponent is 0.
+bool AllFiniteF32(const float* x, int64_t n) {
+  const DF d;
+  const hn::RebindToUnsigned<DF> d32;
+  const int64_t lanes = hn::Lanes(d);
+  const auto exponent = hn::Set(d32, 0x7f800000u);
+  auto found = hn::Eq(exponent, hn::Zero(d32));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto bits = hn::LoadU(d32, reinterpret_cast<const uint32_t*>(x) + i);
+    found = hn::Or(found, hn::Eq(hn::And(bits, exponent), exponent));
+  }
+  bool all = hn::AllFalse(d32, found);
+  for (; i < n; ++i) all = all && std::isfinite(x[i]);
+  return all;
+}
+bool AllFiniteBf16(const bf16_t* x, int64_t n) {
+  const hn::ScalableTag<uint16_t> d;
+  const int64_t lanes = hn::Lanes(d);
+  const auto exponent = hn::Set(d, uint16_t{0x7f80});
+  auto found = hn::Eq(exponent, hn::Zero(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    found = hn::Or(found, hn::Eq(hn::And(hn::LoadU(d, x + i), exponent), exponent));
+  }
+  bool all = hn::AllFalse(d, found);
+  for (; i < n; ++i) all = all && std::isfinite(FromBf16(x[i]));
+  return all;
+}
+
+const char* TargetNameImpl() { return hwy::TargetName(HWY_TARGET); }
+
 }  // namespace HWY_NAMESPACE
 }  // namespace kvlink
 HWY_AFTER_NAMESPACE();
@@ -332,12 +371,21 @@ HWY_EXPORT(ScoreRowsF32);
 HWY_EXPORT(ScoreRowsBf16);
 HWY_EXPORT(AccumulateRowsF32);
 HWY_EXPORT(AccumulateRowsBf16);
+HWY_EXPORT(AllFiniteF32);
+HWY_EXPORT(AllFiniteBf16);
+HWY_EXPORT(TargetNameImpl);
 
 void RmsNorm(const float* x, const float* weight, float epsilon, int64_t n, DType dtype,
              void* out) {
   if (dtype == DType::kF32) return HWY_DYNAMIC_DISPATCH(RmsNormF32)(x, weight, epsilon, n, out);
   HWY_DYNAMIC_DISPATCH(RmsNormBf16)(x, weight, epsilon, n, out);
 }
+bool AllFinite(const void* x, int64_t n, DType dtype) {
+  return dtype == DType::kF32
+             ? HWY_DYNAMIC_DISPATCH(AllFiniteF32)(static_cast<const float*>(x), n)
+             : HWY_DYNAMIC_DISPATCH(AllFiniteBf16)(static_cast<const bf16_t*>(x), n);
+}
+std::string KernelTarget() { return HWY_DYNAMIC_DISPATCH(TargetNameImpl)(); }
 void AddTo(const float* y, int64_t n, float* x) { HWY_DYNAMIC_DISPATCH(AddToImpl)(y, n, x); }
 void Scale(float factor, int64_t n, float* x) { HWY_DYNAMIC_DISPATCH(ScaleImpl)(factor, n, x); }
 void SiluMul(const float* gate, const float* up, int64_t n, DType dtype, void* out) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/dtype.h"
 
@@ -10,6 +11,13 @@ namespace kvlink {
 
 // out [n] in `dtype` = x [n] / sqrt(mean(x^2) + epsilon) * weight [n] (arXiv 1910.07467).
 void RmsNorm(const float* x, const float* weight, float epsilon, int64_t n, DType dtype, void* out);
+
+// No number of x [n] is NaN or infinite.
+bool AllFinite(const void* x, int64_t n, DType dtype);
+
+// Highway's name of the instruction set that these kernels use on this CPU: their sums are added up
+// in its vectors' order.
+std::string KernelTarget();
 
 // x [n] += y [n].
 void AddTo(const float* y, int64_t n, float* x);

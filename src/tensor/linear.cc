@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <map>
 #include <new>
+#include <tuple>
 #include <vector>
 
 #include "base/bytes.h"
 #include "tensor/few_rows.h"
 #include "tensor/kernels.h"
 #include "tensor/onednn.h"
+#include "tensor/thread_team.h"
 
 namespace kvlink {
 namespace {
@@ -23,7 +25,7 @@ matmul::primitive_desc MakeMatmul(int64_t m, int64_t k, int64_t n, DType dtype,
                                   bool allow_empty = false) {
   const memory::desc x({m, k}, ToDnnl(dtype), memory::format_tag::ab);
   const memory::desc y({m, n}, memory::data_type::f32, memory::format_tag::ab);
-  dnnl::primitive_attr attributes;
+  dnnl::primitive_attr attributes = PlainAttributes();
   if (add) {
     dnnl::post_ops sum;
     sum.append_sum();
@@ -64,6 +66,20 @@ PairedLayout PairedLayoutOf(const memory::desc& d, DType dtype) {
   return {k / 2, columns};
 }
 
+// At most `most` threads of the team, until it goes.
+class FewerThreads {
+ public:
+  explicit FewerThreads(int64_t most) : had_(omp_get_max_threads()) {
+    omp_set_num_threads(static_cast<int>(std::clamp<int64_t>(most, 1, had_)));
+  }
+  ~FewerThreads() { omp_set_num_threads(had_); }
+  FewerThreads(const FewerThreads&) = delete;
+  FewerThreads& operator=(const FewerThreads&) = delete;
+
+ private:
+  const int had_;
+};
+
 }  // namespace
 
 constexpr int64_t kSmall = 32768;    // numbers of a matrix
@@ -80,7 +96,8 @@ struct Linear::State {
     memory::desc x, y;
     memory weights;
   };
-  std::map<std::pair<int64_t, bool>, Kernel> kernels;  // by padded rows, and whether they add
+  // By padded rows, whether they add, and the team: a kernel's work is shared out when it is made.
+  std::map<std::tuple<int64_t, bool, int>, Kernel> kernels;
   PairedLayout paired;                     // of `weights`: then few rows have a kernel of their own
   std::vector<QuantizedMatrix> quantized;  // not empty: what few rows are multiplied with
   std::vector<float> few;                  // [rows, 2 * pairs or K] their x
@@ -125,10 +142,12 @@ void Linear::State::RunFewRows(const void* x, int64_t rows, bool add, float* y) 
 
 // The layout is chosen once, at Create. A row count whose kernel cannot read it gets a copy.
 const Linear::State::Kernel& Linear::State::KernelFor(int64_t m, bool add) {
-  const auto found = kernels.find({m, add});
+  const std::tuple key(m, add, omp_get_max_threads());
+  const auto found = kernels.find(key);
   if (found != kernels.end()) return found->second;
   // Prompts of every length would fill memory; oneDNN keeps compiled code in a cache of its own.
   if (kernels.size() >= kMostKernels) kernels.clear();
+  CheckRoomForKernel();
   const memory::desc x({m, k}, ToDnnl(dtype), memory::format_tag::ab);
   const memory::desc y({m, n}, memory::data_type::f32, memory::format_tag::ab);
   matmul::primitive_desc made =
@@ -147,7 +166,7 @@ const Linear::State::Kernel& Linear::State::KernelFor(int64_t m, bool add) {
       others.emplace(m, use);
     }
   }
-  return kernels.emplace(std::pair(m, add), Kernel{matmul(made), x, y, use}).first->second;
+  return kernels.emplace(key, Kernel{matmul(made), x, y, use}).first->second;
 }
 
 DType MatmulDType(DType wanted) {
@@ -165,6 +184,13 @@ DType MatmulDType(DType wanted) {
   return has_bf16 ? DType::kBF16 : DType::kF32;
 }
 
+std::string MatmulLibrary() {
+  const dnnl_version_t* v = dnnl_version();
+  return "onednn-" + std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
+         std::to_string(v->patch) + "-isa-" +
+         std::to_string(static_cast<int>(dnnl_get_effective_cpu_isa()));
+}
+
 int64_t Linear::PaddedRows(int64_t rows, DType matmul_dtype) {
   // oneDNN's bf16 kernels are compiled for each row count; its f32 GEMM is one kernel for all.
   if (matmul_dtype == DType::kF32 || rows <= kMostFewRows) return rows;
@@ -173,11 +199,14 @@ int64_t Linear::PaddedRows(int64_t rows, DType matmul_dtype) {
 
 Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const FillRows& fill,
                               WeightMemory* where) {
+  const TeamScope team(0);
+  KVLINK_RETURN_IF_ERROR(team.status());
   try {
     auto state = std::make_unique<State>();
     state->k = k;
     state->n = n;
     state->dtype = matmul_dtype;
+    CheckRoomForKernel();
     // 64 rows stand for a prompt: what is packed for them serves other counts too.
     memory::desc layout =
         MakeMatmul(64, k, n, matmul_dtype, AnyLayout(k, n, matmul_dtype)).weights_desc();
@@ -254,6 +283,8 @@ Status Linear::RunAdding(const void* x, int64_t rows, float* y) {
 
 Status Linear::Multiply(const void* x, int64_t rows, bool add, float* y) {
   if (rows == 0) return {};
+  const TeamScope team(0);
+  KVLINK_RETURN_IF_ERROR(team.status());
   try {
     if (!state_->is_packed() || (rows <= kMostFewRows && state_->HasFewRows())) {
       const int64_t row_bytes = state_->k * SizeOf(state_->dtype);
@@ -263,6 +294,11 @@ Status Linear::Multiply(const void* x, int64_t rows, bool add, float* y) {
       }
       return {};
     }
+    // With more threads than blocks of the product, oneDNN shares K out too and adds the shares up:
+    // the bytes would depend on the number of threads. So no more are asked for than there are
+    // blocks.
+    const int64_t padded = PaddedRows(rows, state_->dtype);
+    const FewerThreads few(((padded + 63) / 64) * ((state_->n + 63) / 64));
     const State::Kernel& kernel = state_->KernelFor(PaddedRows(rows, state_->dtype), add);
     memory xm(kernel.x, CpuEngine(), const_cast<void*>(x));
     memory ym(kernel.y, CpuEngine(), y);

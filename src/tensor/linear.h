@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/dtype.h"
@@ -16,6 +17,9 @@ namespace kvlink {
 
 // The format in which oneDNN multiplies here: what `wanted` asks for if this CPU has it, else f32.
 DType MatmulDType(DType wanted);
+
+// oneDNN's version and the instruction set it uses here, which decide how sums are added up.
+std::string MatmulLibrary();
 
 // A matrix [N, K], packed. Thread promise: one Run at a time.
 class Linear {

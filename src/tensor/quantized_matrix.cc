@@ -126,6 +126,32 @@ void QuantizedMatrix::Multiply(const QuantizedRows& x, int64_t begin, int64_t en
   MultiplyTiles(x, tiles_, k_ / kTileColumns, layout_, begin, end, add, y, y_stride);
 }
 
+void QuantizedMatrix::ReadRow(int64_t row, float* out) const {
+  const int64_t tiles_of_row = k_ / kTileColumns, r = row % kTileRows;
+  const std::byte* tile = tiles_ + row / kTileRows * tiles_of_row * layout_.bytes();
+  const auto number = [&](int64_t first, int64_t group) {
+    float value;
+    std::memcpy(&value, tile + layout_.code_bytes() + ((first + group) * kTileRows + r) * 4,
+                sizeof value);
+    return value;
+  };
+  const int64_t groups = kTileColumns / layout_.group;
+  const int64_t codes_of_word = layout_.nibbles ? 8 : 4;
+  for (int64_t t = 0; t < tiles_of_row; ++t, tile += layout_.bytes()) {
+    for (int64_t i = 0; i < kTileColumns; ++i) {
+      uint32_t word;
+      std::memcpy(&word, tile + (i / codes_of_word * kTileRows + r) * 4, sizeof word);
+      const int64_t place = i % codes_of_word;  // as PackNibbles and PackBytes have it
+      const int code = layout_.nibbles
+                           ? static_cast<int>(word >> (place / 2 * 4 + place % 2 * 16) & 15)
+                           : static_cast<int8_t>(word >> (place / 2 * 8 + place % 2 * 16) & 255);
+      const int64_t group = i / layout_.group;
+      const float offset = layout_.has_offsets ? number(groups, group) : 0.0f;
+      *out++ = number(0, group) * static_cast<float>(code) + offset;
+    }
+  }
+}
+
 int64_t QuantizedMatrix::bytes() const {
   return RoundUp(n_, kTileRows) / kTileRows * (k_ / kTileColumns) * layout_.bytes();
 }

@@ -29,6 +29,9 @@ class QuantizedMatrix {
   void Multiply(const QuantizedRows& x, int64_t begin, int64_t end, bool add, float* y,
                 int64_t y_stride) const;
 
+  // A row as floats, the same bits as Dequantize makes of the source. out [K].
+  void ReadRow(int64_t row, float* out) const;
+
   int64_t n() const { return n_; }
   int64_t bytes() const;
 

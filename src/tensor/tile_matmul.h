@@ -1,5 +1,6 @@
 // Small multiplications of attention's tiles by oneDNN, single-threaded inside a job, each shape
-// compiled once. One object a thread. Private to src/tensor.
+// compiled once. One object a thread. REQUIRES: omp_get_max_threads() is 1 where Run is called, so
+// that no kernel is made, or found in oneDNN's cache, that wants a team. Private to src/tensor.
 #pragma once
 
 #include <map>
@@ -22,11 +23,13 @@ class TileMatmul {
       // Lengths of documents come without end; oneDNN keeps compiled code in a cache of its own.
       if (kernels_.size() >= kMostKernels) kernels_.clear();
       using dnnl::memory;
+      CheckRoomForKernel();
       const memory::desc am({m, k}, ToDnnl(dtype), memory::dims{lda, 1});
       const memory::desc bm({k, n}, ToDnnl(dtype),
                             transposed ? memory::dims{1, ldb} : memory::dims{ldb, 1});
       const memory::desc cm({m, n}, memory::data_type::f32, memory::dims{ldc, 1});
-      const dnnl::matmul::primitive_desc made(dnnl::matmul::desc(am, bm, cm), CpuEngine());
+      const dnnl::matmul::primitive_desc made(dnnl::matmul::desc(am, bm, cm), PlainAttributes(),
+                                              CpuEngine());
       const auto operand = [](const memory::desc& d) {
         return memory(d, CpuEngine(), DNNL_MEMORY_NONE);
       };

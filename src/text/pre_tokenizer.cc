@@ -29,6 +29,7 @@ struct Expression {
   std::string_view name;
   const char* pattern;
   bool takes_whole_words;
+  bool normalizes;
 };
 
 // clang-format off
@@ -57,10 +58,10 @@ constexpr const char* kSmolLm =
 // clang-format on
 
 constexpr Expression kExpressions[] = {
-    {"smollm", kSmolLm, false},
-    {"llama-bpe", LLAMA3_STYLE(R"(\p{N}{1,3})"), true},
-    {"qwen2", LLAMA3_STYLE(R"(\p{N})"), false},
-    {"gpt-2", kGpt2, false},
+    {"smollm", kSmolLm, false, false},
+    {"llama-bpe", LLAMA3_STYLE(R"(\p{N}{1,3})"), true, false},
+    {"qwen2", LLAMA3_STYLE(R"(\p{N})"), false, true},
+    {"gpt-2", kGpt2, false, false},
 };
 
 struct FreeCode {
@@ -87,10 +88,8 @@ class Pcre2PreTokenizer final : public PreTokenizer {
  public:
   Pcre2PreTokenizer(std::unique_ptr<pcre2_code, FreeCode> code,
                     std::unique_ptr<pcre2_match_context, FreeMatchContext> context,
-                    bool takes_whole_words)
-      : code_(std::move(code)),
-        context_(std::move(context)),
-        takes_whole_words_(takes_whole_words) {}
+                    const Expression& expression)
+      : code_(std::move(code)), context_(std::move(context)), expression_(expression) {}
 
   void Split(std::string_view text, std::vector<std::string_view>* words) const override {
     const std::unique_ptr<pcre2_match_data, FreeMatchData> match(
@@ -103,7 +102,8 @@ class Pcre2PreTokenizer final : public PreTokenizer {
     }
   }
 
-  bool takes_whole_words() const override { return takes_whole_words_; }
+  bool takes_whole_words() const override { return expression_.takes_whole_words; }
+  bool normalizes() const override { return expression_.normalizes; }
 
  private:
   // 0: PCRE2 does not say.
@@ -121,7 +121,7 @@ class Pcre2PreTokenizer final : public PreTokenizer {
 
   std::unique_ptr<pcre2_code, FreeCode> code_;
   std::unique_ptr<pcre2_match_context, FreeMatchContext> context_;
-  bool takes_whole_words_;
+  const Expression& expression_;
 };
 
 }  // namespace
@@ -153,8 +153,8 @@ Result<std::unique_ptr<PreTokenizer>> PreTokenizer::Create(std::string_view name
   // Where machine code cannot be made (no JIT in this PCRE2, no executable memory) PCRE2
   // interprets.
   if (options.jit) (void)pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
-  return std::unique_ptr<PreTokenizer>(std::make_unique<Pcre2PreTokenizer>(
-      std::move(code), std::move(context), expression->takes_whole_words));
+  return std::unique_ptr<PreTokenizer>(
+      std::make_unique<Pcre2PreTokenizer>(std::move(code), std::move(context), *expression));
 }
 
 }  // namespace kvlink

@@ -34,6 +34,9 @@ class PreTokenizer {
   // A word that is a token as it stands is taken whole, whatever the merges say (Llama 3's
   // "ignore_merges").
   virtual bool takes_whole_words() const = 0;
+
+  // Text is brought to normal form C before it is cut, as Qwen 2's tokenizer does it.
+  virtual bool normalizes() const = 0;
 };
 
 }  // namespace kvlink

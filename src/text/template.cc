@@ -130,7 +130,9 @@ std::vector<int32_t> RenderAnswer(const PromptTemplate& t, const Tokenizer& toke
   std::vector<int32_t> tokens = tokenizer.Encode(answer);
   const std::vector<int32_t> stop =
       t.stop.empty() ? std::vector<int32_t>() : tokenizer.EncodeSpecial(t.stop.front());
-  tokens.push_back(stop.size() == 1 ? stop.front() : tokenizer.eos());
+  // A vocabulary without an end and a template without one: nothing ends an answer.
+  const int32_t end = stop.size() == 1 ? stop.front() : tokenizer.eos();
+  if (end >= 0) tokens.push_back(end);
   return tokens;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "text/bpe.h"
+#include "text/normal_form.h"
 #include "text/pre_tokenizer.h"
 #include "text/utf8.h"
 #include "text/vocabulary.h"
@@ -161,7 +162,6 @@ class BpeTokenizer final : public Tokenizer {
       spellable = Spellable(text);
       text = spellable;
     }
-    std::vector<std::string_view> words;
     MergeScratch scratch;
     for (size_t at = 0; at < text.size();) {
       const size_t end = WellFormedEnd(text, at);
@@ -169,14 +169,26 @@ class BpeTokenizer final : public Tokenizer {
         ids->push_back(byte_token_[static_cast<uint8_t>(text[at++])]);
         continue;
       }
-      words.clear();
-      words_->Split(text.substr(at, end - at), &words);
-      for (const std::string_view word : words) {
-        for (size_t from = 0; from < word.size(); from += kMaxWordBytes) {
-          AppendWord(word.substr(from, kMaxWordBytes), ids, &scratch);
-        }
-      }
+      AppendWords(text.substr(at, end - at), ids, &scratch);
       at = end;
+    }
+  }
+
+  void AppendWords(std::string_view text, std::vector<int32_t>* ids, MergeScratch* scratch) const {
+    std::string normal, spellable;
+    if (words_->normalizes() && ToNfc(text, &normal)) {
+      text = normal;
+      if (!spells_all_bytes_ && !Spells(text)) {
+        spellable = Spellable(text);
+        text = spellable;
+      }
+    }
+    std::vector<std::string_view> words;
+    words_->Split(text, &words);
+    for (const std::string_view word : words) {
+      for (size_t from = 0; from < word.size(); from += kMaxWordBytes) {
+        AppendWord(word.substr(from, kMaxWordBytes), ids, scratch);
+      }
     }
   }
 

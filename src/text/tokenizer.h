@@ -44,9 +44,10 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   // Text as text: nothing in it is taken for a special token, whatever it spells, and no token is
-  // added. Any bytes are accepted, and the ids decode to the same bytes. Some vocabularies lack
-  // bytes (SmolLM2's: 21 that its training text did not have): a character with such a byte is
-  // encoded as U+FFFD.
+  // added. Any bytes are accepted, and the ids decode to the same bytes; with the pre-tokenizer
+  // qwen2 to their normal form C, which is what the model learned. Some vocabularies lack bytes
+  // (SmolLM2's: 21 that its training text did not have): a character with such a byte is encoded as
+  // U+FFFD.
   virtual std::vector<int32_t> Encode(std::string_view text) const = 0;
   // A template's own text: special tokens (control and user-defined) in it are parsed, longest
   // first.

@@ -181,7 +181,7 @@ Result<AverageSummary> Average(const AverageOptions& options, FileSystem& files)
   KVLINK_ASSIGN_OR_RETURN(const auto model, GgufFile::Open(FileSystem::Posix(), options.model));
   KVLINK_ASSIGN_OR_RETURN(const ModelConfig config, ReadModelConfig(*model));
   const Sha256Digest base = ModelFingerprint(*model, config);
-  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(FolderOf(options.out, FileAccess::kByUmask)));
+  KVLINK_RETURN_IF_ERROR(files.CreateDirectories(FolderOf(options.out), FileAccess::kByUmask));
   std::vector<LinksFile> all;
   for (const std::string& path : options.links) {
     KVLINK_RETURN_IF_ERROR(CheckNotOutput(named, "--average", path));

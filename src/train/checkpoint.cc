@@ -117,6 +117,7 @@ Result<Checkpoint> LoadCheckpoint(FileSystem& files, const std::string& path) {
     array->resize(count);
     if (count > 0) std::memcpy(array->data(), part.data(), part.size());
   }
+  KVLINK_RETURN_IF_ERROR(mapped->CheckUnchanged());  // between its hash and its copy
   return checkpoint;
 }
 

@@ -31,7 +31,7 @@ at::Tensor Vector(const TensorInfo& info, at::Device device) {
 
 FrozenModel::FrozenModel(const Model& model, at::ScalarType dtype, at::Device device)
     : config_(model.config()),
-      embedding_(model.weights().embedding),
+      embedding_(&model.weights().embedding),
       dtype_(dtype),
       device_(device),
       turns_(model.config(), device) {}
@@ -42,8 +42,8 @@ Result<std::unique_ptr<FrozenModel>> FrozenModel::Create(const Model& model, at:
   std::unique_ptr<FrozenModel> frozen(new FrozenModel(model, dtype, device));
   const GgufFile& file = model.file();
   const ModelConfig& c = model.config();
-  frozen->head_ =
-      Stack({c.tied_output ? frozen->embedding_ : file.FindTensor("output.weight")}, dtype, device);
+  frozen->head_ = Stack({file.FindTensor(c.tied_output ? "token_embd.weight" : "output.weight")},
+                        dtype, device);
   frozen->final_norm_ = Vector(*file.FindTensor("output_norm.weight"), device);
   for (int32_t l = 0; l < c.layers; ++l) {
     const std::string prefix = "blk." + std::to_string(l) + ".";
@@ -57,6 +57,7 @@ Result<std::unique_ptr<FrozenModel>> FrozenModel::Create(const Model& model, at:
          Stack({tensor("ffn_gate"), tensor("ffn_up")}, dtype, device),
          Stack({tensor("ffn_down")}, dtype, device)});
   }
+  KVLINK_RETURN_IF_ERROR(file.CheckUnchanged());
   return frozen;
 }
 
@@ -65,8 +66,7 @@ at::Tensor FrozenModel::Embed(const std::vector<int32_t>& tokens, Parameters& pa
   std::vector<int64_t> link_rows, link_indices;
   for (size_t t = 0; t < tokens.size(); ++t) {
     if (tokens[t] >= 0) {
-      ReadRow(*embedding_, tokens[t],
-              x.data_ptr<float>() + static_cast<int64_t>(t) * config_.width);
+      embedding_->ReadRow(tokens[t], x.data_ptr<float>() + static_cast<int64_t>(t) * config_.width);
     } else {
       link_rows.push_back(static_cast<int64_t>(t));
       link_indices.push_back(~tokens[t]);

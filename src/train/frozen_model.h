@@ -65,7 +65,7 @@ class FrozenModel {
                    const Parameters& parameters) const;
 
   const ModelConfig& config_;
-  const TensorInfo* embedding_ = nullptr;
+  const Embedding* embedding_;
   at::ScalarType dtype_;
   at::Device device_;
   RopeTurns turns_;

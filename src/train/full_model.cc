@@ -111,6 +111,7 @@ Result<std::unique_ptr<FullModel>> FullModel::Create(const Model& model,
     }
     offset += tensor->elements();
   }
+  KVLINK_RETURN_IF_ERROR(model.file().CheckUnchanged());
   full->values_ = values.to(device);
   full->gradients_ = at::zeros_like(full->values_);
   if (links > 0) {

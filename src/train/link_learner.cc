@@ -83,6 +83,10 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
   const AnswerLoss loss = LossOfAnswers(frozen_->AnswerLogits(input, *parameters_),
                                         torch::tensor(targets, at::kLong), teacher, weight);
   if (gradient) loss.objective.backward();
+  // A block whose file was cut meanwhile read as zeros: no step may be made of that.
+  for (const auto& blocks : input.blocks) {
+    for (const auto& block : blocks) KVLINK_RETURN_IF_ERROR(block->CheckUnchanged());
+  }
   return loss.gold;
 }
 

@@ -50,7 +50,7 @@ std::vector<float> ToVector(const at::Tensor& t) {
 Result<std::vector<float>> LinkStart(const Model& model, const TrainOptions& options,
                                      int64_t count) {
   const ModelConfig& c = model.config();
-  const TensorInfo& table = *model.weights().embedding;
+  const Embedding& table = model.weights().embedding;
   const int64_t e = c.width;
   std::vector<float> start(static_cast<size_t>(count * e));
   if (options.link_start != "mean") {
@@ -61,14 +61,14 @@ Result<std::vector<float>> LinkStart(const Model& model, const TrainOptions& opt
           options.link_start + "\"");
     }
     for (int64_t i = 0; i < count; ++i) {
-      ReadRow(table, ids[static_cast<size_t>(i % options.k) % ids.size()], start.data() + i * e);
+      table.ReadRow(ids[static_cast<size_t>(i % options.k) % ids.size()], start.data() + i * e);
     }
     return start;
   }
   std::vector<double> mean(static_cast<size_t>(e)), squares(static_cast<size_t>(e));
   std::vector<float> row(static_cast<size_t>(e));
   for (int64_t v = 0; v < c.vocab; ++v) {
-    ReadRow(table, v, row.data());
+    table.ReadRow(v, row.data());
     for (int64_t i = 0; i < e; ++i) {
       mean[i] += row[i];
       squares[i] += static_cast<double>(row[i]) * row[i];

@@ -2,6 +2,7 @@
 #include "train/run_folder.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -13,6 +14,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
+constexpr std::array kWritten = {"checkpoint", "log.jsonl", "curve.svg"};
 constexpr int64_t kMostLogBytes = int64_t{1} << 30;
 
 double Number(const ordered_json& line, const char* field) {
@@ -47,6 +49,7 @@ RunFolder::RunFolder(FileSystem& files, std::string path, Log log)
 Result<RunFolder> RunFolder::Create(FileSystem& files, const std::string& path, Log log) {
   RunFolder run(files, path, std::move(log));
   KVLINK_RETURN_IF_ERROR(files.CreateDirectories(run.path_, FileAccess::kByUmask));
+  KVLINK_RETURN_IF_ERROR(run.LockFolder());
   KVLINK_ASSIGN_OR_RETURN(const bool has_run, Exists(files, run.path_ + "/checkpoint"));
   if (has_run) {
     return FailedPrecondition(run.path_ + " holds a run already: --resume " + run.path_ +
@@ -67,6 +70,7 @@ Result<Checkpoint> LoadRunCheckpoint(FileSystem& files, const std::string& path)
 Result<RunFolder> RunFolder::Resume(FileSystem& files, const std::string& path, Log log,
                                     const CheckpointCounters& checkpoint) {
   RunFolder run(files, path, std::move(log));
+  KVLINK_RETURN_IF_ERROR(run.LockFolder());
   const int64_t last = checkpoint.step;
   // A log that is lost or damaged costs the curve, not the run.
   std::string kept;
@@ -94,6 +98,35 @@ Result<RunFolder> RunFolder::Resume(FileSystem& files, const std::string& path, 
   run.saved_step_ = last;
   run.OpenLog();
   return run;
+}
+
+// Two runs in one folder would write over each other's checkpoint and mix their logs.
+Status RunFolder::LockFolder() {
+  Result<std::unique_ptr<FileLock>> lock = files_->Lock(path_ + "/lock", /*timeout_ms=*/0);
+  if (lock.code() == StatusCode::kUnavailable) {
+    return FailedPrecondition(path_ +
+                              ": another kvlink-train is writing this run; wait for it to " +
+                              "end, or choose another folder with --run");
+  }
+  if (!lock.ok()) return lock.status();
+  lock_ = *std::move(lock);
+  RemoveLeftovers();
+  return {};
+}
+
+// A run that was killed while it wrote leaves its temporary file. REQUIRES: the lock is held, so no
+// such file is anybody's.
+void RunFolder::RemoveLeftovers() {
+  const Result<std::unique_ptr<Folder>> folder = files_->OpenFolder(path_);
+  if (!folder.ok()) return;
+  const Result<std::vector<FileInfo>> entries = (*folder)->List();
+  if (!entries.ok()) return;
+  for (const FileInfo& entry : *entries) {
+    const bool ours = std::any_of(kWritten.begin(), kWritten.end(), [&](const char* name) {
+      return IsTemporaryNameOf(name, entry.name);
+    });
+    if (ours && entry.type == FileType::kFile) (void)(*folder)->Remove(entry.name);
+  }
 }
 
 void RunFolder::OpenLog() {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,9 +43,11 @@ Result<Checkpoint> LoadRunCheckpoint(FileSystem& files, const std::string& path)
 // One owner, one thread.
 class RunFolder {
  public:
-  // A new run. kFailedPrecondition: a run's checkpoint is there already.
+  // A new run. kFailedPrecondition: a run's checkpoint is there already, or another process is
+  // writing there. The folder stays locked against other processes as long as this object lives.
   static Result<RunFolder> Create(FileSystem& files, const std::string& path, Log log);
-  // The run that is there; cuts its log back to its checkpoint's step.
+  // The run that is there; cuts its log back to its checkpoint's step. kFailedPrecondition: another
+  // process is writing there.
   static Result<RunFolder> Resume(FileSystem& files, const std::string& path, Log log,
                                   const CheckpointCounters& checkpoint);
 
@@ -60,6 +63,8 @@ class RunFolder {
 
  private:
   RunFolder(FileSystem& files, std::string path, Log log);
+  Status LockFolder();
+  void RemoveLeftovers();
   void OpenLog();
   void Append(const std::string& line);
   void Warn(const std::string& message);
@@ -67,6 +72,7 @@ class RunFolder {
   FileSystem* files_;
   std::string path_;
   Log log_;
+  std::unique_ptr<FileLock> lock_;
   std::ofstream out_;
   std::vector<LoggedStep> steps_;
   std::vector<LoggedValidation> validations_;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/cpu_count.h"
 #include "train/adamw.h"
 #include "train/agreement.h"
 #include "train/device.h"
@@ -190,8 +191,18 @@ class Trainer {
   Status Open() {
     KVLINK_RETURN_IF_ERROR(CheckOptions(options_));
     KVLINK_RETURN_IF_ERROR(CheckOutputs(options_));
+    const ThreadChoice chosen = ChooseThreads(options_.threads);
+    if (!chosen.warning.empty()) progress_.log(Severity::kWarning, chosen.warning);
+    options_.threads = chosen.threads;
     at::set_num_threads(options_.threads);
     KVLINK_ASSIGN_OR_RETURN(device_, FindDevice(options_.device));
+    if (options_.world > 1 && options_.rank_of == 0 && options_.rendezvous.starts_with("tcp://")) {
+      // Torch's TCPStore binds every address, whatever HOST says, and asks for no password.
+      progress_.log(Severity::kWarning,
+                    "--rendezvous " + options_.rendezvous +
+                        ": whoever reaches this port on any of the machine's addresses can join "
+                        "the run; on one machine, meet at a file instead");
+    }
     KVLINK_ASSIGN_OR_RETURN(group_, ProcessGroup::Join(options_, device_));
     if (!group_->is_first()) {  // each has its own state to resume from
       if (options_.run.empty()) options_.run = DefaultRunFolder(options_.out);
@@ -202,7 +213,7 @@ class Trainer {
     for (const DataFile& file : data_.files) {  // a mixture's too
       KVLINK_RETURN_IF_ERROR(CheckNotOutput(options_, "the data", file.path));
     }
-    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(FolderOf(options_.out, FileAccess::kByUmask)));
+    KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(FolderOf(options_.out), FileAccess::kByUmask));
     ModelOptions model_options;
     model_options.dtype = options_.dtype;
     model_options.threads = options_.threads;

@@ -53,6 +53,7 @@ Status ReadFile(FileSystem& files, const std::string& path, int64_t limit, bool 
   {
     KVLINK_ASSIGN_OR_RETURN(const auto mapped, files.Map(path));
     file.hash = Sha256().Update(mapped->bytes()).Finish();
+    KVLINK_RETURN_IF_ERROR(mapped->CheckUnchanged());
   }
   ReadExamplesOptions read;
   read.limit = limit;

@@ -39,6 +39,16 @@ Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Exam
     documents.push_back(model.RenderDocument(example.documents[i].title, example.documents[i].text,
                                              static_cast<int>(i)));
   }
+  // Counted before it is planned: a plan's positions have 31 bits.
+  int64_t least = model.CountAround("", example.question, !documents.empty());
+  for (const std::vector<int32_t>& document : documents) {
+    least += static_cast<int64_t>(document.size());
+  }
+  if (least > max_tokens) {
+    return ResourceExhausted("example \"" + example.id + "\" has more than " +
+                             std::to_string(least) + " tokens with its answer; at most " +
+                             std::to_string(max_tokens) + " fit");
+  }
   LinkPlan plan = model.Plan("", documents, example.question, full);
 
   TrainingPrompt prompt;

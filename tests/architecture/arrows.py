@@ -39,6 +39,8 @@ LIBRARIES = {
     "xxhash.h": {"base"},
     "sqlite3.h": {"base"},
     "pcre2.h": {"text"},
+    "unicode/": {"text"},
+    "libstemmer.h": {"retrieval"},
     "nlohmann/": {"text", "model", "retrieval", "data", "link", "serve", "eval", "train", "apps"},
     "zlib.h": {"data"},
     "torch/": {"train"},
@@ -62,6 +64,9 @@ SYSTEM = {
     "stdlib.h": ASKING,
     "sys/ioctl.h": ASKING,
     "sys/resource.h": ASKING,
+    "pthread.h": {"tensor"},  # the OpenMP team
+    "sched.h": {"base"},
+    "xmmintrin.h": {"tensor"},
     "sys/stat.h": ASKING,
     "unistd.h": ASKING,
     "wchar.h": ASKING,

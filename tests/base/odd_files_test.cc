@@ -151,6 +151,26 @@ TEST(OddFiles, WhatIsMadeIsNewAndFollowsNoLink) {
   EXPECT_TRUE(TemporaryName("x").starts_with("x.tmp-"));
 }
 
+// What a killed writer left beside a file goes with the next writing of it; a living one's stays.
+TEST(OddFiles, AbandonedTemporaryFilesGo) {
+  const TempDir dir;
+  auto living = Files().Create(TemporaryName(dir / "a"), FileAccess::kPrivate);
+  ASSERT_TRUE(living.ok());
+  {
+    const auto dead = Files().Create(TemporaryName(dir / "a"), FileAccess::kPrivate);
+    ASSERT_TRUE(dead.ok() && (*dead)->Append(AsBytes("half of it")).ok());
+  }
+  Write(dir / "a.tmp-notes", "the user's");
+  Write(dir / "b.tmp-0123456789abcdef", "another file's");
+  Write(dir / "a", "text");
+  const auto list = Files().List(dir.path());
+  ASSERT_TRUE(list.ok());
+  EXPECT_EQ(list->size(), 4u);  // a, the living one, and what is none of ours
+  EXPECT_NE(Named(*list, "a.tmp-notes"), nullptr);
+  EXPECT_NE(Named(*list, "b.tmp-0123456789abcdef"), nullptr);
+  EXPECT_TRUE((*living)->Close().ok());
+}
+
 TEST(OddFiles, PrivateIsForTheOwnerAlone) {
   const TempDir dir;
   const mode_t before = umask(0);

@@ -1,6 +1,12 @@
 #include "base/sqlite.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include <chrono>
 #include <fstream>
@@ -135,6 +141,71 @@ TEST_F(SqliteTest, MovedHandlesWork) {
   const Database moved = std::move(db);
   ASSERT_TRUE(*query.Step());
   EXPECT_EQ(query.Int(0), 5);
+}
+
+TEST_F(SqliteTest, AFileThatIsMadeIsItsOwnersAlone) {
+  const mode_t before = umask(0);
+  {
+    Database db = OpenOrDie();
+    ASSERT_TRUE(db.EnableWal().ok());
+    ASSERT_TRUE(db.Exec("CREATE TABLE t(x)").ok());
+    for (const char* ending : {"", "-wal", "-shm"}) {
+      struct stat info {};
+      ASSERT_EQ(stat((path_ + ending).c_str(), &info), 0) << ending;
+      EXPECT_EQ(info.st_mode & 07777, 0600u) << ending;
+    }
+  }
+  umask(before);
+}
+
+TEST_F(SqliteTest, WhatIsNoFileIsRefusedAndNotWaitedFor) {
+  ASSERT_EQ(mkfifo((dir_ / "fifo").c_str(), 0600), 0);
+  for (const std::string& path : {dir_.path(), dir_ / "fifo"}) {
+    for (const DatabaseMode mode : {DatabaseMode::kReadOnly, DatabaseMode::kCreate}) {
+      const auto db = Database::Open(path, mode);
+      EXPECT_EQ(db.code(), StatusCode::kFailedPrecondition) << db.status().message();
+    }
+  }
+}
+
+// On a full disk: what is there can be read, the log included, and removed.
+TEST_F(SqliteTest, AFullDiskIsReadAndToldOf) {
+  if (geteuid() != 0) GTEST_SKIP() << "skipped: only root may mount a small disk";
+  const std::string disk = dir_ / "disk";
+  ASSERT_EQ(mkdir(disk.c_str(), 0700), 0);
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=1m") != 0) {
+    GTEST_SKIP() << "skipped: no small disk may be mounted here";
+  }
+  const std::string path = disk + "/a.sqlite";
+  {
+    auto db = Database::Open(path, DatabaseMode::kCreate);
+    ASSERT_TRUE(db.ok());
+    ASSERT_TRUE(db->EnableWal().ok());
+    ASSERT_TRUE(db->Exec("CREATE TABLE t(x); INSERT INTO t VALUES(1)").ok());
+    // As a killed process leaves it: the log is there and not merged.
+    std::filesystem::copy_file(path, disk + "/b.sqlite");
+    std::filesystem::copy_file(path + "-wal", disk + "/b.sqlite-wal");
+  }
+  {
+    std::ofstream fill(disk + "/fill");
+    const std::string some(4096, 'x');
+    while (fill.write(some.data(), static_cast<std::streamsize>(some.size())).flush()) {
+    }
+  }
+  for (const DatabaseMode mode : {DatabaseMode::kReadOnly, DatabaseMode::kReadWrite}) {
+    auto db = Database::Open(disk + "/b.sqlite", mode);
+    ASSERT_TRUE(db.ok()) << db.status().message();
+    EXPECT_EQ(*db->QueryInt("SELECT x FROM t"), 1);
+    if (mode == DatabaseMode::kReadOnly) {
+      EXPECT_EQ(db->Exec("DELETE FROM t").code(), StatusCode::kFailedPrecondition);
+      continue;
+    }
+    const std::string much = "INSERT INTO t VALUES(zeroblob(2000000))";
+    const Status full = db->Exec(much.c_str());
+    EXPECT_EQ(full.code(), StatusCode::kResourceExhausted) << full.message();
+    EXPECT_NE(full.message().find("disk is full"), std::string::npos) << full.message();
+  }
+  EXPECT_EQ(umount(disk.c_str()), 0);
 }
 
 }  // namespace

@@ -46,12 +46,38 @@ class Arguments(harness.CliTest):
             (["version", "--threads", "-3"], "--threads"),
             (["version", "--log-level", "loud"], "--log-level"),
             (["index", "x", "--budget", "much"], "--budget"),
+            (["index", "x", "--budget", "-1"], "--budget"),
+            (["index", "x", "--budget", "8EB"], "--budget"),
+            (["store", "gc", "--budget", "-1"], "--budget"),
+            (["store", "gc", "--budget", "9EB"], "--budget"),
+            (["store", "gc", "--budget", "9223372036854775808"], "--budget"),
+            (["store", "gc", "--budget", "99999999999999999999"], "--budget"),
+            (["store", "gc", "--budget", ""], "--budget"),
+            (["ask", "q", "--seed", "-1"], "--seed"),
+            (["ask", "q", "--seed", "18446744073709551616"], "--seed"),
+            (["ask", "q", "--seed", "0x10"], "--seed"),
+            (["eval", "x", "--seed", "-1"], "--seed"),
+            (["ask", "q", "--max-tokens", "99999999999999999999"], "--max-tokens"),
+            (["ask", "q", "--sample-top-k", "2147483648"], "--sample-top-k"),
+            (["check", "--quality", "--limit", "99999999999999999999"], "--limit"),
+            (["version", "--threads", "4294967297"], "--threads"),
             (["docs"], ["subcommand", "list, show, rm, pin, unpin"]),
             (["docs", "show"], "WHICH"),
             (["model", "add"], "PATH"),
         ]:
             with self.subTest(words=words):
                 self.bad(*words, code=2, says=says)
+
+    def test_sizes(self):
+        self.write("a.txt", "Some text.")
+        self.good("index", "--quiet", self.dir / "a.txt")
+        for size, expected in [("0", 0), ("1500", 1500), ("2k", 2048), ("1.5 KiB", 1536),
+                               ("20GB", 20 << 30), ("7EB", 7 << 60),
+                               ("9223372036854775807", (1 << 63) - 1)]:
+            stats = self.good("store", "stats", "--json", "--budget", size).json()
+            self.assertEqual(stats["budget_bytes"], expected, size)
+        for name, text in [("KVLINK_BUDGET", "-1"), ("KVLINK_BUDGET", "8EB")]:
+            self.bad("store", "stats", code=2, env={name: text}, says=[name, text])
 
     def test_flag_beats_environment_beats_file(self):
         def settled(flag, environment, file):

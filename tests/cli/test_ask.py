@@ -64,7 +64,8 @@ class Ask(harness.CliTest):
     def test_shape(self):
         answer = self.ask("How many cranes has the harbour?", "--top-logprobs", "3")
         self.assertEqual(list(answer), ["answer", "finish_reason", "prompt", "generated",
-                                        "documents", "usage", "timings", "model", "warnings"])
+                                        "documents", "usage", "timings", "seed", "model",
+                                        "warnings", "evidence", "grounded"])
         self.assertIn(answer["finish_reason"], ("stop", "length"))
         self.assertEqual(list(answer["prompt"][0]), ["id", "position", "segment", "source"])
         self.assertEqual([t["position"] for t in answer["prompt"]],
@@ -72,8 +73,8 @@ class Ask(harness.CliTest):
         self.assertEqual({t["source"] for t in answer["prompt"]},
                          {"system", "document", "question"})
         for token in answer["generated"]:
-            self.assertEqual(list(token), ["id", "text", "logprob", "top"])
-            self.assertEqual([list(choice) for choice in token["top"]], [["id", "logprob"]] * 3)
+            self.assertEqual(list(token), ["id", "text", "bytes", "logprob", "top"])
+            self.assertEqual([list(choice) for choice in token["top"]], [["id", "text", "bytes", "logprob"]] * 3)
             # Greedy: the token is the likeliest, and the alternatives fall.
             self.assertEqual(token["top"][0]["id"], token["id"])
             falling = [choice["logprob"] for choice in token["top"]]
@@ -178,6 +179,32 @@ class Ask(harness.CliTest):
         self.assertEqual(status[0], "dropped")
         self.assertEqual(status[-1], "linked")
         self.assertEqual(status, sorted(status))  # "dropped" before "linked": the least went first
+
+    def test_what_the_documents_do_not_seem_to_answer(self):
+        # The tiny model's words are noise: no document has them.
+        answer = self.ask("Who keeps bees?")
+        self.assertEqual(list(answer["grounded"]), ["score", "verdict", "why"])
+        self.assertEqual(answer["grounded"]["verdict"], "not_found")
+        self.assertLess(answer["grounded"]["score"], 0.213)
+        why = answer["grounded"]["why"]
+        self.assertIn("of the answer's words stand in the passages", why)
+        warning = "the documents do not seem to answer this: " + why
+        self.assertIn(warning, answer["warnings"])
+        run = self.good("ask", "Who keeps bees?", "--max-tokens", "8", "--sources", "none")
+        self.assertIn(warning, run.err)
+        self.assertEqual(run.out, answer["answer"] + "\n")
+        self.bad("ask", "Who keeps bees?", "--strict", "--mode", "full", "--quiet",
+                 says=["do not seem to answer", "without --strict"])
+        both = self.good("ask", "--json", "Who keeps bees?", "--compare").json()
+        self.assertEqual({both[way]["grounded"]["verdict"] for way in ("linked", "full")},
+                         {"not_found"})
+        # Documents that were named are the user's own choice, and none is judged.
+        words = ["Who keeps bees?", *self.doc_words("Bo Marn")]
+        named = self.ask(*words)
+        self.assertIsNone(named["grounded"])
+        self.assertFalse(any("do not seem" in warning for warning in named["warnings"]))
+        self.good("ask", *words, "--strict", "--mode", "full")
+        self.assertIsNone(self.ask("Who keeps bees?", "--top-k", "0")["grounded"])
 
     def test_question_words_are_not_search_syntax(self):
         for question in ('"Velmora', "Velmora AND (", "Velmora*", "title:Velmora -x",
@@ -351,6 +378,33 @@ class Ask(harness.CliTest):
             self.assertEqual([t["id"] for t in picked["generated"]],
                              [t["id"] for t in greedy["generated"]], setting)
 
+    def test_a_seed_is_drawn_and_reported(self):
+        words = ["Who keeps bees?", "--temperature", "1.5"]
+        drawn, other = self.ask(*words), self.ask(*words)
+        self.assertNotEqual(drawn["seed"], other["seed"])
+        self.assertLess(drawn["seed"], 1 << 53)  # exact in every reader of JSON
+        again = self.ask(*words, "--seed", drawn["seed"])
+        self.assertEqual(again["seed"], drawn["seed"])
+        self.assertEqual([t["id"] for t in again["generated"]],
+                         [t["id"] for t in drawn["generated"]])
+        self.assertIsNone(self.ask("Who keeps bees?")["seed"])
+        self.assertEqual(drawn["warnings"], again["warnings"])
+
+    def test_tokens_have_their_bytes(self):
+        answer = self.good("ask", "--json", "--max-tokens", "64", "--temperature", "50", "--seed",
+                           "3", "--top-logprobs", "2", "Who keeps bees?").json()
+        parts = 0
+        for token in answer["generated"]:
+            for each in (token, *token["top"]):
+                self.assertEqual(bytes(each["bytes"]).decode("utf-8", "replace"), each["text"])
+            parts += "\ufffd" in token["text"]
+        self.assertGreater(parts, 0)  # tokens that are a part of a character
+        whole = b"".join(bytes(t["bytes"]) for t in answer["generated"])
+        self.assertTrue(whole.decode("utf-8", "replace").startswith(answer["answer"]))
+
+    def test_a_question_from_standard_input_has_an_end(self):
+        self.bad("ask", "-", stdin="a" * ((1 << 20) + 1), says=["1.0 MiB", "kvlink index -"])
+
     def test_a_link_file_adds_its_tokens(self):
         links = harness.write_links(self.model, self.dir / "tiny.links", k=2)
         answer = self.ask("Velmora harbour lighthouse", "--links", links)
@@ -360,8 +414,9 @@ class Ask(harness.CliTest):
         self.assertEqual({d["status"] for d in answer["documents"]}, {"linked"})
 
     def test_nothing_to_answer_from(self):
-        self.bad("ask", "zzz qqq", says=["no documents found", "--doc"])
-        self.bad("ask", "?!", says="no documents found")
+        for question in ("zzz qqq", "?!"):  # the most recent documents, and it says so
+            run = self.good("ask", question, "--max-tokens", "1")
+            self.assertIn("no document has a word of the question", run.err)
         self.bad("ask", "who", "--store", self.dir / "nowhere", says="kvlink index PATH")
         self.assertFalse((self.dir / "nowhere").exists())
 
@@ -398,7 +453,7 @@ class Ask(harness.CliTest):
         self.bad("ask", "word " * 500, "--model", small, "--top-k", "0", "--quiet", says="context")
 
     def test_failures_leave_standard_output_empty(self):
-        run = self.bad("ask", "--json", "zzz qqq", says="no documents found")
+        run = self.bad("ask", "--json", "zzz", "--doc", "nosuch", says="nosuch")
         self.assertEqual(run.out, "")
 
 

@@ -47,19 +47,20 @@ class Quality(harness.CliTest):
         self.assertEqual([gate["passed"], gate["summary"], gate["data"]],
                          [False, report["summary"], report["data"]])
         self.assertEqual(gate["figures"]["limits"], report["limits"])
-        self.index(self.write_notes())
-        warnings = self.ask("Velmora harbour", "--links", self.links)["warnings"]
+        documents = self.index(self.write_notes())
+        words = ["Velmora harbour", "--doc", documents[0]["id"]]
+        warnings = self.ask(*words, "--links", self.links)["warnings"]
         self.assertEqual(warnings, [f"the quality gate of {self.links} fell short: "
                                     f"{report['summary']}"])
         # A record that was copied to other links is not believed there.
         other = harness.write_links(self.model, self.dir / "other.links", k=2, seed=2)
         self.copy_gate(self.links, other)
-        warnings = self.ask("Velmora harbour", "--links", other)["warnings"]
+        warnings = self.ask(*words, "--links", other)["warnings"]
         self.assertEqual(len(warnings), 1, warnings)
         self.assertIn("it speaks of other links", warnings[0])
 
     def test_strict_refuses_what_was_not_gated(self):
-        self.index(self.write_notes())
+        document = self.index(self.write_notes())[0]["id"]
         words = ["ask", "Velmora harbour", "--strict", "--quiet", "--max-tokens", "2"]
         for links in ("none", self.links):
             run = self.bad(*words, "--links", links,
@@ -67,7 +68,7 @@ class Quality(harness.CliTest):
             self.assertEqual(run.out, "")
         self.check("--links", self.links, "--record", "--limit", "30")
         self.bad(*words, "--links", self.links, says="fell short")
-        self.good(*words, "--links", "none", "--mode", "full")
+        self.good(*words, "--links", "none", "--mode", "full", "--doc", document)
         self.good(*words, "--links", "none", "--top-k", "0")
 
     def copy_gate(self, source, target):

@@ -1,11 +1,13 @@
 """The store under trouble: damage, loss, read-only, newer versions, a full disk."""
 
+import json
 import os
 import pathlib
 import shutil
 import sqlite3
 import subprocess
 import tempfile
+import time
 
 import harness
 
@@ -41,7 +43,9 @@ class Store(harness.CliTest):
         self.assertEqual(stats["tokens"], sum(d["tokens"] for d in self.documents))
         report = self.verify()
         self.assertEqual(report, {"checked": 5, "bytes": stats["bytes"], "quarantined": 0,
-                                  "adopted": 0, "forgotten": 0, "restored_documents": 0})
+                                  "damaged": 0, "adopted": 0, "forgotten": 0,
+                                  "restored_documents": 0})
+        self.assertGreater(stats["database_bytes"], 4096)
         self.assertRegex(self.good("store", "stats").out, r"blocks +5")
         self.assertIn("0 damaged", self.good("store", "verify").out)
 
@@ -174,6 +178,115 @@ class Store(harness.CliTest):
         self.assertEqual({path: path.stat().st_mtime_ns for path in self.store.rglob("*")}, before)
 
 
+    def test_verify_of_a_read_only_store_prints_its_report(self):
+        if os.geteuid() == 0:
+            os.chmod(self.class_dir, 0o755)
+            os.chmod(self.dir, 0o755)
+        more = {"preexec_fn": as_nobody} if os.geteuid() == 0 else {}
+        self.damage(self.blocks()[0])
+        paths = [self.store, *self.store.rglob("*")]
+        for path in paths:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        try:
+            try:
+                run = self.kvlink("store", "verify", **more)
+            except PermissionError as error:
+                self.skipTest(f"skipped: another user cannot run the program: {error}")
+            self.assertEqual(run.code, 1, run)
+            self.assertIn("checked 5 blocks", run.out)
+            self.assertIn("1 damaged", run.out)
+            self.assertIn("left where they are", run.err)
+        finally:
+            for path in paths:
+                path.chmod(0o755 if path.is_dir() else 0o644)
+        self.assertEqual(len(self.blocks()), 5)
+
+    def test_a_folder_that_is_no_store_stays_as_it_is(self):
+        keep = self.dir / "keep"
+        keep.mkdir()
+        (keep / "precious").write_text("x")
+        foreign = self.dir / "foreign"
+        (foreign / "tmp").mkdir(parents=True)
+        (foreign / "tmp/thesis.txt").write_text("thesis")
+        (foreign / "quarantine").symlink_to("../keep")
+        database = sqlite3.connect(foreign / "catalogue.sqlite")
+        database.execute("CREATE TABLE mine(x)")
+        database.execute("PRAGMA user_version = 1")
+        database.commit()
+        database.close()
+        before = {path: path.stat().st_mtime_ns for path in foreign.rglob("*")}
+        for words in (["store", "stats"], ["store", "gc"], ["store", "verify"], ["docs", "list"],
+                      ["ask", "Velmora"], ["index", self.notes]):
+            with self.subTest(words=words):
+                self.bad(*words, "--store", foreign, says="not a kvlink store")
+        self.assertEqual({path: path.stat().st_mtime_ns for path in foreign.rglob("*")}, before)
+        self.assertTrue((keep / "precious").exists())
+
+    def test_private_texts_stay_private(self):
+        for path in [self.store, *self.store.rglob("*")]:
+            self.assertEqual(path.stat().st_mode & 0o77, 0, path)
+
+    def test_a_held_lock_stops_no_answer(self):
+        with subprocess.Popen(["flock", self.store / "lock", "sleep", "20"]) as holder:
+            try:
+                while subprocess.run(["flock", "-n", self.store / "lock", "true"],
+                                     check=False).returncode == 0:
+                    time.sleep(0.01)
+                begin = time.monotonic()
+                answer = self.ask("Velmora")
+                self.assertEqual({d["status"] for d in answer["documents"]}, {"linked"})
+                self.assertEqual(self.stats()["blocks"], 5)
+                self.good("docs", "list")
+                self.assertLess(time.monotonic() - begin, 15)
+            finally:
+                holder.kill()
+
+    def test_a_catalogue_that_cannot_be_opened_stops_no_answer(self):
+        for path in self.store.glob("catalogue.sqlite*"):
+            path.unlink()
+        (self.store / "catalogue.sqlite").mkdir()
+        answer = self.ask("Velmora")
+        self.assertEqual({d["status"] for d in answer["documents"]}, {"linked"})
+        self.assertEqual(self.stats()["blocks"], 5)
+        self.bad("index", self.write("new.txt", "Words that nobody has seen."),
+                 says="catalogue.sqlite")
+        self.good("store", "gc", "--budget", "0")
+        self.assertEqual(self.blocks(), [])
+
+    def test_a_block_cut_while_an_answer_is_written(self):
+        words = ["ask", "Velmora bees clocks garden", "--json", "--temperature", "2", "--seed", "1",
+                 "--max-tokens", "250"]
+        whole = self.good(*words).json()
+        with subprocess.Popen(self.arguments(*words), env=self.env, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None:
+                for path in self.blocks():
+                    os.truncate(path, 0)
+                time.sleep(0.002)
+            out = process.stdout.read()
+            err = process.stderr.read()
+        # A sound answer or one line, never a signal.
+        self.assertIn(process.returncode, (0, 1), err)
+        if process.returncode == 0:
+            self.assertEqual(json.loads(out)["answer"], whole["answer"])
+        else:
+            self.assertIn("changed while the answer", err)
+
+    def test_a_pin_survives_damage_and_a_lost_catalogue(self):
+        pinned = self.ask("Velmora")["documents"][0]["id"]
+        self.good("docs", "pin", pinned)
+        for path in self.blocks():
+            self.damage(path)
+        self.ask("Velmora")
+        self.assertEqual(self.stats()["pinned"], 1)
+        for path in self.store.glob("catalogue.sqlite*"):
+            path.unlink()
+        self.kvlink("store", "verify")  # which finds those damaged that nobody asked for
+        self.assertEqual(self.stats()["pinned"], 1)
+        self.good("store", "gc", "--budget", "0")
+        self.assertEqual(len(self.blocks()), 1)
+
+
 class FullDisk(harness.CliTest):
 
     def setUp(self):
@@ -202,6 +315,28 @@ class FullDisk(harness.CliTest):
         statuses = self.statuses(self.index(path, "--store", roomy))
         self.assertEqual(len(statuses), 60)
         self.assertGreaterEqual(statuses.count("unchanged"), report["checked"] - 1)
+
+    def test_not_a_byte_left(self):
+        store = self.mount / "store"
+        self.index(self.write("a.txt", "the ferry leaves at six"), "--store", store)
+        with open(self.mount / "fill", "wb", buffering=0) as fill:
+            try:
+                while True:
+                    fill.write(b"x" * 1024)
+            except OSError:
+                pass
+        words = ["--store", store]
+        answer = self.ask("when does the ferry leave", *words)
+        self.assertEqual({d["status"] for d in answer["documents"]}, {"linked"})
+        self.assertEqual(len(self.good("docs", "list", "--json", *words).json()["documents"]), 1)
+        self.assertEqual(self.good("store", "stats", "--json", *words).json()["blocks"], 1)
+        run = self.kvlink("index", self.write("b.txt", "the tram leaves at seven"), *words)
+        self.assertEqual(run.code, 1, run)
+        self.assertIn("disk is full", run.err)
+        freed = self.good("store", "gc", "--budget", "0", "--json", *words).json()
+        self.assertEqual(freed["blocks"], 0)
+        self.assertGreater(freed["freed_bytes"], 0)
+        self.assertEqual(list(store.glob("blocks/*/*.kvb")), [])
 
     def test_model_add_leaves_nothing_behind(self):
         env = {"XDG_DATA_HOME": self.mount, "KVLINK_MODEL": None}

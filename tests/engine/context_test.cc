@@ -11,7 +11,9 @@
 namespace kvlink {
 namespace {
 
-std::vector<std::string> Dropped(const std::vector<int32_t>& ranks, const std::string& method) {
+// `longest`: of these documents, the one that is longer than the context; -1: none.
+std::vector<std::string> Dropped(const std::vector<int32_t>& ranks, const std::string& method,
+                                 int longest = -1) {
   const testing::TempDir folder;
   testing::TinyModelOptions tiny;
   tiny.context = 256;
@@ -27,7 +29,8 @@ std::vector<std::string> Dropped(const std::vector<int32_t>& ranks, const std::s
     Document document;
     document.id = std::to_string(i);
     document.text = "number " + document.id;
-    for (int word = 0; word < 6; ++word) document.text += " and more words";
+    const int words = static_cast<int>(i) == longest ? 500 : 6;
+    for (int word = 0; word < words; ++word) document.text += " and more words";
     document.rank = ranks[i];
     request.documents.push_back(document);
   }
@@ -53,6 +56,13 @@ TEST(Context, TheHighestRankIsDroppedFirst) {
     ASSERT_EQ(first.size(), last.size());
     EXPECT_EQ(first.front(), "0");
     EXPECT_EQ(Dropped({1, 9, 1, 1}, method).front(), "1");
+  }
+}
+
+TEST(Context, ALongDocumentTakesNothingFromTheOthers) {
+  for (const char* method : {"reuse", "full"}) {
+    EXPECT_EQ(Dropped({0, 0}, method, 0), std::vector<std::string>{"0"});
+    EXPECT_EQ(Dropped({3, 1, 2}, method, 1), std::vector<std::string>{"1"});
   }
 }
 

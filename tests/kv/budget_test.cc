@@ -1,6 +1,10 @@
 // The byte budget: what goes first, what never goes, and what is said when nothing fits.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <limits>
+#include <optional>
+
 #include "kv/store_fixture.h"
 
 namespace kvlink {
@@ -153,6 +157,87 @@ TEST_F(BudgetTest, CollectShrinksAndEmptiesQuarantine) {
   ASSERT_TRUE(rest.ok());
   EXPECT_EQ(*rest, size_);
   EXPECT_EQ(Present(*store), "0");  // pinned, whatever the budget
+}
+
+TEST_F(BudgetTest, ABudgetHoldsFromTheOpeningOn) {
+  {
+    const auto store = OpenWith(0);
+    for (uint64_t seed = 0; seed < 5; ++seed) ASSERT_TRUE(Put(*store, seed).ok());
+    ASSERT_TRUE(store->SetPinned(IdOf(0), true).ok());
+  }
+  const auto store = OpenWith(3 * size_);
+  EXPECT_EQ(Present(*store), "034");
+  EXPECT_EQ(store->Stats()->bytes, 3 * size_);
+}
+
+TEST_F(BudgetTest, NumbersThatAreNoBudgetsAreRefused) {
+  DiskStoreOptions options = Options();
+  options.budget_bytes = -1;
+  EXPECT_EQ(DiskStore::Open(options).code(), StatusCode::kInvalidArgument);
+  const auto store = OpenWith(0);
+  ASSERT_TRUE(Put(*store, 1).ok());
+  for (const int64_t budget : {int64_t{-1}, std::numeric_limits<int64_t>::min()}) {
+    EXPECT_EQ(store->Collect(budget).code(), StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(*store->Collect(std::numeric_limits<int64_t>::max()), 0);
+  EXPECT_EQ(Present(*store), "1");
+}
+
+TEST_F(BudgetTest, EvictionGoesByTheFilesWhereTheCatalogueIsOfNoUse) {
+  {
+    const auto store = OpenWith(0);
+    for (uint64_t seed = 0; seed < 4; ++seed) ASSERT_TRUE(Put(*store, seed).ok());
+  }
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    std::filesystem::last_write_time(PathOf(seed), std::filesystem::file_time_type::clock::now() -
+                                                       std::chrono::hours(seed));  // 3 is oldest
+  }
+  std::filesystem::remove(dir_ / "store/catalogue.sqlite");
+  std::filesystem::create_directory(dir_ / "store/catalogue.sqlite");
+  EXPECT_FALSE(DiskStore::Open(Options()).ok());
+  DiskStoreOptions options = Options();
+  options.files_suffice = true;
+  options.is_pinned = [](std::string_view label) -> std::optional<bool> {
+    return label == MakeBlock(3)->label();
+  };
+  const auto store = MustOpen(options);
+  EXPECT_EQ(store->Stats()->blocks, 4);
+  const auto freed = store->Collect(2 * size_);
+  ASSERT_TRUE(freed.ok()) << freed.status().message();
+  EXPECT_EQ(*freed, 2 * size_);
+  EXPECT_EQ(Present(*store), "03");
+}
+
+TEST_F(BudgetTest, APinComesWithTheBlockAndWithItsDocument) {
+  DiskStoreOptions options = Options();
+  options.budget_bytes = 2 * size_;
+  bool pinned = true;
+  options.is_pinned = [&](std::string_view label) -> std::optional<bool> {
+    if (label != MakeBlock(1)->label()) return std::nullopt;
+    return pinned;
+  };
+  {
+    const auto store = MustOpen(options);
+    ASSERT_TRUE(store->Put(MakeBlock(1), /*pinned=*/true).ok());
+    ASSERT_TRUE(store->Put(MakeBlock(1)).ok());  // takes no pin away
+    for (uint64_t seed = 2; seed < 6; ++seed) ASSERT_TRUE(Put(*store, seed).ok());
+    EXPECT_EQ(Present(*store), "15");
+    // Damaged, set aside, computed again by somebody who knows of its document's pin.
+    FlipByte(PathOf(1), 5'000);
+    EXPECT_FALSE(store->Get(IdOf(1)).ok());
+    ASSERT_TRUE(store->Put(MakeBlock(1), /*pinned=*/true).ok());
+    ASSERT_TRUE(Put(*store, 6).ok());
+    EXPECT_EQ(Present(*store), "16");
+  }
+  // The catalogue built anew asks the documents.
+  std::filesystem::remove(dir_ / "store/catalogue.sqlite");
+  const auto store = MustOpen(options);
+  EXPECT_EQ(store->Stats()->pinned, 1);
+  // And whoever asks for it applies them.
+  pinned = false;
+  EXPECT_EQ(*store->ApplyPins(options.is_pinned), 1);
+  EXPECT_EQ(store->Stats()->pinned, 0);
+  EXPECT_EQ(*store->ApplyPins(options.is_pinned), 0);
 }
 
 }  // namespace

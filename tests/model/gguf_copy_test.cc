@@ -73,6 +73,20 @@ TEST_F(GgufCopy, Bf16RoundsMatricesAndKeepsVectors) {
   EXPECT_TRUE(Model::Load(Files(), copy_, {.dtype = "bf16"}).ok());
 }
 
+TEST_F(GgufCopy, AFileTypeOfAnotherWidthIsLeftAlone) {
+  // GGUF says 32 bits; in a byte's place four would run over the key behind it.
+  testing::GgufWriter writer = testing::TinyModelWriter({});
+  constexpr uint32_t kU8 = 0;
+  writer.Raw("general.file_type", kU8, std::string(1, '\7'));
+  writer.U32("llama.vocab_size", 323);
+  ASSERT_TRUE(WriteWholeFile(Files(), source_, writer.Build()).ok());
+  const auto source = Open(source_);
+  ASSERT_TRUE(WriteGgufCopy(Files(), *source, copy_, DType::kBF16, ReadVector).ok());
+  const auto copy = Open(copy_);
+  ASSERT_NE(copy, nullptr);
+  EXPECT_EQ(copy->scalars(), source->scalars());
+}
+
 TEST_F(GgufCopy, WhatIsNotFiniteIsNotWritten) {
   const auto source = Open(source_);
   const Status status =

@@ -50,7 +50,7 @@ class Linked : public ::testing::Test {
     // Rows of the vocabulary's own embeddings, scaled: the size that trained ones have.
     std::vector<float> row(static_cast<size_t>((*model)->config().width));
     for (int32_t i = 0; i < k; ++i) {
-      ReadRow(*(*model)->weights().embedding, 1000 + 17 * i, row.data());
+      (*model)->weights().embedding.ReadRow(1000 + 17 * i, row.data());
       links->embeddings.insert(links->embeddings.end(), row.begin(), row.end());
     }
     auto m = LinkableModel::Create(*std::move(model), std::move(links));

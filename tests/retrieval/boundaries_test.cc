@@ -39,8 +39,13 @@ TEST(Sentences, CutAtTheirEnds) {
        {"\u4e00\u4e8c\u3002", "\u4e09\u56db\uff01", "\u4e94"}},
       {"So is vitamin c. Then came d.", {"So is vitamin c.", "Then came d."}},
       {"The answer is no. Then she left.", {"The answer is no.", "Then she left."}},
+      {"\u0905\u092c\u0964 \u0915\u092c\u0964", {"\u0905\u092c\u0964", "\u0915\u092c\u0964"}},
+      {"\u0646\u0639\u0645\u06d4 \u0644\u0627\u061f",
+       {"\u0646\u0639\u0645\u06d4", "\u0644\u0627\u061f"}},
+      {"\u300c\u4e00\u3002\u300d\u4e8c", {"\u300c\u4e00\u3002\u300d", "\u4e8c"}},
+      {"One.\u00a0Two.\u2028- three", {"One.", "Two.", "- three"}},
       {"", {}},
-      {" \n\t ", {}},
+      {" \n\t\u3000 ", {}},
       {"...", {"..."}},
   };
   for (const auto& c : cases) EXPECT_EQ(SentencesOf(c.text), c.expected) << c.text;
@@ -84,6 +89,34 @@ TEST(WordRuns, HoldWholeWords) {
             (Strings{"aa bb", "cc", "dddddddddd", "e"}));
   EXPECT_EQ(Texts(text, WordRuns(text, {0, text.size()}, 0)),
             (Strings{"aa", "bb", "cc", "dddddddddd", "e"}));
+}
+
+TEST(WordRuns, EndAtBlanksThatAllowALinesEnd) {
+  const std::string_view text = "aa\u00a0bb\u2002cc\u3000dd\u200bee";
+  EXPECT_EQ(Texts(text, WordRuns(text, {0, text.size()}, 0)),
+            (Strings{"aa\u00a0bb", "cc", "dd", "ee"}));
+}
+
+TEST(WordPartRuns, HoldWhatUnicodeAndDictionariesCallWords) {
+  const std::string_view text = "aa\u00a0bb/cc, d";
+  EXPECT_EQ(Texts(text, WordPartRuns(text, {0, text.size()}, 0)),
+            (Strings{"aa", "bb", "/", "cc,", "d"}));
+  const std::string_view thai = "\u0e40\u0e23\u0e37\u0e2d\u0e2d\u0e2d\u0e01";  // boat, leaves
+  EXPECT_EQ(Texts(thai, WordPartRuns(thai, {0, thai.size()}, 0)),
+            (Strings{"\u0e40\u0e23\u0e37\u0e2d", "\u0e2d\u0e2d\u0e01"}));
+}
+
+TEST(ClusterRuns, HoldWhatAReaderTakesForOneCharacter) {
+  const std::string_view text = "e\u0301\U0001F469\u200d\U0001F467\u0915\u094d\u0937";
+  const Strings runs = Texts(text, ClusterRuns(text, {0, text.size()}, 1));
+  ASSERT_GE(runs.size(), 3u);
+  EXPECT_EQ(runs[0], "e\u0301");
+  EXPECT_EQ(runs[1], "\U0001F469\u200d\U0001F467");
+}
+
+TEST(Lines, EndAtEveryLineSeparator) {
+  const std::string_view text = "a\nb\u2028c\u0085d\u2029e\r\nf";
+  EXPECT_EQ(Texts(text, Lines(text, {0, text.size()})), (Strings{"a", "b", "c", "d", "e", "f"}));
 }
 
 TEST(CharacterRuns, HoldWholeCharacters) {

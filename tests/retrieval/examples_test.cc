@@ -54,9 +54,10 @@ TEST(Examples, QuestionsFindTheTextThatHoldsTheirAnswer) {
     EXPECT_TRUE(std::any_of(answers.begin(), answers.end(), [&](const std::string& answer) {
       return texts[source].text.find(answer) != std::string::npos;
     })) << line;
-    const auto hits = (*index)->Search(question.at("question").get<std::string>(), 1);
-    ASSERT_TRUE(hits.ok() && !hits->empty()) << line;
-    EXPECT_EQ((*hits)[0].document.id, texts[source].id) << line;
+    const auto result = (*index)->Search(question.at("question").get<std::string>(), 1);
+    ASSERT_TRUE(result.ok() && !result->hits.empty()) << line;
+    EXPECT_EQ(result->how, HowFound::kMatched) << line;
+    EXPECT_EQ(result->hits[0].document.id, texts[source].id) << line;
   }
   EXPECT_GE(questions, 8);
 }

@@ -38,7 +38,16 @@ TEST(MarkdownSections, OpenAtHeadings) {
        {{"", "~~~~\n# no\n~~~\n# no\n~~~~"}, {"Yes", "x"}}},
       {"```\n# never closed\nx", {{"", "```\n# never closed\nx"}}},
       {"`` # x ``\n# A\ny", {{"", "`` # x ``"}, {"A", "y"}}},
-      {"---\ntitle: x\n---\n# A\ny", {{"", "---\ntitle: x\n---"}, {"A", "y"}}},
+      {"---\ntitle: x\n---\n# A\ny", {{"x > A", "y"}}},
+      {"+++\ntitle = 'x y'\n# no\n+++\nz\n# x y\ny", {{"x y", "z"}, {"x y", "y"}}},
+      {"---\ntitle: x\n---\n", {{"x", "---\ntitle: x\n---"}}},  // nothing else: kept
+      {"<!-- a\n# no\n\n-->\n# Yes\ny", {{"", "<!-- a\n# no\n\n-->"}, {"Yes", "y"}}},
+      {"<!-- one line -->\n# Yes\ny", {{"", "<!-- one line -->"}, {"Yes", "y"}}},
+      {"<PRE>\n# no\n\nno\n---\n</Pre>\n# Yes\ny",
+       {{"", "<PRE>\n# no\n\nno\n---\n</Pre>"}, {"Yes", "y"}}},
+      {"<!--\n```\n-->\n# Yes\ny", {{"", "<!--\n```\n-->"}, {"Yes", "y"}}},
+      {"```\n<!--\n```\n# Yes\ny", {{"", "```\n<!--\n```"}, {"Yes", "y"}}},
+      {"<preface>\n# Yes\ny", {{"", "<preface>"}, {"Yes", "y"}}},
       {"a\n\n---\n\nb", {{"", "a\n\n---\n\nb"}}},
       {"- item\n---\nb", {{"", "- item\n---\nb"}}},
   };

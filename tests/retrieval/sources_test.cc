@@ -146,10 +146,66 @@ TEST(ReadSource, TellsMissingLargeAndBinaryFilesApart) {
   const auto binary = Read("a.txt", std::string_view("ab\0c", 4));
   EXPECT_EQ(binary.code(), StatusCode::kInvalidArgument);
   EXPECT_NE(binary.status().message().find("NUL at byte 2"), std::string::npos);
-  const auto wide = Read("a.txt", std::string_view("\xff\xfe"
-                                                   "a\0",
-                                                   4));
-  EXPECT_NE(wide.status().message().find("UTF-16"), std::string::npos);
+}
+
+std::string Utf16(std::u16string_view text, bool little, bool mark) {
+  std::string bytes;
+  const auto put = [&](char16_t c) {
+    const auto low = static_cast<char>(c & 0xff);
+    const auto high = static_cast<char>(c >> 8);
+    bytes += little ? low : high;
+    bytes += little ? high : low;
+  };
+  if (mark) put(0xfeff);
+  for (const char16_t c : text) put(c);
+  return bytes;
+}
+
+TEST(ReadSource, ReadsOtherEncodingsAndSaysSo) {
+  const std::string fares = "The caf\u00e9 of Mr M\u00fcller costs 5 \u20ac. It\u2019s closed.";
+  const std::string western = "The caf\xe9 of Mr M\xfcller costs 5 \x80. It\x92s closed.";
+  const auto file = Read("a.txt", western, 100);
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(file->notes, Strings{"a.txt: is not UTF-8 and was read as windows-1252"});
+  ASSERT_EQ(file->documents.size(), 1u);
+  EXPECT_EQ(file->documents[0].text, fares);
+  EXPECT_EQ(file->documents[0].end, static_cast<int64_t>(western.size()));
+  const std::u16string wide = u"The caf\u00e9 of Oru.\n\nTwo \u6e21\u8239 \U0001F6A2 words.";
+  for (const bool little : {true, false}) {
+    for (const bool mark : {true, false}) {
+      const std::string bytes = Utf16(wide, little, mark);
+      const auto read = Read("a.txt", bytes, 4);
+      ASSERT_TRUE(read.ok()) << read.status().message();
+      EXPECT_EQ(read->notes, Strings{std::string("a.txt: is not UTF-8 and was read as UTF-16") +
+                                     (little ? "LE" : "BE")});
+      ASSERT_EQ(read->documents.size(), 2u);
+      const SourceDocument& second = read->documents[1];
+      EXPECT_EQ(read->documents[0].text, "The caf\u00e9 of Oru.");
+      EXPECT_EQ(second.text, "Two \u6e21\u8239 \U0001F6A2 words.");
+      // The range is the source's.
+      EXPECT_EQ(bytes.substr(second.begin, second.end - second.begin),
+                Utf16(wide.substr(wide.find(u"Two")), little, false));
+    }
+  }
+}
+
+TEST(ReadSource, TextsOfBlanksAloneGiveNoDocument) {
+  for (const std::string_view text :
+       {"\u00a0\n", "\u200b\n", "\u3000\n", "\u2028\u0085", "\ufeff\u2060"}) {
+    const auto file = Read("a.txt", text);
+    ASSERT_TRUE(file.ok());
+    EXPECT_TRUE(file->documents.empty()) << text;
+  }
+}
+
+TEST(ReadSource, AFrontMattersTitleIsTheTitle) {
+  const auto file =
+      Read("a.md", "---\ntitle: \"The Ferry\"\ntags: [x]\n---\nIntro.\n## Fares\nTen.", 50);
+  ASSERT_TRUE(file.ok());
+  ASSERT_EQ(file->documents.size(), 2u);
+  EXPECT_EQ(file->documents[0].title, "The Ferry");
+  EXPECT_EQ(file->documents[0].text, "Intro.");
+  EXPECT_EQ(file->documents[1].title, "The Ferry > Fares");
 }
 
 TEST(ReadSource, AnEmptyFileGivesANote) {

@@ -117,6 +117,36 @@ TEST(SplitText, OneCharacterIsNeverCut) {
   EXPECT_EQ(SplitText("ab", {.max_tokens = -5}, CountBytes).size(), 2u);
 }
 
+TEST(SplitText, RepeatsATablesHeader) {
+  std::string text = "Fares:\n\n| Port | Fare |\n|---|---|\n";
+  for (int i = 0; i < 12; ++i) text += "| Port" + std::to_string(i) + " | ten |\n";
+  const std::vector<TextPart> parts =
+      SplitText(text, {.max_tokens = 40, .markdown = true}, CountWords);
+  ASSERT_GT(parts.size(), 1u);
+  for (const TextPart& part : parts) {
+    EXPECT_NE(part.text.find("| Port | Fare |\n|---|---|\n"), std::string::npos) << part.text;
+    EXPECT_LE(CountWords(part.text), 40);
+  }
+  EXPECT_TRUE(parts[1].text.ends_with(text.substr(parts[1].begin, parts[1].end - parts[1].begin)));
+  // In plain text a bar is a bar.
+  EXPECT_EQ(SplitText(text, {.max_tokens = 40}, CountWords)[1].text.find("Fare"),
+            std::string::npos);
+}
+
+TEST(SplitText, CutsNoClusterAndNoWordOfAScriptWithoutSpaces) {
+  std::string family;
+  for (int i = 0; i < 20; ++i) family += "\U0001F469\u200d\U0001F467";
+  for (const TextPart& part : SplitText(family, {.max_tokens = 60}, CountBytes)) {
+    EXPECT_TRUE(part.text.starts_with("\U0001F469") && part.text.ends_with("\U0001F467"));
+  }
+  // A cluster that is itself too long is cut after all: the limit is the model's.
+  std::string endless = "e";
+  for (int i = 0; i < 60; ++i) endless += "\u0301";
+  for (const TextPart& part : SplitText(endless, {.max_tokens = 20}, CountBytes)) {
+    EXPECT_LE(part.text.size(), 20u);
+  }
+}
+
 // Texts that have everything the splitter looks at.
 rc::Gen<std::string> GenText() {
   return rc::gen::map(
@@ -147,10 +177,7 @@ void CheckSplit(std::string_view text, const SplitOptions& options, Counter coun
   int64_t end = 0;
   const std::vector<TextPart> parts = SplitText(text, options, count);
   const auto space = [&](int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; ++i) {
-      if (!IsSpace(text[static_cast<size_t>(i)])) return false;
-    }
-    return true;
+    return Trimmed(text, {static_cast<size_t>(from), static_cast<size_t>(to)}).empty();
   };
   for (const TextPart& part : parts) {
     RC_ASSERT(!part.text.empty());

@@ -11,6 +11,7 @@
 #include "tensor/attention_received.h"
 #include "tensor/kernels.h"
 #include "tensor/linear.h"
+#include "tensor/thread_team.h"
 
 namespace kvlink {
 namespace {
@@ -225,6 +226,19 @@ TEST(Attention, HiddenShiftedAndWeighedSegmentsEqualTheFormula) {
 TEST(Attention, EqualsTheFormulaInThisMachinesMatmulDType) {
   ExpectEqualsFormula({70, 9, {20, 100}, false},
                       {6, 2, 64, DType::kBF16, MatmulDType(DType::kBF16)}, 3e-2);
+}
+
+// Between a run that is too small to be shared out and one that is, shapes of tiles are the same:
+// a kernel made for one must not be found by the other, which has no team inside a job.
+TEST(Attention, SmallRunsBeforeLargeOnesChangeNothing) {
+  for (const DType dtype : {DType::kF32, MatmulDType(DType::kBF16)}) {
+    const AttentionShape shape{3, 1, 64, dtype, dtype};
+    const double tolerance = dtype == DType::kF32 ? 1e-5 : 2e-2;
+    const TeamScope team(2);
+    ExpectEqualsFormula({6, 0, {20}, false}, shape, tolerance);
+    ExpectEqualsFormula({6, 0, {20, 20, 20, 20, 20, 20, 20, 20}, false}, shape, tolerance);
+    ExpectEqualsFormula({6, 0, {20}, false}, shape, tolerance);
+  }
 }
 
 TEST(Linear, EqualsPlainSums) {

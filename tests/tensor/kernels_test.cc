@@ -6,6 +6,7 @@
 
 #include <hwy/targets.h>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
@@ -178,6 +179,88 @@ TEST(Kernels, ScoresAndValuesOfFewRows) {
         }
       }
     }
+  });
+}
+
+// One rounding, in lanes and behind them, for every class of number: signed, tiny, halfway between
+// two, at the edge of infinity, infinite, and no number of any payload, quiet and signalling.
+TEST(Kernels, RoundingIsToBf16InEveryLane) {
+  std::vector<uint32_t> bits;
+  for (uint32_t high = 0; high < 0x10000; ++high) {
+    for (const uint32_t low : {0x0000u, 0x0001u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
+      bits.push_back(high << 16 | low);
+    }
+  }
+  std::vector<float> x(bits.size());
+  std::memcpy(x.data(), bits.data(), bits.size() * 4);
+  OnEveryTarget([&] {
+    for (const int64_t shift : {0, 1, 5}) {  // 5: the end is not a whole vector
+      const int64_t n = static_cast<int64_t>(x.size()) - shift;
+      std::vector<bf16_t> out(static_cast<size_t>(n));
+      Store(x.data() + shift, n, DType::kBF16, out.data());
+      for (int64_t i = 0; i < n; ++i) {
+        ASSERT_EQ(out[i], ToBf16(x[i + shift])) << std::hex << bits[i + shift];
+        ASSERT_EQ(std::isnan(FromBf16(out[i])), std::isnan(x[i + shift]));
+      }
+    }
+  });
+}
+
+TEST(Kernels, NoNumberStaysNoNumber) {
+  OnEveryTarget([] {
+    for (const uint32_t bits : {0x7fc00000u, 0x7fc00003u, 0xffc00001u, 0x7f800001u, 0x7fffffffu,
+                                0xffffffffu, 0x7fff8000u, 0xffff8000u}) {
+      float no_number;
+      std::memcpy(&no_number, &bits, 4);
+      constexpr int64_t kN = 37;
+      for (const int64_t at : {0, 3, 16, 36}) {
+        for (const DType dtype : {DType::kF32, DType::kBF16}) {
+          auto x = Random(kN, 1, 21);
+          const auto ones = std::vector<float>(kN, 1.0f);
+          x[at] = no_number;
+          std::vector<float> out(kN);
+          std::vector<std::byte> stored(kN * 4 + 64);
+          const auto load = [&] { Load(stored.data(), kN, dtype, out.data()); };
+          SiluMul(x.data(), ones.data(), kN, dtype, stored.data());
+          load();
+          EXPECT_TRUE(std::isnan(out[at])) << std::hex << bits << " at " << at;
+          RmsNorm(ones.data(), x.data(), 1e-5f, kN, dtype, stored.data());
+          load();
+          EXPECT_TRUE(std::isnan(out[at])) << std::hex << bits << " at " << at;
+          float maximum = -std::numeric_limits<float>::infinity(), sum = 0;
+          std::vector<float> scores = x, p(kN + 64);
+          scores.resize(kN + 64);
+          SoftmaxRow(scores.data(), kN, kN, DType::kF32, &maximum, &sum, p.data());
+          EXPECT_TRUE(std::isnan(sum)) << std::hex << bits << " at " << at;
+        }
+      }
+    }
+  });
+}
+
+TEST(Kernels, AllFiniteSeesEveryPlace) {
+  OnEveryTarget([] {
+    for (const int64_t n : {1, 15, 16, 33, 70}) {
+      for (const DType dtype : {DType::kF32, DType::kBF16}) {
+        auto x = Random(n, 1e30f, 22);
+        std::vector<std::byte> stored(static_cast<size_t>(n * SizeOf(dtype)));
+        const auto finite = [&] {
+          Store(x.data(), n, dtype, stored.data());
+          return AllFinite(stored.data(), n, dtype);
+        };
+        EXPECT_TRUE(finite());
+        for (int64_t at = 0; at < n; ++at) {
+          const float before = x[at];
+          for (const float bad : {std::numeric_limits<float>::infinity(),
+                                  -std::numeric_limits<float>::infinity(), std::nanf("7")}) {
+            x[at] = bad;
+            EXPECT_FALSE(finite()) << at << " of " << n;
+          }
+          x[at] = before;
+        }
+      }
+    }
+    EXPECT_FALSE(KernelTarget().empty());
   });
 }
 

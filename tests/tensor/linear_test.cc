@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <vector>
 
 #include "tensor/kernels.h"
+#include "tensor/thread_team.h"
 
 namespace kvlink {
 namespace {
@@ -45,6 +47,43 @@ TEST(Linear, MultipliesAndAdds) {
             ASSERT_NEAR(sum[r * n + j], before[r * n + j] + expected, near)
                 << rows << " rows of " << k << "x" << n;
           }
+        }
+      }
+    }
+  }
+}
+
+// How many threads share a product must not decide how its sums are added up; least so where there
+// are few rows and columns and K is what could be shared out.
+TEST(Linear, GivesTheSameBytesByAnyNumberOfThreads) {
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal;
+  for (const DType dtype : {MatmulDType(DType::kBF16), DType::kF32}) {
+    for (const auto& [k, n] : {std::pair{4096, 48}, {1536, 576}, {576, 1600}, {96, 320}}) {
+      std::vector<float> w(static_cast<size_t>(k * n));
+      for (float& value : w) value = normal(random);
+      Result<Linear> linear =
+          Linear::Create(k, n, dtype, [&, k = k](int64_t begin, int64_t end, float* o) {
+            std::copy(w.begin() + begin * k, w.begin() + end * k, o);
+          });
+      ASSERT_TRUE(linear.ok()) << linear.status().message();
+      for (const int64_t rows : {1, 3, 16, 48, 257}) {
+        const int64_t padded = Linear::PaddedRows(rows, dtype);
+        std::vector<float> x(static_cast<size_t>(padded * k));
+        for (float& value : x) value = normal(random);
+        std::vector<std::byte> input(x.size() * SizeOf(dtype));
+        Store(x.data(), padded * k, dtype, input.data());
+        std::vector<float> first;
+        for (const int threads : {1, 2, 3, 8, 32}) {
+          const TeamScope team(threads);
+          ASSERT_EQ(team.threads(), threads);
+          std::vector<float> y(static_cast<size_t>(padded * n), -1.0f);
+          ASSERT_TRUE(linear->Run(input.data(), rows, y.data()).ok());
+          y.resize(static_cast<size_t>(rows * n));
+          if (first.empty()) first = y;
+          EXPECT_EQ(std::memcmp(first.data(), y.data(), y.size() * 4), 0)
+              << rows << " rows of " << k << "x" << n << " " << Name(dtype) << ", " << threads
+              << " threads";
         }
       }
     }

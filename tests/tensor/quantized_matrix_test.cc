@@ -58,6 +58,25 @@ std::vector<std::byte> RandomBlocks(GgmlType type, int64_t elements, std::mt1993
   return bytes;
 }
 
+TEST(QuantizedMatrix, ARowIsWhatDequantizeMakesOfIt) {
+  std::mt19937 random(6);
+  for (const GgmlType type : kQuantised) {
+    const int64_t k = 2 * std::max<int64_t>(Traits(type).block_elements, 96), n = 37;
+    const std::vector<std::byte> source = RandomBlocks(type, n * k, random);
+    std::vector<float> expected(n * k), row(k);
+    Dequantize(type, source.data(), n * k, expected.data());
+    WeightMemory memory;
+    const auto matrix = QuantizedMatrix::Create(type, source.data(), n, k, &memory);
+    ASSERT_TRUE(matrix.ok());
+    for (int64_t r = 0; r < n; ++r) {
+      matrix->ReadRow(r, row.data());
+      for (int64_t i = 0; i < k; ++i) {
+        ASSERT_EQ(row[i], expected[r * k + i]) << Traits(type).name << " " << r << ", " << i;
+      }
+    }
+  }
+}
+
 TEST(QuantizedMatrix, EqualsSumsOverDecodedNumbers) {
   std::mt19937 random(5);
   std::normal_distribution<float> normal;

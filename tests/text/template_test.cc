@@ -111,7 +111,7 @@ TEST(Render, ValuesAreNeitherExpandedNorSpecial) {
 }
 
 RC_GTEST_PROP(Render, AnyValueStandsByteForByteAndAddsNoControlToken, ()) {
-  static const std::unique_ptr<Tokenizer> kTokenizer = MakeTokenizer(SmallVocabulary("qwen2"));
+  static const std::unique_ptr<Tokenizer> kTokenizer = MakeTokenizer(SmallVocabulary());
   const auto title = *rc::gen::arbitrary<std::string>();
   const auto text = *rc::gen::arbitrary<std::string>();
   const Ids ids = RenderDocument(ChatMlTemplate(), *kTokenizer, title, text, 1);

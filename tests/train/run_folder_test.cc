@@ -67,6 +67,33 @@ TEST(RunFolder, LogIsCutBackToTheCheckpoint) {
   EXPECT_TRUE(Read(path + "/log.jsonl").starts_with(until_checkpoint + "{\"step\":3,\"loss\":8.0"));
 }
 
+TEST(RunFolder, BelongsToOneRunAtATime) {
+  TempDir folder;
+  FileSystem& files = FileSystem::Posix();
+  const std::string path = folder / "links.run";
+  const std::vector<float> numbers = {1, 2};
+  {
+    auto first = RunFolder::Create(files, path, {});
+    ASSERT_TRUE(first.ok()) << first.status().message();
+    first->Add(LoggedStep{1, 2.5, 0.1, 10, 0.5, 4});
+    const auto second = RunFolder::Create(files, path, {});
+    ASSERT_EQ(second.code(), StatusCode::kFailedPrecondition);
+    EXPECT_NE(second.status().message().find("another kvlink-train"), std::string::npos);
+    EXPECT_NE(Read(path + "/log.jsonl"), "") << "the refused run must not empty the log";
+    first->Save({{.step = 1}, "{}", numbers, numbers, numbers, {}});
+    EXPECT_EQ(RunFolder::Resume(files, path, {}, {.step = 0}).code(),
+              StatusCode::kFailedPrecondition);
+    EXPECT_NE(Read(path + "/log.jsonl"), "") << "the refused run must not cut the log";
+  }
+  // What a killed run leaves goes, what is not ours stays.
+  const std::string killed = TemporaryName(path + "/checkpoint"), foreign = path + "/x.tmp-1";
+  ASSERT_TRUE(WriteWholeFile(files, killed, "half").ok());
+  ASSERT_TRUE(WriteWholeFile(files, foreign, "mine").ok());
+  EXPECT_TRUE(RunFolder::Resume(files, path, {}, {.step = 1}).ok());
+  EXPECT_EQ(files.Stat(killed).code(), StatusCode::kNotFound);
+  EXPECT_EQ(Read(foreign), "mine");
+}
+
 TEST(RunFolder, AStepWithoutExamplesIsNoPointOfTheCurve) {
   TempDir folder;
   const auto curve = [&](const std::string& name, bool skipped) {

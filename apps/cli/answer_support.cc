@@ -1,0 +1,71 @@
+#include "cli/answer_support.h"
+
+#include <algorithm>
+
+namespace kvlink::cli {
+namespace {
+
+std::string SentenceOf(const Evidence& evidence, const std::vector<IndexedDocument>& documents) {
+  return documents[evidence.passage].text.substr(evidence.begin, evidence.end - evidence.begin);
+}
+
+}  // namespace
+
+AnswerSupport SupportOf(const std::string& question, const Answer& answer,
+                        const std::vector<IndexedDocument>& documents,
+                        std::optional<double> coverage) {
+  AnswerSupport support;
+  if (answer.finish_reason == "cancelled") return support;
+  std::vector<Passage> passages;
+  for (size_t i = 0; i < documents.size(); ++i) {
+    const bool dropped = i < answer.documents.size() && answer.documents[i].status == "dropped";
+    passages.push_back(dropped ? Passage() : Passage{documents[i].title, documents[i].text});
+  }
+  support.evidence = FindEvidence(question, answer.text, passages);
+  if (!coverage) return support;
+  GroundingSigns signs;
+  signs.coverage = *coverage;
+  for (const GeneratedToken& token : answer.generated) {
+    signs.least_logprob = std::min(signs.least_logprob, static_cast<double>(token.logprob));
+  }
+  signs.share_in_passages = ShareInPassages(question, answer.text, passages);
+  support.grounding = JudgeGrounding(signs);
+  return support;
+}
+
+std::string NotFoundWarning(const AnswerSupport& support) {
+  if (!support.grounding || support.grounding->grounded) return "";
+  return "the documents do not seem to answer this: " + support.grounding->why;
+}
+
+std::string DescribeEvidence(const AnswerSupport& support,
+                             const std::vector<IndexedDocument>& documents) {
+  if (!support.evidence) return "";
+  const IndexedDocument& document = documents[support.evidence->passage];
+  const std::string name = document.title.empty()
+                               ? document.source.substr(document.source.rfind('/') + 1)
+                               : document.title;
+  return "\"" + SentenceOf(*support.evidence, documents) + "\" (" + name + ")";
+}
+
+void AddSupport(const AnswerSupport& support, const std::vector<IndexedDocument>& documents,
+                Json* json) {
+  Json evidence, grounded;
+  if (support.evidence) {
+    const Evidence& e = *support.evidence;
+    evidence = {{"document", documents[e.passage].id},
+                {"sentence", SentenceOf(e, documents)},
+                {"begin", e.begin},
+                {"end", e.end},
+                {"confidence", e.confidence}};
+  }
+  if (support.grounding) {
+    grounded = {{"score", support.grounding->score},
+                {"verdict", support.grounding->grounded ? "grounded" : "not_found"},
+                {"why", support.grounding->why}};
+  }
+  (*json)["evidence"] = std::move(evidence);
+  (*json)["grounded"] = std::move(grounded);
+}
+
+}  // namespace kvlink::cli

@@ -1,0 +1,40 @@
+#include "cli/pin_rule.h"
+
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "cli/label.h"
+#include "retrieval/document_index.h"
+
+namespace kvlink::cli {
+namespace {
+
+std::optional<std::set<std::string>> PinnedIds(const std::string& path) {
+  const auto index = DocumentIndex::Open(path, /*read_only=*/true);
+  if (!index.ok()) return std::nullopt;
+  const auto ids = (*index)->PinnedIds();
+  if (!ids.ok()) return std::nullopt;
+  return std::set<std::string>(ids->begin(), ids->end());
+}
+
+}  // namespace
+
+PinRule MakePinRule(const std::string& documents_path) {
+  struct State {
+    bool read = false;
+    std::optional<std::set<std::string>> pinned;
+  };
+  return [documents_path,
+          state = std::make_shared<State>()](std::string_view label) -> std::optional<bool> {
+    if (!state->read) {
+      state->read = true;
+      state->pinned = PinnedIds(documents_path);
+    }
+    const std::optional<SourceDocument> document = ParseLabel(label);
+    if (!state->pinned || !document) return std::nullopt;
+    return state->pinned->contains(document->id);
+  };
+}
+
+}  // namespace kvlink::cli

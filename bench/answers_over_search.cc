@@ -1,0 +1,173 @@
+// How right answers are over what a search puts into the prompt, as `ask` serves it: all documents
+// of some example files in one index, each question asked over what is found for it there. Prints a
+// JSON line an answer; answers_over_search.py makes tables and constants of them (docs/quality.md).
+//
+//   answers_over_search MODEL LINKS METHOD,... QUESTIONS-OF-EACH-SET FILE.jsonl.gz...
+//
+// Prompts: the best first or last, 1 to 8 of them, and `chosen`, as ask chooses; `absent` is
+// `chosen` over an index that has no document of the question's own set, nor one with the answer in
+// it.
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "data/readers.h"
+#include "eval/metrics.h"
+#include "kvlink/engine.h"
+#include "retrieval/choose_passages.h"
+#include "retrieval/evidence.h"
+
+namespace kvlink {
+namespace {
+
+constexpr int kHits = 12;
+constexpr int kMaxTokens = 24;
+
+struct Prompt {
+  std::string name;
+  std::vector<SearchHit> hits;  // in prompt order
+};
+
+[[noreturn]] void Fail(const Status& status) {
+  std::fprintf(stderr, "answers_over_search: %s\n", status.message().c_str());
+  std::exit(1);
+}
+
+template <class T>
+T Must(Result<T> result) {
+  if (!result.ok()) Fail(result.status());
+  return *std::move(result);
+}
+
+// An index of every document of the examples but those of data set `without`.
+std::unique_ptr<DocumentIndex> IndexOf(const std::vector<Example>& examples,
+                                       const std::string& without) {
+  std::set<std::string> left_out, there;
+  for (const Example& example : examples) {
+    if (example.dataset != without) continue;
+    for (const ExampleDocument& d : example.documents) left_out.insert(DocumentId(d.title, d.text));
+  }
+  std::unique_ptr<DocumentIndex> index = Must(DocumentIndex::Open(":memory:", false));
+  int64_t ordinal = 0;
+  for (const Example& example : examples) {
+    for (const ExampleDocument& d : example.documents) {
+      const std::string id = DocumentId(d.title, d.text);
+      if (left_out.contains(id) || !there.insert(id).second) continue;
+      const Status added = index->Add({id, d.title, d.text, "-", 0, 0}, ordinal++, 0);
+      if (!added.ok()) Fail(added);
+    }
+  }
+  return index;
+}
+
+std::vector<SearchHit> Chosen(const std::vector<SearchHit>& hits) {
+  std::vector<SearchHit> chosen;
+  for (const size_t i : ChoosePassages(hits, {})) chosen.push_back(hits[i]);
+  return chosen;
+}
+
+std::vector<Prompt> PromptsOf(const std::vector<SearchHit>& hits) {
+  std::vector<Prompt> prompts = {{"chosen", Chosen(hits)}};
+  for (const size_t n : {1, 2, 3, 5, 8}) {
+    std::vector<SearchHit> first(hits.begin(), hits.begin() + std::min(n, hits.size()));
+    prompts.push_back({"first" + std::to_string(n), first});
+    if (n > 1) prompts.push_back({"last" + std::to_string(n), {first.rbegin(), first.rend()}});
+  }
+  return prompts;
+}
+
+void Ask(Engine& engine, const Example& example, const Prompt& prompt, const std::string& method) {
+  Request request;
+  request.question = example.question;
+  request.method = method;
+  request.max_tokens = kMaxTokens;
+  std::vector<Passage> passages;
+  double coverage = 0;
+  for (const SearchHit& hit : prompt.hits) {
+    request.documents.push_back({"", hit.document.title, hit.document.text, ""});
+    passages.push_back({hit.document.title, hit.document.text});
+    coverage = std::max(coverage, hit.coverage);
+  }
+  const Answer answer = Must(engine.Ask(request));
+  double least = 0, sum = 0;
+  for (const GeneratedToken& token : answer.generated) {
+    least = std::min(least, static_cast<double>(token.logprob));
+    sum += token.logprob;
+  }
+  const auto evidence = FindEvidence(example.question, answer.text, passages);
+  nlohmann::json line = {
+      {"id", example.id},
+      {"dataset", example.dataset},
+      {"prompt", prompt.name},
+      {"method", method},
+      {"answer", answer.text},
+      {"em", ExactMatch(answer.text, example.answers)},
+      {"f1", TokenF1(answer.text, example.answers)},
+      {"subspan_em", BestSubspanEm(answer.text, example.answers)},
+      {"prompt_tokens", answer.usage.prompt_tokens},
+      {"coverage", coverage},
+      {"least_logprob", least},
+      {"mean_logprob", sum / std::max<double>(1, static_cast<double>(answer.generated.size()))},
+      {"share_in_passages", ShareInPassages(example.question, answer.text, passages)},
+      {"evidence", evidence.has_value()}};
+  if (evidence) {
+    const std::string sentence(
+        passages[evidence->passage].text.substr(evidence->begin, evidence->end - evidence->begin));
+    line["evidence_has_answer"] = BestSubspanEm(sentence, example.answers);
+  }
+  std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  std::fflush(stdout);
+}
+
+bool HasAnswer(const std::vector<SearchHit>& hits, const Example& example) {
+  for (const SearchHit& hit : hits) {
+    if (BestSubspanEm(hit.document.text, example.answers) > 0) return true;
+  }
+  return false;
+}
+
+void Run(const std::string& model, const std::string& links, const std::string& methods, int limit,
+         const std::vector<std::string>& files) {
+  std::vector<Example> examples;
+  for (const std::string& file : files) {
+    for (Example& example : Must(ReadExamples(FileSystem::Posix(), file, {}))) {
+      examples.push_back(std::move(example));
+    }
+  }
+  const auto all = IndexOf(examples, "");
+  std::map<std::string, std::unique_ptr<DocumentIndex>> without;
+  EngineOptions options;
+  options.model_path = model;
+  options.links_path = links;
+  options.threads = 1;
+  const auto engine = Must(Engine::Open(options));
+  std::map<std::string, int> asked;
+  for (const Example& example : examples) {
+    if (asked[example.dataset]++ >= limit) continue;
+    std::vector<Prompt> prompts = PromptsOf(Must(all->Search(example.question, kHits)).hits);
+    auto& others = without[example.dataset];
+    if (others == nullptr) others = IndexOf(examples, example.dataset);
+    const auto absent = Chosen(Must(others->Search(example.question, kHits)).hits);
+    if (!HasAnswer(absent, example)) prompts.push_back({"absent", absent});
+    std::istringstream names(methods);
+    for (std::string method; std::getline(names, method, ',');) {
+      for (const Prompt& prompt : prompts) Ask(*engine, example, prompt, method);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kvlink
+
+int main(int argc, char** argv) {
+  if (argc < 6) {
+    std::fprintf(stderr, "usage: answers_over_search MODEL LINKS METHOD,... QUESTIONS FILE...\n");
+    return 2;
+  }
+  kvlink::Run(argv[1], argv[2], argv[3], std::atoi(argv[4]), {argv + 5, argv + argc});
+  return 0;
+}

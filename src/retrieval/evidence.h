@@ -1,0 +1,37 @@
+// What of the passages supports an answer: the sentence, where one can be found, and how much of
+// the answer stands in them at all. Words are compared as a search does (retrieval/search_words.h).
+// Pure.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace kvlink {
+
+struct Passage {
+  std::string_view title;
+  std::string_view text;
+};
+
+struct Evidence {
+  size_t passage = 0;  // its index
+  size_t begin = 0;    // the sentence: bytes of the passage's text
+  size_t end = 0;
+  // 0..1: the mean of the shares of the answer's and the question's words that the sentence has,
+  // each word weighed by how few of the sentences have it, so that names and numbers weigh most.
+  double confidence = 0;
+};
+
+// None where no sentence has three quarters of the answer's words and a fifth of the question's: of
+// a plain yes or no always (docs/quality.md, The sentence that supports an answer).
+std::optional<Evidence> FindEvidence(std::string_view question, std::string_view answer,
+                                     std::span<const Passage> passages);
+
+// 0..1: the share of the answer's words that stand in some passage. 1 for an answer that has no
+// words but those of the question, or is a plain yes or no.
+double ShareInPassages(std::string_view question, std::string_view answer,
+                       std::span<const Passage> passages);
+
+}  // namespace kvlink

@@ -1,0 +1,25 @@
+// Whether the passages hold what was asked, or the answer is likely made up. Pure. Not here: which
+// sentence holds it (retrieval/evidence.h).
+#pragma once
+
+#include <string>
+
+namespace kvlink {
+
+// What tells the two apart; each alone does so worse (docs/quality.md, Not in the documents).
+struct GroundingSigns {
+  double coverage = 0;  // the best of the passages' SearchHit::coverage
+  // The lowest of the answer's tokens under the model, nats; the answer that ends at once has none.
+  double least_logprob = 0;
+  double share_in_passages = 0;  // of the answer (retrieval/evidence.h)
+};
+
+struct Grounding {
+  double score = 0;  // 0..1: larger is better
+  bool grounded = true;
+  std::string why;  // where it is not: the signs that speak against it, one line
+};
+
+Grounding JudgeGrounding(const GroundingSigns& signs);
+
+}  // namespace kvlink

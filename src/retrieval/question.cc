@@ -1,0 +1,123 @@
+// A question as words (retrieval/question.h).
+#include "retrieval/question.h"
+
+#include <algorithm>
+#include <array>
+#include <unordered_set>
+#include <utility>
+
+#include "retrieval/search_words.h"
+#include "text/unicode.h"
+
+namespace kvlink {
+namespace {
+
+using namespace std::string_view_literals;
+
+// Sorted, folded. Also what an apostrophe leaves behind ("what's", "don't").
+constexpr std::array kCommonWords = {
+    "a"sv,    "about"sv, "an"sv,     "and"sv,   "any"sv,   "are"sv,   "as"sv,    "at"sv,
+    "be"sv,   "been"sv,  "by"sv,     "can"sv,   "could"sv, "d"sv,     "did"sv,   "do"sv,
+    "does"sv, "for"sv,   "from"sv,   "had"sv,   "has"sv,   "have"sv,  "he"sv,    "her"sv,
+    "his"sv,  "how"sv,   "i"sv,      "if"sv,    "in"sv,    "into"sv,  "is"sv,    "it"sv,
+    "its"sv,  "ll"sv,    "m"sv,      "many"sv,  "me"sv,    "much"sv,  "my"sv,    "of"sv,
+    "on"sv,   "or"sv,    "please"sv, "re"sv,    "s"sv,     "she"sv,   "so"sv,    "t"sv,
+    "tell"sv, "than"sv,  "that"sv,   "the"sv,   "their"sv, "there"sv, "these"sv, "they"sv,
+    "this"sv, "those"sv, "to"sv,     "us"sv,    "ve"sv,    "was"sv,   "we"sv,    "were"sv,
+    "what"sv, "when"sv,  "where"sv,  "which"sv, "who"sv,   "whom"sv,  "whose"sv, "why"sv,
+    "will"sv, "with"sv,  "would"sv,  "you"sv,   "your"sv};
+static_assert(std::is_sorted(kCommonWords.begin(), kCommonWords.end()));
+
+// Hiragana alone spells endings and particles of Japanese, hardly ever what is asked for.
+bool IsCommon(std::string_view unstemmed) {
+  if (std::binary_search(kCommonWords.begin(), kCommonWords.end(), unstemmed)) return true;
+  for (size_t at = 0; at < unstemmed.size();) {
+    if (ScriptOf(NextCharacter(unstemmed, &at)) != Script::kHiragana) return false;
+  }
+  return true;
+}
+
+bool IsCapital(std::string_view word) {
+  size_t at = 0;
+  return !word.empty() && IsUpperCase(NextCharacter(word, &at));
+}
+
+// Whether only spaces and quotation marks stand between `at` and a sentence's end before it.
+bool BeginsSentence(std::string_view text, size_t at) {
+  for (size_t i = at; i > 0; --i) {
+    const char c = text[i - 1];
+    if (c == '.' || c == '!' || c == '?' || c == '\n') return true;
+    if (i >= 3 && text.substr(i - 3, 2) == "\xe2\x80") {  // dashes and quotation marks
+      i -= 2;
+    } else if (c != ' ' && c != '"' && c != '\'' && c != '(') {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool EndsFileName(uint32_t c) {
+  return IsWhiteSpace(c) || c == kNoCharacter || c == '"' || c == '\'' || c == '`' || c == '<' ||
+         c == '>' || c == '(' || c == ')' || c == '[' || c == ']' || c == ',' || c == ';' ||
+         (c >= 0x2018 && c <= 0x201f) || c == 0xab || c == 0xbb;
+}
+
+}  // namespace
+
+std::vector<QuestionWord> QuestionWords(std::string_view question) {
+  const std::vector<SearchWord> all = SearchWords(question);
+  const bool shouted =
+      std::none_of(question.begin(), question.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+  std::vector<QuestionWord> words;
+  std::vector<bool> names;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const SearchWord& word = all[i];
+    // One ideograph of a longer word finds too much; it counts where it stands alone.
+    if (word.form == SearchWord::kSingle) continue;
+    if (word.form == SearchWord::kUnstemmed) {
+      words.back().forms.push_back(word.word);
+      continue;
+    }
+    std::string written(question.substr(word.begin, word.end - word.begin));
+    const bool name = !shouted && IsCapital(written) && !BeginsSentence(question, word.begin);
+    if (word.form != SearchWord::kWord) written = word.word;
+    words.push_back({std::move(written), {word.word}, false});
+    names.push_back(name);
+  }
+  std::vector<QuestionWord> out;
+  std::unordered_set<std::string> seen;
+  for (size_t i = 0; i < words.size(); ++i) {
+    QuestionWord& word = words[i];
+    if (!seen.insert(word.forms.front()).second) continue;
+    word.common = !names[i] && IsCommon(word.forms.back());
+    out.push_back(std::move(word));
+  }
+  return out;
+}
+
+std::vector<std::string> FileNamesIn(std::string_view question) {
+  std::vector<std::string> names;
+  std::string name;
+  const auto flush = [&] {
+    while (!name.empty() &&
+           (name.back() == '.' || name.back() == '?' || name.back() == '!' || name.back() == ':')) {
+      name.pop_back();
+    }
+    const size_t dot = name.rfind('.');
+    if (dot != std::string::npos && dot > 0) names.push_back(name);
+    name.clear();
+  };
+  for (size_t at = 0; at < question.size();) {
+    const size_t begin = at;
+    const uint32_t c = NextCharacter(question, &at);
+    if (EndsFileName(c)) {
+      flush();
+    } else {
+      name.append(question.substr(begin, at - begin));
+    }
+  }
+  flush();
+  return names;
+}
+
+}  // namespace kvlink

@@ -1,0 +1,179 @@
+// Blocks whose files are cut while an answer is being written: the answer is the same, nobody hears
+// it twice, and nothing ends the process.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "engine/text_replay.h"
+#include "kvlink/engine.h"
+#include "support/tiny_model.h"
+
+namespace kvlink {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ChangedBlockTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Engine> Open(const std::string& store) {
+    EngineOptions options;
+    options.model_path = model_;
+    options.store_path = folder_ / store;
+    options.threads = 1;
+    auto engine = Engine::Open(options);
+    EXPECT_TRUE(engine.ok()) << engine.status().message();
+    return *std::move(engine);
+  }
+  Request MakeRequest() const {
+    Request request;
+    request.question = "what of the harbour?";
+    Document first, second;
+    first.title = "Harbour";
+    first.text = "Nine cranes stand at the harbour, and one of them is green.";
+    second.text = "Green oil is kept in the house behind the market.";
+    request.documents = {first, second};
+    request.max_tokens = 40;
+    request.sampling.temperature = 2;
+    request.sampling.seed = 7;
+    return request;
+  }
+  // Files of the store's blocks are given this size.
+  int Cut(const std::string& store, size_t left) {
+    int cut = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_ / (store + "/blocks"))) {
+      if (entry.path().extension() != ".kvb") continue;
+      fs::resize_file(entry.path(), std::min<uintmax_t>(left, entry.file_size()));
+      ++cut;
+    }
+    return cut;
+  }
+
+  testing::TempDir folder_;
+  std::string model_ = testing::WriteTinyModel(folder_.path(), {});
+};
+
+TEST_F(ChangedBlockTest, AnAnswerUnderWayIsTakenUpAgain) {
+  const auto undisturbed = Open("a")->Ask(MakeRequest());
+  ASSERT_TRUE(undisturbed.ok()) << undisturbed.status().message();
+  ASSERT_GT(undisturbed->generated.size(), 20u);
+  for (const size_t left : {0, 4096, 5000}) {
+    SCOPED_TRACE(left);
+    const std::string store = "cut" + std::to_string(left);
+    const auto engine = Open(store);
+    ASSERT_TRUE(engine->Ask(MakeRequest()).ok());  // the blocks are files from here on
+    std::string heard;
+    bool cut = false;
+    const auto answer = engine->Ask(MakeRequest(), [&](std::string_view text) {
+      heard += text;
+      if (heard.size() > 8 && !std::exchange(cut, true)) {
+        EXPECT_GE(Cut(store, left), 2);
+      }
+      return true;
+    });
+    ASSERT_TRUE(answer.ok()) << answer.status().message();
+    EXPECT_TRUE(cut);
+    EXPECT_EQ(answer->text, undisturbed->text);
+    EXPECT_EQ(heard, undisturbed->text);
+    EXPECT_EQ(answer->documents[0].status, "computed");
+    ASSERT_FALSE(answer->warnings.empty());
+    EXPECT_NE(answer->warnings.back().find("changed while it was in use"), std::string::npos);
+    // What the store holds now is right.
+    const auto again = engine->Ask(MakeRequest());
+    ASSERT_TRUE(again.ok());
+    EXPECT_EQ(again->text, undisturbed->text);
+    EXPECT_EQ(again->documents[0].status, "linked");
+  }
+}
+
+TEST_F(ChangedBlockTest, WhoseFilesAreCutAgainAndAgainGetsOneLine) {
+  const auto engine = Open("a");
+  ASSERT_TRUE(engine->Ask(MakeRequest()).ok());
+  Request request = MakeRequest();
+  const auto answer = engine->Ask(request, [&](std::string_view) {
+    Cut("a", 0);
+    return true;
+  });
+  // Each start says something new only behind what was said, so that it ends by itself.
+  if (!answer.ok()) {
+    EXPECT_EQ(answer.code(), StatusCode::kDataLoss) << answer.status().message();
+  }
+}
+
+TEST_F(ChangedBlockTest, BlocksCutBetweenAnswersAreComputedAgain) {
+  const auto engine = Open("a");
+  const auto first = engine->Ask(MakeRequest());
+  ASSERT_TRUE(first.ok());
+  ASSERT_EQ(engine->Ask(MakeRequest())->documents[0].status, "linked");
+  Cut("a", 4500);
+  const auto second = engine->Ask(MakeRequest());
+  ASSERT_TRUE(second.ok()) << second.status().message();
+  EXPECT_EQ(second->text, first->text);
+  EXPECT_EQ(second->documents[0].status, "computed");
+}
+
+TEST_F(ChangedBlockTest, AStoreThatCannotBeUsedIsLeftOut) {
+  ASSERT_TRUE(Open("a")->Ask(MakeRequest()).ok());
+  const std::string store = folder_ / "a";
+  std::vector<std::string> warnings;
+  EngineOptions options;
+  options.model_path = model_;
+  options.store_path = store;
+  options.threads = 1;
+  options.warn = [&](std::string_view warning) { warnings.emplace_back(warning); };
+  const auto ask = [&]() -> std::string {
+    warnings.clear();
+    const auto engine = Engine::Open(options);
+    if (!engine.ok()) return "cannot open: " + engine.status().message();
+    const auto answer = (*engine)->Ask(MakeRequest());
+    return answer.ok() ? answer->documents[0].status : answer.status().message();
+  };
+  EXPECT_EQ(ask(), "linked");
+  // A folder in the catalogue's place: the block files answer alone.
+  fs::rename(store + "/catalogue.sqlite", store + "/elsewhere");
+  fs::create_directory(store + "/catalogue.sqlite");
+  EXPECT_EQ(ask(), "linked");
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_NE(warnings[0].find("only read"), std::string::npos) << warnings[0];
+  options.require_store = true;
+  EXPECT_TRUE(ask().starts_with("cannot open"));
+  options.require_store = false;
+  fs::remove(store + "/catalogue.sqlite");
+  // No folder of blocks: without a store.
+  fs::remove_all(store + "/blocks");
+  std::ofstream(store + "/blocks") << "a file";
+  EXPECT_EQ(ask(), "computed");
+  ASSERT_GE(warnings.size(), 1u);
+  EXPECT_NE(warnings[0].find("without the store"), std::string::npos) << warnings[0];
+  // Somebody else's folder is told of, not worked around.
+  options.store_path = folder_ / "foreign";
+  fs::create_directory(options.store_path);
+  std::ofstream(options.store_path + "/mine") << "x";
+  EXPECT_TRUE(ask().starts_with("cannot open"));
+}
+
+TEST(TextReplay, SaysNothingTwice) {
+  std::string heard;
+  TextReplay replay([&](std::string_view text) {
+    heard += text;
+    return true;
+  });
+  const TextSink sink = replay.sink();
+  EXPECT_TRUE(sink("ab"));
+  EXPECT_TRUE(sink("cd"));
+  replay.Restart();
+  EXPECT_TRUE(sink("a"));
+  EXPECT_TRUE(sink("bcde"));
+  EXPECT_EQ(heard, "abcde");
+  EXPECT_TRUE(replay.status().ok());
+  replay.Restart();
+  EXPECT_FALSE(sink("ax"));
+  EXPECT_EQ(heard, "abcde");
+  EXPECT_EQ(replay.status().code(), StatusCode::kDataLoss);
+}
+
+}  // namespace
+}  // namespace kvlink

@@ -1,0 +1,53 @@
+#include "retrieval/grounding.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace kvlink {
+namespace {
+
+TEST(Grounding, SureAnswersOverPassagesThatHaveTheQuestionAreGrounded) {
+  const Grounding good =
+      JudgeGrounding({.coverage = 0.9, .least_logprob = -0.2, .share_in_passages = 1});
+  EXPECT_TRUE(good.grounded);
+  EXPECT_EQ(good.why, "");
+  EXPECT_GT(good.score, 0.8);
+}
+
+TEST(Grounding, SaysWhatSpeaksAgainstIt) {
+  const struct {
+    GroundingSigns signs;
+    std::vector<std::string> says;
+  } cases[] = {
+      {{.coverage = 0.1, .least_logprob = -0.2, .share_in_passages = 1}, {"10 %", "question"}},
+      {{.coverage = 0.1, .least_logprob = -4, .share_in_passages = 0},
+       {"10 %", "only 0 % of the answer's words", "probability of 2 %"}},
+      {{.coverage = 0.55, .least_logprob = -3, .share_in_passages = 1}, {"probability of 5 %"}},
+      {{}, {"0 %"}},
+  };
+  for (const auto& c : cases) {
+    const Grounding bad = JudgeGrounding(c.signs);
+    EXPECT_FALSE(bad.grounded) << c.signs.coverage;
+    for (const std::string& part : c.says) {
+      EXPECT_NE(bad.why.find(part), std::string::npos) << bad.why;
+    }
+  }
+}
+
+TEST(Grounding, EachSignCounts) {
+  const GroundingSigns middle = {.coverage = 0.6, .least_logprob = -0.5, .share_in_passages = 0.5};
+  const double score = JudgeGrounding(middle).score;
+  GroundingSigns better = middle;
+  better.coverage = 0.7;
+  EXPECT_GT(JudgeGrounding(better).score, score);
+  better = middle;
+  better.least_logprob = -0.4;
+  EXPECT_GT(JudgeGrounding(better).score, score);
+  better = middle;
+  better.share_in_passages = 1;
+  EXPECT_GT(JudgeGrounding(better).score, score);
+}
+
+}  // namespace
+}  // namespace kvlink

@@ -1,0 +1,53 @@
+#include "retrieval/question.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace kvlink {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+Strings Kept(std::string_view question) {
+  Strings words;
+  for (const QuestionWord& word : QuestionWords(question)) {
+    if (!word.common) words.push_back(word.forms.front());
+  }
+  return words;
+}
+
+TEST(Question, LeavesOutWhatEveryQuestionHas) {
+  const struct {
+    std::string_view question;
+    Strings kept;
+  } cases[] = {
+      {"", {}},
+      {" ?!. ", {}},
+      {"harbour ferry", {"harbour", "ferri"}},
+      {"Harbour, harbour; HARBOUR", {"harbour"}},
+      {"What is the colour of the tower?", {"colour", "tower"}},
+      {"What is that?", {}},
+      {"WHAT IS THE COLOUR", {"colour"}},
+      {"don't panic", {"don", "panic"}},
+      {"don\u2019t panic", {"don", "panic"}},
+      {"Where does Will sleep?", {"will", "sleep"}},  // a capital inside: a name
+      {"What did WHO recommend?", {"who", "recommend"}},
+      {"Will it rain? Will it stay?", {"rain", "stay"}},  // the first word of a sentence
+      {"a\"b\" * (c:d) NEAR/3 ^e -f", {"b", "c", "near", "3", "e", "f"}},
+      {"M\u00fcller", {"muller"}},
+  };
+  for (const auto& c : cases) EXPECT_EQ(Kept(c.question), c.kept) << c.question;
+  EXPECT_EQ(QuestionWords("What is that?").size(), 3u);  // known, for when nothing else is
+}
+
+TEST(Question, NamesFiles) {
+  EXPECT_EQ(FileNamesIn("Summarise \u201clease.md\u201d and notes/car.txt."),
+            (Strings{"lease.md", "notes/car.txt"}));
+  EXPECT_EQ(FileNamesIn("What is this? Nothing."), Strings{});
+  EXPECT_EQ(FileNamesIn(".. . .a (b.c)?"), Strings{"b.c"});
+}
+
+}  // namespace
+}  // namespace kvlink
