@@ -154,7 +154,12 @@ Result<Answer> EngineImpl::AskAlone(const Request& request, const TextSink& sink
     Answer answer;
     Prompt prompt;
     Status status = AskOnce(request, replay.sink(), start, &prompt, &answer);
-    if (!prompt.block_changed || restarts == kMostRestarts) {
+    if (prompt.block_changed && restarts == kMostRestarts) {
+      return DataLoss(
+          status.message() +
+          ", again and again; find out what writes to the store's files, and ask again");
+    }
+    if (!prompt.block_changed) {
       KVLINK_RETURN_IF_ERROR(status);
       KVLINK_RETURN_IF_ERROR(replay.status());
       if (restarts > 0) {

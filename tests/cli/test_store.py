@@ -1,5 +1,6 @@
 """The store under trouble: damage, loss, read-only, newer versions, a full disk."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -261,7 +262,8 @@ class Store(harness.CliTest):
                               stderr=subprocess.PIPE, text=True) as process:
             while process.poll() is None:
                 for path in self.blocks():
-                    os.truncate(path, 0)
+                    with contextlib.suppress(FileNotFoundError):  # set aside meanwhile
+                        os.truncate(path, 0)
                 time.sleep(0.002)
             out = process.stdout.read()
             err = process.stderr.read()
@@ -270,7 +272,7 @@ class Store(harness.CliTest):
         if process.returncode == 0:
             self.assertEqual(json.loads(out)["answer"], whole["answer"])
         else:
-            self.assertIn("changed while the answer", err)
+            self.assertRegex(err, "changed while the answer|again and again")
 
     def test_a_pin_survives_damage_and_a_lost_catalogue(self):
         pinned = self.ask("Velmora")["documents"][0]["id"]
