@@ -60,7 +60,8 @@ TEST(Evidence, OfEqualSentencesTheOneOfTheLaterPassage) {
 }
 
 TEST(Evidence, AnyBytesAreTaken) {
-  const std::string bytes("\xff\xfe The goat \x80 is white\0.", 26);
+  using std::string_literals::operator""s;
+  const std::string bytes = "\xff\xfe The goat \x80 is white\0."s;  // a NUL too
   const std::vector<Passage> passages = {{bytes, bytes}};
   (void)FindEvidence(bytes, bytes, passages);
   (void)ShareInPassages(bytes, bytes, passages);
