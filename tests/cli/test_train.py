@@ -120,7 +120,8 @@ class Train(harness.CliTest):
                             (["--average", "a"], "--average trains nothing"),
                             (["--k", "x"], "--k"),
                             (["--mode", "most"], "--mode: most not in {links,full}"),
-                            (["--limit", "-3"], "--limit: at least 0 expected, -3 found"),
+                            (["--limit", "-3"], "--limit: expected a whole number from 0 to "
+                                                "9223372036854775807, found -3"),
                             (["--clip", "-1"], "--clip: at least 0 expected, -1 found")):
             self.refused("links.safetensors", *words, says=says, code=2)
         self.refused("links.safetensors", "--device", "gpu", says='expected cpu, cuda or cuda:N',
