@@ -17,10 +17,6 @@ constexpr int64_t kPatienceOfKeepingMs = 30'000;  // of what is there to keep bl
 // The best store that can be had: for writing, else for reading, else none but this process's
 // memory, for one prompt's blocks.
 Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int64_t prompt_bytes) {
-  if (options.store_budget_bytes < 0) {
-    return InvalidArgument("store_budget_bytes is " + std::to_string(options.store_budget_bytes) +
-                           "; 0 (no limit) or more expected");
-  }
   if (options.store_path.empty()) return NewMemoryStore(options.store_budget_bytes);
   // Somebody else's folder is a mistake to be told of, not a store that happens to be broken.
   Status format = CheckStorePath(FileSystem::Posix(), options.store_path);

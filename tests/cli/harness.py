@@ -55,6 +55,17 @@ def write_links(model, path, **settings):
     return str(path)
 
 
+def chunks_of(leader):
+    """What is shown on a terminal, piece by piece, until the other side is closed."""
+    try:
+        while chunk := os.read(leader, 4096):
+            yield chunk
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    finally:
+        os.close(leader)
+
+
 class CliTest(unittest.TestCase):
     """A home of its own for every test; one tiny model for all tests of a class."""
 

@@ -340,13 +340,7 @@ class Ask(harness.CliTest):
             self.arguments(*words), stdin=subprocess.DEVNULL,
             env={**self.env, "NO_COLOR": "1"}, stdout=stdout or follower, stderr=follower)
         os.close(follower)
-        seen = b""
-        try:
-            while chunk := os.read(leader, 4096):
-                seen += chunk
-        except OSError:  # the other side is closed
-            pass
-        os.close(leader)
+        seen = b"".join(harness.chunks_of(leader))
         self.assertEqual(process.wait(timeout=harness.TIMEOUT_S), 0)
         self.assertNotIn(b"\x1b", seen)
         return seen.decode()

@@ -303,16 +303,7 @@ class Interrupt(harness.CliTest):
         process = subprocess.Popen(self.arguments("index", path), env=self.env, stdout=follower,
                                    stderr=follower)
         os.close(follower)
-        seen = b""
-        while True:
-            try:
-                chunk = os.read(leader, 4096)
-            except OSError:  # the other side is closed
-                break
-            if not chunk:
-                break
-            seen += chunk
-        os.close(leader)
+        seen = b"".join(harness.chunks_of(leader))
         self.assertEqual(process.wait(timeout=harness.TIMEOUT_S), 0)
         self.assertRegex(seen.decode(), r"indexing \[#*\.*\] \d+/100 documents")
         self.assertIn("100 documents: 100 computed", seen.decode())

@@ -336,18 +336,11 @@ class Cost(harness.CliTest):
         os.close(follower)
         shown = b""
         answered = False
-        while True:
-            try:
-                chunk = os.read(leader, 4096)
-            except OSError:  # the other side is closed
-                break
-            if not chunk:
-                break
+        for chunk in harness.chunks_of(leader):
             shown += chunk
             if not answered and b"go on? [y/N]" in shown:
                 answered = True
                 os.write(leader, answer)
-        os.close(leader)
         return process.wait(timeout=harness.TIMEOUT_S), shown.decode()
 
     def test_people_are_asked(self):

@@ -25,13 +25,7 @@ class Terminal(harness.CliTest):
             self.arguments(*words), stdin=subprocess.DEVNULL, cwd=self.dir,
             env={**self.env, "NO_COLOR": "1", **(env or {})}, stdout=follower, stderr=follower)
         os.close(follower)
-        seen = b""
-        try:
-            while chunk := os.read(leader, 4096):
-                seen += chunk
-        except OSError:  # the other side is closed
-            pass
-        os.close(leader)
+        seen = b"".join(harness.chunks_of(leader))
         process.wait(timeout=harness.TIMEOUT_S)
         return seen.decode().replace("\r\n", "\n")
 
