@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "data/readers.h"
+#include "engine/scratch_folder.h"
 #include "eval/metrics.h"
 #include "kvlink/engine.h"
 #include "retrieval/choose_passages.h"
@@ -45,13 +46,13 @@ T Must(Result<T> result) {
 
 // An index of every document of the examples but those of data set `without`.
 std::unique_ptr<DocumentIndex> IndexOf(const std::vector<Example>& examples,
-                                       const std::string& without) {
+                                       const std::string& without, const std::string& database) {
   std::set<std::string> left_out, there;
   for (const Example& example : examples) {
     if (example.dataset != without) continue;
     for (const ExampleDocument& d : example.documents) left_out.insert(DocumentId(d.title, d.text));
   }
-  std::unique_ptr<DocumentIndex> index = Must(DocumentIndex::Open(":memory:", false));
+  std::unique_ptr<DocumentIndex> index = Must(DocumentIndex::Open(database, false));
   int64_t ordinal = 0;
   for (const Example& example : examples) {
     for (const ExampleDocument& d : example.documents) {
@@ -138,7 +139,8 @@ void Run(const std::string& model, const std::string& links, const std::string& 
       examples.push_back(std::move(example));
     }
   }
-  const auto all = IndexOf(examples, "");
+  const std::unique_ptr<ScratchFolder> folder = Must(ScratchFolder::Create());
+  const auto all = IndexOf(examples, "", folder->path() + "/all.sqlite");
   std::map<std::string, std::unique_ptr<DocumentIndex>> without;
   EngineOptions options;
   options.model_path = model;
@@ -150,7 +152,10 @@ void Run(const std::string& model, const std::string& links, const std::string& 
     if (asked[example.dataset]++ >= limit) continue;
     std::vector<Prompt> prompts = PromptsOf(Must(all->Search(example.question, kHits)).hits);
     auto& others = without[example.dataset];
-    if (others == nullptr) others = IndexOf(examples, example.dataset);
+    if (others == nullptr) {
+      others = IndexOf(examples, example.dataset,
+                       folder->path() + "/without-" + std::to_string(without.size()) + ".sqlite");
+    }
     const auto absent = Chosen(Must(others->Search(example.question, kHits)).hits);
     if (!HasAnswer(absent, example)) prompts.push_back({"absent", absent});
     std::istringstream names(methods);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data/readers.h"
+#include "engine/scratch_folder.h"
 #include "retrieval/document_index.h"
 
 namespace kvlink {
@@ -37,14 +38,17 @@ void Print(const std::string& name, const Figures& f) {
               100.0 * f.share / f.questions, 100.0 * f.first / f.questions);
 }
 
-int Run(const std::vector<std::string>& paths, const std::string& database) {
+int Run(const std::vector<std::string>& paths) {
   std::vector<Example> examples;
   for (const std::string& path : paths) {
     Result<std::vector<Example>> read = ReadExamples(FileSystem::Posix(), path, {});
     if (!read.ok()) return Fail(read.status());
     examples.insert(examples.end(), read->begin(), read->end());
   }
-  Result<std::unique_ptr<DocumentIndex>> index = DocumentIndex::Open(database, false);
+  Result<std::unique_ptr<ScratchFolder>> folder = ScratchFolder::Create();
+  if (!folder.ok()) return Fail(folder.status());
+  Result<std::unique_ptr<DocumentIndex>> index =
+      DocumentIndex::Open((*folder)->path() + "/documents.sqlite", false);
   if (!index.ok()) return Fail(index.status());
   std::set<std::string> ids;
   int64_t ordinal = 0;
@@ -97,5 +101,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: search_quality FILE...\n");
     return 2;
   }
-  return kvlink::Run({argv + 1, argv + argc}, ":memory:");
+  return kvlink::Run({argv + 1, argv + argc});
 }
