@@ -38,12 +38,8 @@ Status EngineImpl::Generate(const Request& request, Prompt* prompt, const TextSi
   Model& model = model_->model();
   const ModelConfig& c = model.config();
   const Tokenizer& tokenizer = model.tokenizer();
-  Sampling sampling = request.sampling;
-  if (sampling.temperature > 0) {
-    if (!sampling.seed) sampling.seed = DrawSeed();
-    answer->seed = sampling.seed;
-  }
-  KVLINK_ASSIGN_OR_RETURN(Sampler sampler, Sampler::Create(sampling, c.vocab));
+  if (request.sampling.temperature > 0) answer->seed = request.sampling.seed;
+  KVLINK_ASSIGN_OR_RETURN(Sampler sampler, Sampler::Create(request.sampling, c.vocab));
   for (const PlannedToken& t : prompt->plan.tokens) sampler.AddHistory({&t.id, 1});
   const int64_t computed = static_cast<int64_t>(prompt->linked.tokens.size());
   KVLINK_ASSIGN_OR_RETURN(
@@ -144,7 +140,14 @@ Result<Answer> EngineImpl::Ask(const Request& request, const TextSink& sink) {
   return Guarded(
       "there is not enough memory for this prompt: give fewer documents, lower max_tokens, or "
       "close other programs",
-      [&] { return AskAlone(request, sink); });
+      [&]() -> Result<Answer> {
+        if (request.sampling.temperature <= 0 || request.sampling.seed) {
+          return AskAlone(request, sink);
+        }
+        Request seeded = request;  // an answer that is started again draws the same tokens
+        seeded.sampling.seed = DrawSeed();
+        return AskAlone(seeded, sink);
+      });
 }
 
 Result<Answer> EngineImpl::AskAlone(const Request& request, const TextSink& sink) {

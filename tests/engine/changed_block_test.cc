@@ -89,6 +89,27 @@ TEST_F(ChangedBlockTest, AnAnswerUnderWayIsTakenUpAgain) {
   }
 }
 
+TEST_F(ChangedBlockTest, AnAnswerOfADrawnSeedIsTakenUpAgain) {
+  const auto engine = Open("a");
+  Request request = MakeRequest();
+  request.sampling.seed.reset();
+  ASSERT_TRUE(engine->Ask(request).ok());
+  std::string heard;
+  bool cut = false;
+  const auto answer = engine->Ask(request, [&](std::string_view text) {
+    heard += text;
+    if (heard.size() > 8 && !std::exchange(cut, true)) {
+      EXPECT_GE(Cut("a", 0), 2);
+    }
+    return true;
+  });
+  ASSERT_TRUE(answer.ok()) << answer.status().message();
+  EXPECT_EQ(answer->documents[0].status, "computed");
+  EXPECT_EQ(heard, answer->text);
+  request.sampling.seed = answer->seed;
+  EXPECT_EQ(engine->Ask(request)->text, answer->text);
+}
+
 TEST_F(ChangedBlockTest, WhoseFilesAreCutAgainAndAgainGetsOneLine) {
   const auto engine = Open("a");
   ASSERT_TRUE(engine->Ask(MakeRequest()).ok());
