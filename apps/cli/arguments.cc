@@ -21,6 +21,9 @@ namespace {
 // nobody types, is taken off again before anything looks at the word.
 constexpr char kAsItIs = '\x1f';
 
+// What the name of an option's value says when it is a path: --out DIR.
+constexpr const char* kPathTypes[] = {"DIR", "FILE", "PATH"};
+
 constexpr char kConfigVariable[] = "KVLINK_CONFIG";
 
 bool IsSet(const std::string& variable) {
@@ -28,28 +31,23 @@ bool IsSet(const std::string& variable) {
   return value != nullptr && *value != '\0';
 }
 
-// A shell leaves the ~ of --store=~/s, and nobody else expands that of variables and settings.
 void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
   app.add_option("--store", options->store, "Folder of the store [~/.local/share/kvlink/store]")
       ->envname("KVLINK_STORE")
-      ->transform(ExpandHome)
       ->type_name("DIR");
   app.add_option(
          "--model", options->model,
          std::string("GGUF file, or the name of one in the models folder [") + kDefaultModel + "]")
       ->envname("KVLINK_MODEL")
-      ->transform(ExpandHome)
       ->type_name("PATH|NAME");
   app.add_option("--links", options->links,
                  "Link file, or none [MODEL.links.safetensors beside the model, if there]")
       ->envname("KVLINK_LINKS")
-      ->transform(ExpandHome)
       ->type_name("FILE|none");
   app.add_option("--template", options->prompt_template,
                  "How prompts are written: chatml, llama3, or a JSON file (docs/link-file.md) [the "
                  "link file's, else the model's own]")
       ->envname("KVLINK_TEMPLATE")
-      ->transform(ExpandHome)
       ->type_name("NAME|FILE");
   app.add_option("--dtype", options->dtype, "What activations and blocks are kept in")
       ->check(CLI::IsMember({"auto", "bf16", "f32"}))
@@ -231,6 +229,18 @@ void KeepLists(CLI::App& app) {
   for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) KeepLists(*sub);
 }
 
+// A shell leaves the ~ of --store=~/s, and nobody else expands that of variables and settings.
+void ExpandHomes(CLI::App& app) {
+  for (CLI::Option* option : app.get_options([](CLI::Option*) { return true; })) {
+    const std::string type = option->get_type_name();
+    const bool is_path =
+        std::any_of(std::begin(kPathTypes), std::end(kPathTypes),
+                    [&](const char* path) { return type.find(path) != type.npos; });
+    if (is_path) option->transform(ExpandHome);
+  }
+  for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) ExpandHomes(*sub);
+}
+
 // As CLI11 takes them: the last one first.
 std::vector<std::string> WordsOf(int argc, const char* const* argv) {
   std::vector<std::string> words;
@@ -289,6 +299,7 @@ Arguments ParseArguments(int argc, const char* const* argv) {
   AddHelpCommand(app, &help_words, &help_asked);
 
   KeepLists(app);
+  ExpandHomes(app);
 
   const CommandInfo root = DescribeCommands(app);
   const auto wrong = [&](const std::string& what, const std::string& see) {

@@ -162,6 +162,10 @@ class Arguments(harness.CliTest):
             self.bad("store", "stats", *words, env={"KVLINK_STORE": None, **env},
                      says="/from-home;")
         self.assertTrue(path.exists())
+        questions = self.write("q.jsonl", '{"question": "a?", "answers": ["b"], "documents": [{"text": "b"}]}\n')
+        config = self.write("eval.toml", "eval.block-links = '~/block.safetensors'\n")
+        self.bad("eval", questions, "--methods", "block", "--config", config,
+                 says=f"{self.dir}/home/block.safetensors")
 
     def test_sizes_and_tables_of_commands(self):
         self.index(self.write_notes())
