@@ -7,7 +7,6 @@
 #include "cli/answer_output.h"
 #include "cli/answer_support.h"
 #include "cli/commands.h"
-#include "cli/document_blocks.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/keep_answer.h"
@@ -117,13 +116,6 @@ Result<std::string> ReadQuestion(const std::vector<std::string>& words) {
 }
 
 // The answer stands, whatever becomes of this.
-void NoteBlocksOrWarn(Session& session, const Answer& answer) {
-  const Status noted = NoteBlocks(session, answer);
-  if (!noted.ok()) {
-    session.Warn("which blocks belong to which document could not be put down: " + noted.message());
-  }
-}
-
 bool WantsLogprobs(const AskOptions& options) {
   return options.logprobs || options.request.top_logprobs > 0;
 }
@@ -165,7 +157,6 @@ Result<int> Compare(Engine& engine, Request request, const ChosenDocuments& chos
   const auto go_on = [](std::string_view) { return !Interrupted(); };
   request.method = "link";
   KVLINK_ASSIGN_OR_RETURN(const Answer linked, engine.Ask(request, go_on));
-  NoteBlocksOrWarn(session, linked);
   if (Interrupted()) return Cancelled("ask: stopped");
   // Near the context's end link tokens leave less room: both answers from the same documents.
   std::vector<IndexedDocument> asked_in_full;
@@ -261,7 +252,6 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
     return !Interrupted();
   });
   if (!answer.ok()) return answer.status();
-  NoteBlocksOrWarn(session, *answer);
   for (const std::string& warning : answer->warnings) session.Warn(warning);
   const AnswerSupport support = SupportOf(request.question, *answer, documents, chosen.coverage);
   // Behind the answer that people see growing.

@@ -1,6 +1,7 @@
 #include "cli/document_blocks.h"
 
-#include <algorithm>
+#include <memory>
+#include <optional>
 
 #include "base/hash.h"
 #include "cli/label.h"
@@ -66,19 +67,16 @@ Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStor
   return removed_blocks;
 }
 
-Status NoteBlocks(Session& session, const Answer& answer) {
-  const auto made = [](const DocumentUse& use) {
-    return use.status == "computed" && !use.block.empty() && !use.id.empty();
+KeepRule MakeKeepRule(const std::string& documents_path) {
+  return [documents_path, index = std::shared_ptr<DocumentIndex>()](
+             std::string_view label, std::string_view block) mutable -> Status {
+    const std::optional<SourceDocument> document = ParseLabel(label);
+    if (!document) return {};  // of no document in the list
+    if (index == nullptr) {
+      KVLINK_ASSIGN_OR_RETURN(index, DocumentIndex::Open(documents_path, /*read_only=*/false));
+    }
+    return index->AddBlockOfKnown(document->id, std::string(block));
   };
-  KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
-  if (!IsWritable(store)) return {};  // none was kept
-  if (std::none_of(answer.documents.begin(), answer.documents.end(), made)) return {};
-  KVLINK_ASSIGN_OR_RETURN(const auto index,
-                          session.OpenDocuments(/*create=*/false, /*read_only=*/false));
-  for (const DocumentUse& use : answer.documents) {
-    if (made(use)) KVLINK_RETURN_IF_ERROR(index->AddBlock(use.id, use.block));
-  }
-  return {};
 }
 
 }  // namespace kvlink::cli

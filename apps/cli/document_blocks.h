@@ -25,7 +25,8 @@ Result<std::vector<BlockId>> BlocksOf(DocumentIndex& index, const std::set<std::
 // index. A run that was killed before is made up for. Returns how many blocks went.
 Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStore& store);
 
-// Puts down the blocks that an answer made of documents, so that they go when these do.
-Status NoteBlocks(Session& session, const Answer& answer);
+// Puts down each block before it is kept, so that it goes when its document does, and refuses those
+// of documents that are gone. Opens documents.sqlite when it is first asked.
+KeepRule MakeKeepRule(const std::string& documents_path);
 
 }  // namespace kvlink::cli

@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include "base/file.h"
+#include "cli/document_blocks.h"
 #include "cli/log.h"
 #include "cli/pin_rule.h"
 #include "cli/places.h"
@@ -41,6 +42,7 @@ Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
   options.store_budget_bytes = options_.budget_bytes;
   options.store_read_only = read_only;
   options.is_pinned = MakePinRule(DocumentsPath(options.store_path));
+  options.before_keeping = MakeKeepRule(DocumentsPath(options.store_path));
   options.warn = [this](std::string_view message) { Warn(message); };
   return options;
 }

@@ -155,6 +155,9 @@ struct EngineOptions {
   // Whether a document is pinned, by its block's label; nothing: not known. Asked when the store's
   // own list is built anew; may be empty: pins are lost then.
   std::function<std::optional<bool>(std::string_view label)> is_pinned;
+  // Told of each block that is about to be kept on disk, by its label and its id in hex. Not OK: it
+  // is not kept. May be empty.
+  std::function<Status(std::string_view label, std::string_view block)> before_keeping;
   std::function<void(std::string_view)> warn;  // the library itself prints nothing
 };
 

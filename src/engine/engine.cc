@@ -27,6 +27,7 @@ Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int6
   disk_options.read_only = options.store_read_only;
   disk_options.lock_timeout_ms = options.require_store ? kPatienceOfKeepingMs : kPatienceMs;
   disk_options.is_pinned = options.is_pinned;
+  disk_options.before_keeping = options.before_keeping;
   if (options.warn) {
     disk_options.log = Log([warn = options.warn](Severity severity, std::string_view message) {
       if (severity >= Severity::kWarning) warn(message);

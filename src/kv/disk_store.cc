@@ -230,6 +230,9 @@ Status FileDiskStore::PutHoldingLock(const Block& block, bool pinned, bool* writ
   const BlockId& id = block.identity().id;
   folder_.ClearTemporary();
   FlushUses();
+  if (options_.before_keeping) {
+    KVLINK_RETURN_IF_ERROR(options_.before_keeping(block.label(), ToHex(id)));
+  }
   if (folder_.Contains(id)) {
     KVLINK_ASSIGN_OR_RETURN(const bool gone, SetAsideIfBad(id));
     if (!gone) {

@@ -22,6 +22,10 @@ namespace kvlink {
 // to documents, whose owner keeps them; the catalogue's follow from that.
 using PinRule = std::function<std::optional<bool>(std::string_view label)>;
 
+// Told of a block that is about to be kept, by its label and id in hex, while the store is locked.
+// Not OK: it is not kept.
+using KeepRule = std::function<Status(std::string_view label, std::string_view block)>;
+
 struct DiskStoreOptions {
   std::string path;
   int64_t budget_bytes = 0;  // 0: no limit but the disk's; kept at opening and by every Put
@@ -31,6 +35,7 @@ struct DiskStoreOptions {
   // opening: lists and eviction go by the files, and only Put fails.
   bool files_suffice = false;
   PinRule is_pinned;            // may be empty: pins of a lost catalogue are lost
+  KeepRule before_keeping;      // may be empty
   FileSystem* files = nullptr;  // nullptr: FileSystem::Posix()
   Clock* clock = nullptr;       // nullptr: Clock::System()
   Log log;

@@ -215,6 +215,22 @@ class SqliteIndex : public DocumentIndex {
     return LearnThese({{id, block}}, /*all=*/false);
   }
 
+  Status AddBlockOfKnown(const std::string& id, const std::string& block) override {
+    return Locked<Status>([&]() -> Status {
+      KVLINK_ASSIGN_OR_RETURN(Statement added,
+                              db_.Prepare("SELECT 1 FROM blocks WHERE id = ? AND block = ?"));
+      KVLINK_ASSIGN_OR_RETURN(const bool there, added.BindText(1, id).BindText(2, block).Step());
+      if (there) return {};
+      added.Reset();
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(Statement find, db_.Prepare("SELECT 1 FROM documents WHERE id = ?"));
+      KVLINK_ASSIGN_OR_RETURN(const bool known, find.BindText(1, id).Step());
+      if (!known) return NotFound("document " + id + " was removed meanwhile");
+      KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, id, block));
+      return transaction.Commit();
+    });
+  }
+
   Result<std::vector<std::string>> BlocksOf(const std::string& id) override {
     return Locked<Result<std::vector<std::string>>>([&]() -> Result<std::vector<std::string>> {
       if (version_ < kVersionOfBlocks) return std::vector<std::string>();

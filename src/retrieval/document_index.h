@@ -90,6 +90,8 @@ class DocumentIndex {
 
   // The blocks that hold a document's text, in hex. Whoever makes one adds it; `id` is whole.
   virtual Status AddBlock(const std::string& id, const std::string& block) = 0;
+  // The same if it was not added yet and the document is still known. kNotFound: it is not.
+  virtual Status AddBlockOfKnown(const std::string& id, const std::string& block) = 0;
   virtual Result<std::vector<std::string>> BlocksOf(const std::string& id) = 0;
   // Whether all blocks of the store were added: not in an index of an older version, nor in a new
   // one beside an old store.

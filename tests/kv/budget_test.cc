@@ -208,6 +208,26 @@ TEST_F(BudgetTest, EvictionGoesByTheFilesWhereTheCatalogueIsOfNoUse) {
   EXPECT_EQ(Present(*store), "03");
 }
 
+TEST_F(BudgetTest, ABlockIsToldOfBeforeItIsKeptAndMayBeRefused) {
+  DiskStoreOptions options = Options();
+  std::string told;
+  bool refuses = true;
+  options.before_keeping = [&](std::string_view label, std::string_view block) -> Status {
+    told = std::string(label) + " " + std::string(block);
+    EXPECT_FALSE(std::filesystem::exists(PathOf(1)));
+    if (refuses) return NotFound("the document is gone");
+    return {};
+  };
+  const auto store = MustOpen(options);
+  EXPECT_EQ(store->Put(MakeBlock(1)).code(), StatusCode::kNotFound);
+  EXPECT_EQ(told, std::string(MakeBlock(1)->label()) + " " + ToHex(IdOf(1)));
+  EXPECT_FALSE(store->Contains(IdOf(1)));
+  EXPECT_EQ(store->counters().put_failures, 1);
+  refuses = false;
+  ASSERT_TRUE(store->Put(MakeBlock(1)).ok());
+  EXPECT_TRUE(store->Contains(IdOf(1)));
+}
+
 TEST_F(BudgetTest, APinComesWithTheBlockAndWithItsDocument) {
   DiskStoreOptions options = Options();
   options.budget_bytes = 2 * size_;

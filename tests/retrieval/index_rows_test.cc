@@ -97,6 +97,21 @@ TEST_F(IndexRowsTest, ABlockOfTwoDocumentsStaysUntilBothAreGone) {
   EXPECT_EQ(*index_->LeftoverBlocks(), Sorted({BlockOf("one"), BlockOf("two"), "shared"}));
 }
 
+TEST_F(IndexRowsTest, ABlockOfADocumentThatIsGoneIsRefused) {
+  const std::string one = DocumentId("T", "one");
+  EXPECT_EQ(index_->AddBlockOfKnown(one, "x").code(), StatusCode::kNotFound);
+  Put(File("/a", {"one"}));
+  ASSERT_TRUE(index_->AddBlockOfKnown(one, "x").ok());
+  ASSERT_TRUE(index_->AddBlockOfKnown(one, "x").ok());
+  EXPECT_EQ(*index_->BlocksOf(one), Sorted({BlockOf("one"), "x"}));
+  ASSERT_TRUE(index_->ForgetSource("/a").ok());
+  EXPECT_EQ(index_->AddBlockOfKnown(one, "x").code(), StatusCode::kNotFound);
+  EXPECT_EQ(*index_->LeftoverBlocks(), Sorted({BlockOf("one"), "x"}));
+  // Put down beforehand, as for an answer that is about to become a document.
+  ASSERT_TRUE(index_->AddBlock("later", "y").ok());
+  EXPECT_TRUE(index_->AddBlockOfKnown("later", "y").ok());
+}
+
 TEST_F(IndexRowsTest, BlocksAreKnownOnceLearnt) {
   EXPECT_FALSE(*index_->KnowsBlocks());
   ASSERT_TRUE(index_->LearnBlocks({{"id", "x"}, {"id", "y"}, {"other", "z"}}).ok());
