@@ -2,11 +2,13 @@
 // of some example files in one index, each question asked over what is found for it there. Prints a
 // JSON line an answer; answers_over_search.py makes tables and constants of them (docs/quality.md).
 //
-//   answers_over_search MODEL LINKS METHOD,... QUESTIONS-OF-EACH-SET FILE.jsonl.gz...
+//   answers_over_search MODEL LINKS METHOD,... PROMPT,...|all QUESTIONS-OF-EACH-SET
+//   FILE.jsonl.gz...
 //
 // Prompts: the best first or last, 1 to 8 of them, and `chosen`, as ask chooses; `absent` is
 // `chosen` over an index that has no document of the question's own set, nor one with the answer in
 // it.
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -26,7 +28,7 @@ namespace kvlink {
 namespace {
 
 constexpr int kHits = 12;
-constexpr int kMaxTokens = 24;
+constexpr int kMaxTokens = 64;
 
 struct Prompt {
   std::string name;
@@ -112,8 +114,10 @@ void Ask(Engine& engine, const Example& example, const Prompt& prompt, const std
       {"prompt_tokens", answer.usage.prompt_tokens},
       {"coverage", coverage},
       {"least_logprob", least},
+      {"tokens", answer.generated.size()},
       {"mean_logprob", sum / std::max<double>(1, static_cast<double>(answer.generated.size()))},
       {"share_in_passages", ShareInPassages(example.question, answer.text, passages)},
+      {"sentence_support", SentenceSupport(example.question, answer.text, passages)},
       {"evidence", evidence.has_value()}};
   if (evidence) {
     const std::string sentence(
@@ -131,8 +135,15 @@ bool HasAnswer(const std::vector<SearchHit>& hits, const Example& example) {
   return false;
 }
 
-void Run(const std::string& model, const std::string& links, const std::string& methods, int limit,
-         const std::vector<std::string>& files) {
+std::vector<std::string> NamesIn(const std::string& list) {
+  std::vector<std::string> names;
+  std::istringstream stream(list);
+  for (std::string name; std::getline(stream, name, ',');) names.push_back(name);
+  return names;
+}
+
+void Run(const std::string& model, const std::string& links, const std::string& methods,
+         const std::string& prompts_wanted, int limit, const std::vector<std::string>& files) {
   std::vector<Example> examples;
   for (const std::string& file : files) {
     for (Example& example : Must(ReadExamples(FileSystem::Posix(), file, {}))) {
@@ -147,6 +158,11 @@ void Run(const std::string& model, const std::string& links, const std::string& 
   options.links_path = links;
   options.threads = 1;
   const auto engine = Must(Engine::Open(options));
+  const std::vector<std::string> wanted = NamesIn(prompts_wanted);
+  const auto is_wanted = [&](const Prompt& prompt) {
+    return prompts_wanted == "all" ||
+           std::find(wanted.begin(), wanted.end(), prompt.name) != wanted.end();
+  };
   std::map<std::string, int> asked;
   for (const Example& example : examples) {
     if (asked[example.dataset]++ >= limit) continue;
@@ -158,9 +174,10 @@ void Run(const std::string& model, const std::string& links, const std::string& 
     }
     const auto absent = Chosen(Must(others->Search(example.question, kHits)).hits);
     if (!HasAnswer(absent, example)) prompts.push_back({"absent", absent});
-    std::istringstream names(methods);
-    for (std::string method; std::getline(names, method, ',');) {
-      for (const Prompt& prompt : prompts) Ask(*engine, example, prompt, method);
+    for (const std::string& method : NamesIn(methods)) {
+      for (const Prompt& prompt : prompts) {
+        if (is_wanted(prompt)) Ask(*engine, example, prompt, method);
+      }
     }
   }
 }
@@ -169,10 +186,12 @@ void Run(const std::string& model, const std::string& links, const std::string& 
 }  // namespace kvlink
 
 int main(int argc, char** argv) {
-  if (argc < 6) {
-    std::fprintf(stderr, "usage: answers_over_search MODEL LINKS METHOD,... QUESTIONS FILE...\n");
+  if (argc < 7) {
+    std::fprintf(
+        stderr,
+        "usage: answers_over_search MODEL LINKS METHOD,... PROMPT,...|all QUESTIONS FILE...\n");
     return 2;
   }
-  kvlink::Run(argv[1], argv[2], argv[3], std::atoi(argv[4]), {argv + 5, argv + argc});
+  kvlink::Run(argv[1], argv[2], argv[3], argv[4], std::atoi(argv[5]), {argv + 6, argv + argc});
   return 0;
 }

@@ -188,13 +188,10 @@ std::string DescribeComparison(const Answer& full, const Answer& linked, bool ad
        {std::pair("full attention" + with, &full), std::pair("linked" + with, &linked)}) {
     out += name + ":\n  " + answer->text + (IsCut(*answer) ? " [cut]" : "") + "\n";
   }
-  out += '\n';
-  for (size_t i = 0; i < linked.documents.size(); ++i) {
+  if (sources && !linked.documents.empty()) out += '\n';
+  for (size_t i = 0; sources && i < linked.documents.size(); ++i) {
     const DocumentUse& use = linked.documents[i];
-    const bool known = i < documents.size();
-    const std::string name = !known    ? use.id
-                             : sources ? PlaceOf(documents[i], /*whole=*/false)
-                                       : documents[i].title;
+    const std::string name = i < documents.size() ? PlaceOf(documents[i], /*whole=*/false) : use.id;
     out += "  " + std::to_string(i + 1) + ". " + CleanLine(name) + " (" + FormatCount(use.tokens) +
            " tokens, " + use.status + ")\n";
   }

@@ -38,16 +38,6 @@ std::string NotFoundWarning(const AnswerSupport& support) {
   return "the documents do not seem to answer this: " + support.grounding->why;
 }
 
-std::string DescribeEvidence(const AnswerSupport& support,
-                             const std::vector<IndexedDocument>& documents) {
-  if (!support.evidence) return "";
-  const IndexedDocument& document = documents[support.evidence->passage];
-  const std::string name = document.title.empty()
-                               ? document.source.substr(document.source.rfind('/') + 1)
-                               : document.title;
-  return "\"" + SentenceOf(*support.evidence, documents) + "\" (" + name + ")";
-}
-
 void AddSupport(const AnswerSupport& support, const std::vector<IndexedDocument>& documents,
                 Json* json) {
   Json evidence, grounded;

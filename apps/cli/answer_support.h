@@ -28,9 +28,6 @@ AnswerSupport SupportOf(const std::string& question, const Answer& answer,
 
 // For people; empty where there is nothing to warn of.
 std::string NotFoundWarning(const AnswerSupport& support);
-// The sentence in one line, with the document it stands in; empty: none.
-std::string DescribeEvidence(const AnswerSupport& support,
-                             const std::vector<IndexedDocument>& documents);
 
 // The fields `evidence` and `grounded` (docs/json.md).
 void AddSupport(const AnswerSupport& support, const std::vector<IndexedDocument>& documents,

@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <optional>
+#include <set>
 
 #include "cli/answer_output.h"
 #include "cli/answer_support.h"
@@ -12,6 +13,7 @@
 #include "cli/keep_answer.h"
 #include "cli/label.h"
 #include "cli/model_file.h"
+#include "cli/named_documents.h"
 #include "cli/number_option.h"
 #include "cli/places.h"
 #include "cli/source_check.h"
@@ -19,6 +21,7 @@
 #include "cli/standard_input.h"
 #include "link/method.h"
 #include "retrieval/choose_passages.h"
+#include "retrieval/question.h"
 
 namespace kvlink::cli {
 namespace {
@@ -26,7 +29,7 @@ namespace {
 struct AskOptions {
   std::vector<std::string> question;   // its words, as a shell parts them; "-": standard input
   std::optional<int> top_k;            // most passages from search; none: as many as answer best
-  std::vector<std::string> documents;  // ids; not empty: no search
+  std::vector<std::string> documents;  // ids, files, patterns; not empty: no search
   std::string mode = "linked";
   bool explain = false;
   bool compare = false;
@@ -38,15 +41,17 @@ struct AskOptions {
   Request request;  // what goes to the engine as it is
 };
 
-Result<std::vector<IndexedDocument>> NamedDocuments(DocumentIndex& index,
-                                                    const std::vector<std::string>& ids) {
+// In the order of the words, none twice.
+Result<std::vector<IndexedDocument>> DocumentsOf(DocumentIndex& index,
+                                                 const std::vector<std::string>& words) {
   std::vector<IndexedDocument> documents;
-  for (const std::string& id : ids) {
-    Result<IndexedDocument> document = index.Get(id);
-    if (!document.ok()) {
-      return Status(document.code(), "--doc " + id + ": " + document.status().message());
+  std::set<std::string> seen;
+  for (const std::string& word : words) {
+    Result<NamedDocuments> named = FindDocuments(index, {word});
+    if (!named.ok()) return Status(named.code(), "--doc " + named.status().message());
+    for (IndexedDocument& document : named->documents) {
+      if (seen.insert(document.id).second) documents.push_back(std::move(document));
     }
-    documents.push_back(*std::move(document));
   }
   return documents;
 }
@@ -67,7 +72,7 @@ Result<ChosenDocuments> ChooseDocuments(const AskOptions& options, const std::st
   KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(/*create=*/false, read_only));
   ChosenDocuments chosen;
   if (!options.documents.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(chosen.documents, NamedDocuments(*index, options.documents));
+    KVLINK_ASSIGN_OR_RETURN(chosen.documents, DocumentsOf(*index, options.documents));
     KVLINK_RETURN_IF_ERROR(CheckSources(*index, &chosen.documents, session));
     return chosen;
   }
@@ -76,6 +81,11 @@ Result<ChosenDocuments> ChooseDocuments(const AskOptions& options, const std::st
   KVLINK_ASSIGN_OR_RETURN(const SearchResult found,
                           index->Search(question, kHitsPerPassage * choice.most));
   if (found.hits.empty()) return session.NoDocuments();
+  if (options.request.strict && found.how == HowFound::kMostRecent) {
+    return FailedPrecondition(
+        "no document has a word of the question; without --strict it is answered over those "
+        "indexed last");
+  }
   if (!found.note.empty()) session.Warn(found.note);
   double coverage = 0;
   for (const size_t hit : ChoosePassages(found.hits, choice)) {
@@ -139,6 +149,15 @@ void WarnOfSystem(const Request& request, const ModelSummary& model, Session& se
   session.Warn(
       "--system: the links in use were trained with the template's own system text, and "
       "may not follow another; --mode full does as far as the model can");
+}
+
+// Links that were trained on short answers give them whatever is asked.
+void WarnOfText(const Request& request, const ModelSummary& model, Session& session) {
+  if (request.documents.empty() || model.links_path.empty() || request.method != "link") return;
+  if (!WantsText(request.question)) return;
+  session.Warn(
+      "the links in use answer in a few words; for a summary, an explanation or a comparison ask "
+      "with --mode full");
 }
 
 // What is not in the documents: said, or with --strict an error in the answer's place.
@@ -239,6 +258,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
         engine->model().why_not_linkable);
   }
   WarnOfSystem(request, engine->model(), session);
+  WarnOfText(request, engine->model(), session);
   if (options.compare) return Compare(*engine, request, chosen, options, session);
   // People see the answer grow; a program gets it whole. With --explain the plan comes first.
   // With --strict nobody sees an answer that is then refused.
@@ -279,14 +299,13 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
       PrintText(ExplainPrompt(*answer, *tokenizer, session.console().out_width()) + "\n");
     }
     PrintData(stream ? "\n" : answer->text + "\n");
-    const std::string sources = DescribeSources(*answer, documents, options.sources == "full");
+    const std::string sources =
+        DescribeSources(*answer, documents, support.evidence, options.sources == "full");
     if (!sources.empty() && ShowsSources(options, session)) PrintText("\n" + sources);
     KVLINK_RETURN_IF_ERROR(FlushOutput());
     if (IsCut(*answer) && !options.keep_answer) SayCut(request, session);
     Console& console = session.console();
     if ((console.out_is_terminal() || console.err_is_terminal()) && session.chatty()) {
-      const std::string evidence = DescribeEvidence(support, documents);
-      if (!evidence.empty()) console.Line("found in " + evidence);
       ShowAnswer(*answer, documents, console);
     }
     if (answer->seed && !request.sampling.seed && session.chatty()) {
@@ -326,7 +345,8 @@ void AddAskCommand(CLI::App& app, Command* command) {
           ->check(CLI::Range(0, 1000))
           ->type_name("N");
   sub->add_option("--doc", options->documents,
-                  "Use this document; may be repeated, in prompt order")
+                  "Use this document, or a file's: ids, paths or patterns as of docs; may be "
+                  "repeated, in prompt order")
       ->allow_extra_args(false)
       ->type_name("ID")
       ->excludes(top_k);

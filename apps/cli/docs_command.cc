@@ -10,6 +10,7 @@
 #include "cli/json_output.h"
 #include "cli/named_documents.h"
 #include "cli/places.h"
+#include "cli/sources_output.h"
 
 namespace kvlink::cli {
 namespace {
@@ -79,6 +80,7 @@ Result<int> List(const std::vector<std::string>& words, bool by_file, Session& s
     PrintJson({{"documents", std::move(list)}});
     return 0;
   }
+  if (documents.empty()) return session.NoDocuments();
   std::vector<std::vector<std::string>> rows;
   rows.reserve(documents.size());
   for (const IndexedDocument& document : documents) {
@@ -140,10 +142,30 @@ std::set<std::string> IdsOf(const NamedDocuments& named) {
   return ids;
 }
 
+// A line a document, as its file and title; of many the first ones.
+void ShowNamed(const NamedDocuments& named, Session& session) {
+  constexpr size_t kMost = 20;
+  const std::vector<IndexedDocument>& all = named.documents;
+  const size_t shown = all.size() > kMost ? kMost - 1 : all.size();
+  for (size_t i = 0; i < shown; ++i) {
+    session.console().Line("  " + all[i].id + "  " + PlaceOf(all[i], /*whole=*/false));
+  }
+  if (shown < all.size()) {
+    session.console().Line("  and " + FormatCount(static_cast<int64_t>(all.size() - shown)) +
+                           " more");
+  }
+}
+
 // By id a document goes from all its files; by file, a text that another file has too stays there.
-Result<int> Remove(const std::vector<std::string>& words, Session& session) {
+Result<int> Remove(const std::vector<std::string>& words, bool yes, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(false, false));
   KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, words));
+  if (session.chatty()) ShowNamed(named, session);
+  const auto count = static_cast<int64_t>(named.documents.size());
+  if (count > 1 && !yes && session.CanAsk() &&
+      !session.Asks("remove these " + FormatCount(count) + " documents?")) {
+    return Cancelled("docs rm: nothing was removed");
+  }
   KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
   KVLINK_RETURN_IF_ERROR(LearnBlocks(*index, *store));
   std::set<std::string> removed = named.ids;
@@ -200,7 +222,9 @@ void AddDocsCommand(CLI::App& app, Command* command) {
 
   auto words = std::make_shared<std::vector<std::string>>();
   auto by_file = std::make_shared<bool>(false);
-  const std::string which = "Ids or their beginnings, files, folders, or patterns (\"*.md\")";
+  const std::string which =
+      "Ids or four letters of their beginnings, files, folders, or patterns: \"*.md\" of "
+      "file names, \"notes/*\" from here, \"*/notes/*\" anywhere";
   CLI::App* list = docs->add_subcommand("list", "Documents, by source");
   list->add_option("WHICH", *words, which + " [all]");
   list->add_flag("--by-file", *by_file, "A row a file, and whether it changed since");
@@ -210,7 +234,8 @@ void AddDocsCommand(CLI::App& app, Command* command) {
 
   auto word = std::make_shared<std::string>();
   CLI::App* show = docs->add_subcommand("show", "The text of one document, or of a file's");
-  show->add_option("WHICH", *word, "Id, or enough of its beginning; or a file, a folder, a pattern")
+  show->add_option("WHICH", *word,
+                   "Id, or four letters of its beginning; or a file, a folder, a pattern")
       ->required();
   show->callback(
       [command, word] { *command = [word](Session& session) { return Show(*word, session); }; });
@@ -221,9 +246,15 @@ void AddDocsCommand(CLI::App& app, Command* command) {
     sub->callback([command, words, run] {
       *command = [words, run](Session& session) { return run(*words, session); };
     });
+    return sub;
   };
-  add("rm", "Forget documents and remove their blocks; indexing their sources brings them back",
-      Remove);
+  auto yes = std::make_shared<bool>(false);
+  CLI::App* rm =
+      add("rm",
+          "Forget documents and remove their blocks; indexing their sources brings them "
+          "back",
+          [yes](const auto& given, Session& session) { return Remove(given, *yes, session); });
+  rm->add_flag("--yes", *yes, "Remove several documents without asking");
   add("pin", "Keep documents' blocks whatever the budget",
       [](const auto& given, Session& session) { return SetPinned(given, true, session); });
   add("unpin", "Let documents' blocks be evicted",

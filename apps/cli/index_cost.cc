@@ -1,10 +1,7 @@
 #include "cli/index_cost.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
-#include <iostream>
 #include <string>
 
 #include "base/clock.h"
@@ -123,18 +120,14 @@ std::string Describe(const IndexCost& cost) {
 Status Agree(const IndexCost& cost, bool yes, Session& session) {
   const CostVerdict verdict = Judge(cost);
   if (verdict == CostVerdict::kSmall) return {};
-  const bool people =
-      ::isatty(STDIN_FILENO) == 1 && session.console().err_is_terminal() && !session.json();
+  const bool people = session.CanAsk();
   if (verdict == CostVerdict::kRefuse && !people && !yes) {
     return FailedPrecondition(
         Describe(cost) + "; nothing was computed: go on with --yes, or bound it with --budget");
   }
   if (session.chatty()) session.console().Line("index: " + Describe(cost));
   if (verdict == CostVerdict::kTell || !people || yes) return {};
-  session.console().Line("go on? [y/N]");
-  std::string answer;
-  std::getline(std::cin, answer);
-  if (!answer.empty() && (answer[0] == 'y' || answer[0] == 'Y')) return {};
+  if (session.Asks("go on?")) return {};
   return Cancelled("stopped before any document was computed");
 }
 

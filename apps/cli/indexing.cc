@@ -38,7 +38,7 @@ bool IsUnder(const std::string& source, const std::string& path) {
 // likely lost its disk.
 Result<bool> CheckPruned(const std::string& given, bool yes,
                          const std::vector<std::string>& indexed) {
-  constexpr int64_t kMany = 10;
+  constexpr int64_t kMany = 2;
   const std::string path = AbsolutePath(given);
   const int64_t lost = std::count_if(indexed.begin(), indexed.end(),
                                      [&](const auto& source) { return IsUnder(source, path); });
@@ -212,6 +212,11 @@ Status Indexing::Read(Source& source) {
   const auto append = [](std::vector<std::string>& all, const std::vector<std::string>& some) {
     all.insert(all.end(), some.begin(), some.end());
   };
+  if (source.name == kStandardInput && known_by_source_.contains(source.name) &&
+      !source.unchanged) {
+    source.file.notes.emplace_back(
+        "the earlier text of standard input is replaced; --name NAME keeps texts apart");
+  }
   append(report_.notes, source.file.notes);
   for (const std::string& failure : source.file.failures) {
     report_.failures.push_back(failure + "; left out");

@@ -10,8 +10,11 @@
 namespace kvlink::cli {
 namespace {
 
-bool IsHex(const std::string& word) {
-  return word.find_first_not_of("0123456789abcdef") == std::string::npos;
+constexpr size_t kLeastOfId = 4;  // fewer letters are more likely a name's
+
+bool IsBeginningOfId(const std::string& word) {
+  return word.size() >= kLeastOfId &&
+         word.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
 bool Matches(const std::string& pattern, const std::string& text) {
@@ -21,12 +24,11 @@ bool Matches(const std::string& pattern, const std::string& text) {
 // Whether the word names the source: itself, its folder, or by a pattern.
 bool Names(const std::string& word, const std::string& source) {
   if (source == word) return true;  // "-", a name of standard input, an answer
-  const bool is_pattern = word.find_first_of("*?[") != std::string::npos;
-  if (!is_pattern) {
-    const std::string path = AbsolutePath(word);
-    return source == path || source.starts_with(path == "/" ? path : path + "/");
-  }
+  const std::string path = AbsolutePath(word);
+  if (source == path || source.starts_with(path == "/" ? path : path + "/")) return true;
+  if (word.find_first_of("*?[") == std::string::npos) return false;
   if (word.find('/') == std::string::npos) return Matches(word, FileName(source));
+  if (word.starts_with('*') && Matches(word, source)) return true;  // in whatever folder
   // The folders before the first pattern may be relative, or have dots.
   const size_t slash = word.find_last_of('/', word.find_first_of("*?["));
   if (slash == std::string::npos) return Matches(AbsolutePath(".") + "/" + word, source);
@@ -41,7 +43,7 @@ Result<NamedDocuments> FindDocuments(DocumentIndex& index, const std::vector<std
   KVLINK_ASSIGN_OR_RETURN(const std::vector<IndexedDocument> all, index.List());
   KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> sources, index.Sources());
   for (const std::string& word : words) {
-    if (!word.empty() && IsHex(word)) {
+    if (IsBeginningOfId(word)) {
       const Result<IndexedDocument> document = index.Get(word);
       if (document.ok()) {
         named.ids.insert(document->id);

@@ -17,9 +17,11 @@ struct NamedDocuments {
   std::set<std::string> sources;
 };
 
-// Each word is an id or enough of its beginning, the path of an indexed file or of a folder with
-// some, or a pattern (* ? [..]) of paths; one without a slash is of file names. No words: all
-// documents. kNotFound names the word that means nothing; kInvalidArgument an ambiguous id.
+// Each word is an id or at least four letters of its beginning, the path of an indexed file or of a
+// folder with some, or a pattern (* ? [..]) of paths, in which * stands for slashes too; one
+// without a slash is of file names, one that begins with * and has a slash of any folder's. No
+// words: all documents. kNotFound names the word that means nothing; kInvalidArgument an ambiguous
+// id.
 Result<NamedDocuments> FindDocuments(DocumentIndex& index, const std::vector<std::string>& words);
 
 }  // namespace kvlink::cli

@@ -1,5 +1,9 @@
 #include "cli/session.h"
 
+#include <unistd.h>
+
+#include <iostream>
+
 #include "base/file.h"
 #include "cli/document_blocks.h"
 #include "cli/log.h"
@@ -16,6 +20,17 @@ void Session::Warn(std::string_view message) {
   if (!said_.emplace(message).second) return;
   warnings_.emplace_back(message);
   if (!silent_) log_(Severity::kWarning, message);
+}
+
+bool Session::CanAsk() {
+  return ::isatty(STDIN_FILENO) == 1 && console_.err_is_terminal() && !json();
+}
+
+bool Session::Asks(const std::string& question) {
+  console_.Line(question + " [y/N]");
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer.starts_with('y') || answer.starts_with('Y');
 }
 
 Result<std::string> Session::store_path() const {

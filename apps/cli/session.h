@@ -44,6 +44,10 @@ class Session {
   // People look at it: tables and progress may be shown on standard error.
   bool chatty() const { return !options_.json && !options_.quiet; }
 
+  // People are at both ends, and may be asked. REQUIRES of Asks: CanAsk.
+  bool CanAsk();
+  bool Asks(const std::string& question);
+
   // Said once, however often it comes; kept for the JSON of commands that report warnings.
   void Warn(std::string_view message);
   const std::vector<std::string>& warnings() const { return warnings_; }

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/printable.h"
+#include "retrieval/repaired_text.h"
 
 namespace kvlink::cli {
 namespace {
@@ -41,7 +42,7 @@ bool IsStillThere(const IndexedDocument& document, std::string_view place) {
   if (document.source.ends_with(".jsonl")) return place.starts_with('{') && place.ends_with('}');
   std::string_view last = document.text;
   last.remove_prefix(std::min(last.find_last_of('\n') + 1, last.size()));
-  return !last.empty() && place.find(last) != std::string_view::npos;
+  return !last.empty() && ReadText(place).text.find(last) != std::string_view::npos;
 }
 
 }  // namespace
@@ -84,11 +85,16 @@ std::string PlaceOf(const IndexedDocument& document, bool whole) {
 }
 
 std::string DescribeSources(const Answer& answer, const std::vector<IndexedDocument>& documents,
-                            bool whole) {
+                            const std::optional<Evidence>& evidence, bool whole) {
   std::string out;
   for (size_t i = 0; i < std::min(documents.size(), answer.documents.size()); ++i) {
     if (answer.documents[i].status == "dropped") continue;
     out += "  " + std::to_string(i + 1) + ". " + PlaceOf(documents[i], whole) + "\n";
+    if (evidence && evidence->passage == i) {
+      const std::string sentence =
+          documents[i].text.substr(evidence->begin, evidence->end - evidence->begin);
+      out += "     \"" + CleanLine(sentence) + "\"\n";
+    }
   }
   return out.empty() ? out : "Sources:\n" + out;
 }

@@ -7,6 +7,7 @@
 
 #include "kvlink/engine.h"
 #include "retrieval/document_index.h"
+#include "retrieval/evidence.h"
 
 namespace kvlink::cli {
 
@@ -25,9 +26,10 @@ std::string HeadingOf(const IndexedDocument& document);
 // user stands, unless it is to be `whole`.
 std::string PlaceOf(const IndexedDocument& document, bool whole);
 
-// The places of the documents that stand in the prompt, a line each, below a head; empty: none
-// does. documents: in the answer's order.
+// The places of the documents that stand in the prompt, a line each, below a head, and below the
+// one that has it the sentence that supports the answer; empty: none does. documents: in the
+// answer's order.
 std::string DescribeSources(const Answer& answer, const std::vector<IndexedDocument>& documents,
-                            bool whole);
+                            const std::optional<Evidence>& evidence, bool whole);
 
 }  // namespace kvlink::cli

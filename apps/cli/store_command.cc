@@ -156,9 +156,9 @@ Result<int> Verify(Session& session) {
                {"forgotten", report.forgotten},
                {"restored_documents", restored.value_or(0)}});
   } else if (!session.options().quiet) {
-    PrintText("checked " + FormatCount(report.checked) + " blocks, " + FormatBytes(report.bytes) +
-              ": " + FormatCount(report.quarantined + report.damaged) + " damaged, " +
-              FormatCount(report.adopted) + " without a row adopted, " +
+    PrintText("checked " + FormatCounted(report.checked, "block") + ", " +
+              FormatBytes(report.bytes) + ": " + FormatCount(report.quarantined + report.damaged) +
+              " damaged, " + FormatCount(report.adopted) + " without a row adopted, " +
               FormatCount(report.forgotten) + " rows without a file forgotten\n");
     if (restored) {
       PrintText("the list of documents was missing: " + FormatCounted(*restored, "document") +
@@ -193,7 +193,7 @@ Result<int> Collect(std::optional<int64_t> budget, Session& session) {
   if (session.json()) {
     PrintJson({{"freed_bytes", freed}, {"blocks", stats.blocks}, {"bytes", stats.bytes}});
   } else if (!session.options().quiet) {
-    PrintText("freed " + FormatBytes(freed) + "; " + FormatCount(stats.blocks) + " blocks, " +
+    PrintText("freed " + FormatBytes(freed) + "; " + FormatCounted(stats.blocks, "block") + ", " +
               FormatBytes(stats.bytes) + " are left\n");
   }
   return 0;

@@ -91,26 +91,42 @@ double ShareOf(const std::vector<QuestionWord>& words, const std::vector<double>
   return all > 0 ? there / all : 1;
 }
 
+// What FindEvidence and SentenceSupport go by, of each sentence.
+struct Shares {
+  const Candidate* candidate;
+  double of_answer, of_question;
+};
+
+std::vector<Shares> SharesOfSentences(std::string_view question,
+                                      const std::vector<QuestionWord>& answered,
+                                      std::span<const Passage> passages,
+                                      const std::vector<Candidate>& candidates) {
+  const std::vector<QuestionWord> asked = TellingWords(question);
+  const std::vector<double> answer_weights = Weights(answered, candidates);
+  const std::vector<double> question_weights = Weights(asked, candidates);
+  // A sentence need not name what its title names.
+  std::vector<Words> titles(passages.size());
+  for (size_t i = 0; i < passages.size(); ++i) AddWords(passages[i].title, &titles[i]);
+  std::vector<Shares> shares;
+  for (const Candidate& c : candidates) {
+    shares.push_back({&c, ShareOf(answered, answer_weights, c.words, nullptr),
+                      ShareOf(asked, question_weights, c.words, &titles[c.passage])});
+  }
+  return shares;
+}
+
 }  // namespace
 
 std::optional<Evidence> FindEvidence(std::string_view question, std::string_view answer,
                                      std::span<const Passage> passages) {
   const std::vector<QuestionWord> answered = WordsOfAnswer(question, answer);
   if (answered.empty()) return std::nullopt;
-  std::vector<QuestionWord> asked = TellingWords(question);
   const std::vector<Candidate> candidates = AllSentences(passages);
-  const std::vector<double> answer_weights = Weights(answered, candidates);
-  const std::vector<double> question_weights = Weights(asked, candidates);
-  // A sentence need not name what its title names.
-  std::vector<Words> titles(passages.size());
-  for (size_t i = 0; i < passages.size(); ++i) AddWords(passages[i].title, &titles[i]);
   std::optional<Evidence> best;
-  for (const Candidate& candidate : candidates) {
-    const double of_answer = ShareOf(answered, answer_weights, candidate.words, nullptr);
-    const double of_question =
-        ShareOf(asked, question_weights, candidate.words, &titles[candidate.passage]);
-    if (of_answer < kLeastAnswerShare || of_question < kLeastQuestionShare) continue;
-    const double confidence = (of_answer + of_question) / 2;
+  for (const Shares& shares : SharesOfSentences(question, answered, passages, candidates)) {
+    if (shares.of_answer < kLeastAnswerShare || shares.of_question < kLeastQuestionShare) continue;
+    const Candidate& candidate = *shares.candidate;
+    const double confidence = (shares.of_answer + shares.of_question) / 2;
     // Of equal ones the first of the later passage, which the search found better.
     if (best && (best->confidence > confidence ||
                  (best->confidence == confidence && best->passage == candidate.passage))) {
@@ -119,6 +135,17 @@ std::optional<Evidence> FindEvidence(std::string_view question, std::string_view
     best = {candidate.passage, candidate.range.begin, candidate.range.end, confidence};
   }
   return best;
+}
+
+double SentenceSupport(std::string_view question, std::string_view answer,
+                       std::span<const Passage> passages) {
+  const std::vector<Candidate> candidates = AllSentences(passages);
+  double most = 0;
+  for (const Shares& shares :
+       SharesOfSentences(question, WordsOfAnswer(question, answer), passages, candidates)) {
+    if (shares.of_answer >= kLeastAnswerShare) most = std::max(most, shares.of_question);
+  }
+  return most;
 }
 
 double ShareInPassages(std::string_view question, std::string_view answer,

@@ -29,6 +29,12 @@ struct Evidence {
 std::optional<Evidence> FindEvidence(std::string_view question, std::string_view answer,
                                      std::span<const Passage> passages);
 
+// 0..1: the largest share of the question's words, weighed as in Evidence, that a sentence with the
+// answer has: with three quarters of its words, or any sentence for an answer that has none but the
+// question's, or is a plain yes or no. 0: no sentence has the answer.
+double SentenceSupport(std::string_view question, std::string_view answer,
+                       std::span<const Passage> passages);
+
 // 0..1: the share of the answer's words that stand in some passage. 1 for an answer that has no
 // words but those of the question, or is a plain yes or no.
 double ShareInPassages(std::string_view question, std::string_view answer,

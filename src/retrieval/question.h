@@ -20,6 +20,9 @@ struct QuestionWord {
 // In the question's order, none twice.
 std::vector<QuestionWord> QuestionWords(std::string_view question);
 
+// Whether it wants a text, not a fact: a summary, an explanation, a comparison (in English).
+bool WantsText(std::string_view question);
+
 // What may be a file's name in it: runs without spaces or quotation marks that have a point inside.
 std::vector<std::string> FileNamesIn(std::string_view question);
 

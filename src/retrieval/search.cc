@@ -104,8 +104,16 @@ class Vocabulary {
 
 struct Wanted {
   std::vector<KnownWord> words;
+  int64_t unknown = 0;  // words that no document has, nor one like them
   std::string note;
 };
+
+// A word's inverse document frequency.
+double Rarity(int64_t documents_with_it, int64_t all) {
+  const auto n = static_cast<double>(documents_with_it);
+  const double others = std::max(static_cast<double>(all) - n, 0.0);
+  return std::log1p((others + 0.5) / (n + 0.5));
+}
 
 // The words to search for: those that some document has, common ones only if there are no others.
 Result<Wanted> WantedWords(Database& db, std::string_view question) {
@@ -120,9 +128,15 @@ Result<Wanted> WantedWords(Database& db, std::string_view question) {
       KVLINK_ASSIGN_OR_RETURN(const int64_t documents, vocabulary.Documents(word));
       if (documents > 0) {
         wanted.words.push_back({word, documents, 1});
-      } else if (!common && asked.size() <= kMostWords && respelled++ < kMostRespelled) {
-        KVLINK_ASSIGN_OR_RETURN(std::optional<KnownWord> near, vocabulary.Nearest(word));
-        if (!near) continue;
+      } else if (!common) {
+        std::optional<KnownWord> near;
+        if (asked.size() <= kMostWords && respelled++ < kMostRespelled) {
+          KVLINK_ASSIGN_OR_RETURN(near, vocabulary.Nearest(word));
+        }
+        if (!near) {
+          ++wanted.unknown;
+          continue;
+        }
         wanted.note += (wanted.note.empty() ? "no document has " : ", ") + ("\"" + word.written) +
                        "\"; searched for \"" + near->word.written + "\" instead";
         wanted.words.push_back(*std::move(near));
@@ -168,16 +182,20 @@ Result<std::vector<int64_t>> Keys(Statement statement) {
 }
 
 // The candidates' scores, best first.
-Result<std::vector<FoundKey>> Ranked(Database& db, const std::vector<KnownWord>& words,
+Result<std::vector<FoundKey>> Ranked(Database& db, const Wanted& wanted,
                                      const std::vector<int64_t>& keys) {
   KVLINK_ASSIGN_OR_RETURN(const int64_t all, db.QueryInt("SELECT count(*) FROM documents"));
   std::vector<RankedWord> ranked_words;
-  for (const KnownWord& known : words) {
-    const auto n = static_cast<double>(known.documents);
-    const double others = std::max(static_cast<double>(all) - n, 0.0);
-    ranked_words.push_back(
-        {known.word.forms, known.share * std::log1p((others + 0.5) / (n + 0.5))});
+  // What no document has counts against the coverage of all; so does what is merely like it.
+  const double unknown = Rarity(0, all);
+  double known_weight = 0, lost_weight = static_cast<double>(wanted.unknown) * unknown;
+  for (const KnownWord& known : wanted.words) {
+    const double rarity = known.share * Rarity(known.documents, all);
+    ranked_words.push_back({known.word.forms, rarity});
+    known_weight += rarity;
+    if (known.share < 1) lost_weight += unknown;
   }
+  const double known_share = known_weight > 0 ? known_weight / (known_weight + lost_weight) : 0;
   struct Text {
     std::string title, text, file_names;
   };
@@ -199,7 +217,7 @@ Result<std::vector<FoundKey>> Ranked(Database& db, const std::vector<KnownWord>&
   const std::vector<Rank> ranks = RankTexts(ranked_words, views);
   std::vector<FoundKey> found;
   for (size_t i = 0; i < keys.size(); ++i) {
-    found.push_back({keys[i], ranks[i].score, ranks[i].coverage});
+    found.push_back({keys[i], ranks[i].score, known_share * ranks[i].coverage});
   }
   std::sort(found.begin(), found.end(), [](const FoundKey& a, const FoundKey& b) {
     return a.score != b.score ? a.score > b.score : a.key < b.key;
@@ -241,11 +259,13 @@ constexpr char kOfNamedSql[] =
     "SELECT p.document FROM places p JOIN named_sources n ON n.key = p.source "
     "JOIN sources s ON s.key = p.source GROUP BY p.document "
     "ORDER BY min(s.path), min(p.ordinal) LIMIT ?";
-// Whole files from their beginning, the one first whose text was added last.
+// Whole files from their beginning, the one first whose text was added last; kept answers behind
+// all files.
 constexpr char kMostRecentSql[] =
-    "SELECT p.document FROM (SELECT source, max(document) AS last FROM places GROUP BY source "
-    "ORDER BY last DESC LIMIT ?1) r JOIN places p ON p.source = r.source "
-    "ORDER BY r.last DESC, p.ordinal LIMIT ?1";
+    "SELECT p.document FROM (SELECT q.source, max(q.document) AS last, s.path LIKE 'answer:%' AS "
+    "kept FROM places q JOIN sources s ON s.key = q.source GROUP BY q.source "
+    "ORDER BY kept, last DESC LIMIT ?1) r JOIN places p ON p.source = r.source "
+    "ORDER BY r.kept, r.last DESC, p.ordinal LIMIT ?1";
 
 // In the order of the keys, which scores keep.
 Result<FoundKeys> Unranked(Database& db, const char* sql, size_t limit, HowFound how,
@@ -286,7 +306,7 @@ Result<FoundKeys> FindKeys(Database& db, std::string_view question, size_t limit
     query.BindText(1, MatchOf(wanted.words))
         .Bind(2, static_cast<int64_t>(std::max(kCandidates, 2 * limit)));
     KVLINK_ASSIGN_OR_RETURN(const std::vector<int64_t> keys, Keys(std::move(query)));
-    KVLINK_ASSIGN_OR_RETURN(found.keys, Ranked(db, wanted.words, keys));
+    KVLINK_ASSIGN_OR_RETURN(found.keys, Ranked(db, wanted, keys));
     size_t kept = std::min(limit, found.keys.size());
     while (kept > 0 && kept < found.keys.size() &&
            found.keys[kept].score == found.keys[kept - 1].score) {

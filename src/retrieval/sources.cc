@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "retrieval/repaired_text.h"
 #include "retrieval/titles.h"
+#include "text/unicode.h"
 
 namespace kvlink {
 namespace {
@@ -33,8 +34,8 @@ std::string EndingOf(const std::string& path) {
 
 Format FormatOf(const std::string& path) {
   const std::string ending = EndingOf(path);
-  if (ending == ".txt") return Format::kText;
-  if (ending == ".md") return Format::kMarkdown;
+  if (ending == ".txt" || ending == ".text") return Format::kText;
+  if (ending == ".md" || ending == ".markdown") return Format::kMarkdown;
   if (ending == ".jsonl") return Format::kJsonl;
   return Format::kUnknown;
 }
@@ -138,7 +139,21 @@ std::string Plural(int64_t n, const char* one, const char* many) {
   return std::to_string(n) + " " + (n == 1 ? one : many);
 }
 
+bool LooksLikeHtml(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  const std::string begin = FoldCase(text.substr(0, 16));
+  return begin.starts_with("<!doctype html") || begin.starts_with("<html");
+}
+
+constexpr char kPdfAdvice[] = "its text: pdftotext FILE.pdf - | kvlink index - --name NAME";
+
 Status RefuseBinary(const std::string& name, const RepairedText& read) {
+  if (read.text.starts_with("%PDF-")) {
+    return InvalidArgument(name + ": is a PDF, which is not read; " + kPdfAdvice);
+  }
+  if (read.text.starts_with("{\\rtf")) {
+    return InvalidArgument(name + ": is RTF, which is not read; save it as text");
+  }
   const size_t nul = read.text.find('\0');
   if (nul == std::string::npos) return {};
   return InvalidArgument(name + ": is a binary file (a NUL at byte " +
@@ -175,6 +190,8 @@ FoundSources FindSources(FileSystem& files, const std::vector<std::string>& path
       walker.Walk(path);
     } else if (info->type != FileType::kFile) {
       walker.Fail(given + kNoFile);
+    } else if (EndingOf(path) == ".pdf") {
+      walker.Fail(given + ": is a PDF, which is not read; " + kPdfAdvice);
     } else if (FormatOf(path) == Format::kUnknown) {
       walker.Fail(given +
                   ": only .txt, .md and .jsonl files are read; rename it, or pass its text on "
@@ -226,6 +243,9 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
                          Plural(repaired.replaced_bytes, "byte that is not UTF-8 was",
                                 "bytes that are not UTF-8 were") +
                          " replaced");
+  }
+  if (LooksLikeHtml(repaired.text)) {
+    file.notes.push_back(name + ": is HTML, whose tags are taken as text");
   }
   Format format = FormatOf(name);
   if (format == Format::kUnknown && IsJsonl(repaired.text)) format = Format::kJsonl;

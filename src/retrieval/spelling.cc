@@ -43,6 +43,6 @@ int SpellingDistance(std::string_view a, std::string_view b, int most) {
   return std::min(above[y.size()], most + 1);
 }
 
-int SpellingTolerance(size_t characters) { return characters < 4 ? 0 : characters < 8 ? 1 : 2; }
+int SpellingTolerance(size_t characters) { return characters < 5 ? 0 : characters < 8 ? 1 : 2; }
 
 }  // namespace kvlink

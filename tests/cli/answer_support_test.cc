@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/sources_output.h"
+
 namespace kvlink::cli {
 namespace {
 
@@ -38,7 +40,8 @@ TEST(AnswerSupport, TheSentenceAndTheVerdict) {
   EXPECT_EQ(json["grounded"]["verdict"], "grounded");
   EXPECT_EQ(json["grounded"]["why"], "");
   EXPECT_EQ(NotFoundWarning(support), "");
-  EXPECT_EQ(DescribeEvidence(support, kDocuments), "\"The ferry leaves at 6:40.\" (ferries.md)");
+  EXPECT_EQ(DescribeSources(MakeAnswer("6:40", -0.1f), kDocuments, support.evidence, false),
+            "Sources:\n  1. : Beetles\n  2. /notes/ferries.md\n     \"The ferry leaves at 6:40.\"\n");
 }
 
 TEST(AnswerSupport, WhatIsNotThereIsSaid) {
@@ -49,7 +52,6 @@ TEST(AnswerSupport, WhatIsNotThereIsSaid) {
   EXPECT_TRUE(json["evidence"].is_null());
   EXPECT_EQ(json["grounded"]["verdict"], "not_found");
   EXPECT_EQ(NotFoundWarning(support).find("the documents do not seem to answer this: "), 0u);
-  EXPECT_EQ(DescribeEvidence(support, kDocuments), "");
 }
 
 TEST(AnswerSupport, NothingIsJudgedWhereNothingCanBe) {
