@@ -105,8 +105,6 @@ Status Model::Embed(const Sequence& s, float* x) const {
 
 Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
   KVLINK_RETURN_IF_ERROR(CheckProcess());
-  const TeamScope team(threads_);
-  KVLINK_RETURN_IF_ERROR(team.status());
   const ModelConfig& c = config_;
   const int64_t E = c.width, F = c.feed_forward, QD = static_cast<int64_t>(c.heads) * c.head_dim;
   const int64_t KD = static_cast<int64_t>(c.kv_heads) * c.head_dim, QKV = QD + 2 * KD;
@@ -115,9 +113,15 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
   for (const Sequence& s : batch) {
     KVLINK_RETURN_IF_ERROR(CheckSequence(s, c));
     T += static_cast<int64_t>(s.tokens.size());
-    if (!s.positions.empty()) rope_->Reserve(FarthestDistance(s) + 1);
   }
   if (T == 0) return {};
+  // One team for the whole pass, as large as its narrowest products allow.
+  const int64_t most = Linear::MostThreads(T, std::min({E, QKV, 2 * F}));
+  const TeamScope team(static_cast<int>(std::min<int64_t>(threads_, most)));
+  KVLINK_RETURN_IF_ERROR(team.status());
+  for (const Sequence& s : batch) {
+    if (!s.positions.empty()) rope_->Reserve(FarthestDistance(s) + 1);
+  }
   const int64_t rows = Linear::PaddedRows(T, dtype);
   a_.x.resize(rows * E);
   // The last sequence of a batch may be padded further than the batch.

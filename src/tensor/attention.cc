@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/guarded.h"
 #include "tensor/kernels.h"
 #include "tensor/thread_team.h"
 #include "tensor/tile_matmul.h"
@@ -352,22 +353,24 @@ Status Attention::Run(const AttentionInput& in) {
   int64_t keys = in.tail.tokens;
   for (const KvView& segment : in.segments) keys += segment.tokens;
   const bool shared = in.tokens * keys * st.shape.heads >= kWorthSharing;
-  // An exception may not leave a parallel region.
-  std::string failure;
+  ParallelGuard guard;
 #pragma omp parallel if (shared)
   {
     omp_set_num_threads(1);  // inside this region only: TileMatmul
 #pragma omp for schedule(dynamic, 1)
     for (int64_t i = 0; i < count; ++i) {
-      try {
+      guard.Run([&] {
         st.RunJob(in, st.jobs[i], parts, st.scratch[omp_get_thread_num()], st.accumulators[i]);
-      } catch (const std::exception& e) {
-#pragma omp critical
-        failure = e.what();
-      }
+      });
     }
   }
-  if (!failure.empty()) return Internal("attention failed: " + failure);
+  try {
+    guard.Rethrow();
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("no memory for attention over " + std::to_string(keys) + " tokens");
+  } catch (const std::exception& e) {
+    return Internal("attention failed: " + std::string(e.what()));
+  }
 #pragma omp parallel for schedule(static) if (shared && in.tokens >= kFewRows)
   for (int64_t i = 0; i < count; i += parts) st.Combine(in, i, parts);
   return {};

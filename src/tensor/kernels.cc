@@ -50,9 +50,9 @@ HWY_INLINE float LoadOne(const bf16_t* p) { return FromBf16(*p); }
 HWY_INLINE void StoreOne(float f, float* p) { *p = f; }
 HWY_INLINE void StoreOne(float f, bf16_t* p) { *p = ToBf16(f); }
 
-// e^x where -88 <= x <= 88, 0 at -inf, NaN of NaN, with a relative error of 2^-22: 2^(x log2 e) is
-// a shifted exponent times a polynomial (fitted to 2^f for |f| <= 1/2), half the work of Highway's
-// Exp.
+// e^x where -88 <= x <= 88, 0 at -inf, 2^127 above, NaN of NaN, with a relative error of 2^-22:
+// 2^(x log2 e) is a shifted exponent times a polynomial (fitted to 2^f for |f| <= 1/2), half the
+// work of Highway's Exp.
 HWY_INLINE VF Exp(DF d, VF x) {
   const hn::RebindToSigned<DF> di;
   const VF y = hn::Min(hn::Set(d, 127.0f),
@@ -83,7 +83,10 @@ void RmsNormT(const float* x, const float* weight, float epsilon, int64_t n, T* 
   }
   float total = hn::GetLane(hn::SumOfLanes(d, sum));
   for (; i < n; ++i) total += x[i] * x[i];
-  const float scale = 1.0f / std::sqrt(total / static_cast<float>(n) + epsilon);
+  // A sum that is too large is no reason for zeros: what is computed with it must be seen.
+  const float scale = std::isfinite(total)
+                          ? 1.0f / std::sqrt(total / static_cast<float>(n) + epsilon)
+                          : std::numeric_limits<float>::quiet_NaN();
   const VF vs = hn::Set(d, scale);
   for (i = 0; i + lanes <= n; i += lanes) {
     const VF v = hn::Mul(hn::Mul(hn::LoadU(d, x + i), vs), hn::LoadU(d, weight + i));
@@ -125,7 +128,9 @@ void SiluMulT(const float* gate, const float* up, int64_t n, T* out) {
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) {
     const VF g = hn::LoadU(d, gate + i);
-    const VF silu = hn::Div(g, hn::Add(one, Exp(d, hn::Neg(g))));
+    // Below, e^-g is beyond Exp, and silu nothing.
+    const VF silu = hn::IfThenZeroElse(hn::Lt(g, hn::Set(d, -88.0f)),
+                                       hn::Div(g, hn::Add(one, Exp(d, hn::Neg(g)))));
     StoreVector(d, hn::Mul(silu, hn::LoadU(d, up + i)), out + i);
   }
   for (; i < n; ++i) StoreOne(gate[i] / (1.0f + std::exp(-gate[i])) * up[i], out + i);

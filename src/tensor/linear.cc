@@ -3,12 +3,14 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <new>
 #include <tuple>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/guarded.h"
 #include "tensor/few_rows.h"
 #include "tensor/kernels.h"
 #include "tensor/onednn.h"
@@ -20,12 +22,18 @@ namespace {
 using dnnl::matmul;
 using dnnl::memory;
 
+constexpr int64_t kNarrow = 128;  // columns; an adapter's first factor
+
 matmul::primitive_desc MakeMatmul(int64_t m, int64_t k, int64_t n, DType dtype,
                                   const memory::desc& weights, bool add = false,
                                   bool allow_empty = false) {
   const memory::desc x({m, k}, ToDnnl(dtype), memory::format_tag::ab);
   const memory::desc y({m, n}, memory::data_type::f32, memory::format_tag::ab);
   dnnl::primitive_attr attributes = PlainAttributes();
+  if (n <= kNarrow) {
+    // One kernel is run by several threads at once, and oneDNN's own scratchpad is one a kernel.
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  }
   if (add) {
     dnnl::post_ops sum;
     sum.append_sum();
@@ -66,15 +74,14 @@ PairedLayout PairedLayoutOf(const memory::desc& d, DType dtype) {
   return {k / 2, columns};
 }
 
-// At most `most` threads of the team, until it goes.
-class FewerThreads {
+// The calling thread alone, until it goes. Never some of the team: libgomp ends the threads that a
+// smaller team leaves out, and starts others afterwards.
+class OneThread {
  public:
-  explicit FewerThreads(int64_t most) : had_(omp_get_max_threads()) {
-    omp_set_num_threads(static_cast<int>(std::clamp<int64_t>(most, 1, had_)));
-  }
-  ~FewerThreads() { omp_set_num_threads(had_); }
-  FewerThreads(const FewerThreads&) = delete;
-  FewerThreads& operator=(const FewerThreads&) = delete;
+  OneThread() : had_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(had_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
 
  private:
   const int had_;
@@ -82,8 +89,9 @@ class FewerThreads {
 
 }  // namespace
 
-constexpr int64_t kSmall = 32768;    // numbers of a matrix
-constexpr size_t kMostKernels = 32;  // row counts a Linear is ready for
+constexpr int64_t kSmall = 32768;     // numbers of a matrix
+constexpr int64_t kShareOfRows = 64;  // of a narrow matrix's product
+constexpr size_t kMostKernels = 32;   // row counts a Linear is ready for
 
 struct Linear::State {
   int64_t k = 0;
@@ -93,7 +101,7 @@ struct Linear::State {
   std::map<int64_t, memory> others;  // the same in another layout, for the row counts that want it
   struct Kernel {
     matmul primitive;
-    memory::desc x, y;
+    memory::desc x, y, scratchpad;
     memory weights;
   };
   // By padded rows, whether they add, and the team: a kernel's work is shared out when it is made.
@@ -105,6 +113,9 @@ struct Linear::State {
   dnnl::stream stream{CpuEngine()};
 
   const Kernel& KernelFor(int64_t m, bool add);
+  // m rows, by a kernel that was made for as many.
+  void Execute(const Kernel& kernel, dnnl::stream& s, const std::byte* x, float* y) const;
+  void MultiplySharesOfRows(const std::byte* x, int64_t padded, bool add, float* y);
   bool is_packed() const { return static_cast<bool>(weights); }
   bool HasFewRows() const { return paired.columns > 0 || !quantized.empty(); }
   void RunFewRows(const void* x, int64_t rows, bool add, float* y);
@@ -166,7 +177,45 @@ const Linear::State::Kernel& Linear::State::KernelFor(int64_t m, bool add) {
       others.emplace(m, use);
     }
   }
-  return kernels.emplace(key, Kernel{matmul(made), x, y, use}).first->second;
+  return kernels.emplace(key, Kernel{matmul(made), x, y, made.scratchpad_desc(), use})
+      .first->second;
+}
+
+void Linear::State::Execute(const Kernel& kernel, dnnl::stream& s, const std::byte* x,
+                            float* y) const {
+  memory xm(kernel.x, CpuEngine(), const_cast<std::byte*>(x));
+  memory ym(kernel.y, CpuEngine(), y);
+  memory scratchpad(kernel.scratchpad, CpuEngine());  // empty but for narrow matrices
+  kernel.primitive.execute(s, {{DNNL_ARG_SRC, xm},
+                               {DNNL_ARG_WEIGHTS, kernel.weights},
+                               {DNNL_ARG_DST, ym},
+                               {DNNL_ARG_SCRATCHPAD, scratchpad}});
+  s.wait();
+}
+
+// Shares of rows that do not depend on the number of threads, each multiplied by one of them.
+void Linear::State::MultiplySharesOfRows(const std::byte* x, int64_t padded, bool add, float* y) {
+  const int64_t shares = (padded + kShareOfRows - 1) / kShareOfRows;
+  Kernel whole, last;  // copies: making the second may push the first out
+  {
+    const OneThread alone;
+    whole = KernelFor(std::min(kShareOfRows, padded), add);
+    last = KernelFor(padded - (shares - 1) * kShareOfRows, add);
+  }
+  ParallelGuard guard;
+#pragma omp parallel if (shares > 1)
+  {
+    omp_set_num_threads(1);  // inside this region only
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < shares; ++i) {
+      guard.Run([&] {
+        dnnl::stream s(CpuEngine());
+        const int64_t begin = i * kShareOfRows;
+        Execute(i + 1 == shares ? last : whole, s, x + begin * k * SizeOf(dtype), y + begin * n);
+      });
+    }
+  }
+  guard.Rethrow();
 }
 
 DType MatmulDType(DType wanted) {
@@ -195,6 +244,11 @@ int64_t Linear::PaddedRows(int64_t rows, DType matmul_dtype) {
   // oneDNN's bf16 kernels are compiled for each row count; its f32 GEMM is one kernel for all.
   if (matmul_dtype == DType::kF32 || rows <= kMostFewRows) return rows;
   return rows <= 256 ? RoundUp(rows, 16) : RoundUp(rows, 64);
+}
+
+int64_t Linear::MostThreads(int64_t rows, int64_t n) {
+  if (rows <= kMostFewRows) return std::numeric_limits<int32_t>::max();
+  return ((rows + 63) / 64) * ((n + 63) / 64);
 }
 
 Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const FillRows& fill,
@@ -294,18 +348,17 @@ Status Linear::Multiply(const void* x, int64_t rows, bool add, float* y) {
       }
       return {};
     }
-    // With more threads than blocks of the product, oneDNN shares K out too and adds the shares up:
-    // the bytes would depend on the number of threads. So no more are asked for than there are
-    // blocks.
     const int64_t padded = PaddedRows(rows, state_->dtype);
-    const FewerThreads few(((padded + 63) / 64) * ((state_->n + 63) / 64));
-    const State::Kernel& kernel = state_->KernelFor(PaddedRows(rows, state_->dtype), add);
-    memory xm(kernel.x, CpuEngine(), const_cast<void*>(x));
-    memory ym(kernel.y, CpuEngine(), y);
-    kernel.primitive.execute(
-        state_->stream,
-        {{DNNL_ARG_SRC, xm}, {DNNL_ARG_WEIGHTS, kernel.weights}, {DNNL_ARG_DST, ym}});
-    state_->stream.wait();
+    const auto* const from = static_cast<const std::byte*>(x);
+    const bool all = MostThreads(rows, state_->n) >= team.threads();
+    if (state_->n <= kNarrow) {
+      state_->MultiplySharesOfRows(from, padded, add, y);
+    } else if (all) {
+      state_->Execute(state_->KernelFor(padded, add), state_->stream, from, y);
+    } else {
+      const OneThread alone;
+      state_->Execute(state_->KernelFor(padded, add), state_->stream, from, y);
+    }
     return {};
   } catch (const dnnl::error& e) {
     return Internal("oneDNN could not multiply " + std::to_string(rows) + " rows by a matrix of " +

@@ -51,6 +51,10 @@ class Linear {
   // Rows are rounded up where every new count would compile a new kernel.
   static int64_t PaddedRows(int64_t rows, DType matmul_dtype);
 
+  // How many threads can share such a product. With more of them oneDNN shares K out too and adds
+  // the shares up, and bytes would depend on how many there are: Run then takes one thread.
+  static int64_t MostThreads(int64_t rows, int64_t n);
+
   int64_t k() const;
   int64_t n() const;
   int64_t bytes() const;  // held by the packed weights and codes

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/guarded.h"
 #include "base/process.h"
 
 namespace kvlink {
@@ -25,10 +26,10 @@ constexpr size_t kLeastStackBytes = 256 << 10;
 // with -ffast-math set it otherwise for every thread that they start.
 constexpr unsigned kPlainMode = 0x1f80, kModeBits = 0xffc0;  // without the sticky flags
 
-thread_local int scopes = 0;            // open on this thread
-thread_local int largest_team = 1;      // that this thread's pool has had threads for
-thread_local bool pool_died = false;    // PoolDiedInFork
-thread_local unsigned mode_before = 0;  // of a member, while a scope is open
+thread_local int scopes = 0;          // open on this thread
+thread_local int last_team = 1;       // how many threads this thread's pool has, by the last scope
+thread_local bool pool_died = false;  // PoolDiedInFork
+thread_local unsigned mode_before = 0;  // of a member, while a scope is open; 0: it came later
 bool several_threads_at_fork = false;   // written and read by the thread that forks
 
 const bool watches_forks = [] {
@@ -100,7 +101,8 @@ size_t StackBytes() {
 
 bool PoolDiedInFork() { return pool_died; }
 
-TeamScope::TeamScope(int threads) : outermost_(scopes++ == 0) {
+TeamScope::TeamScope(int threads) : outermost_(scopes == 0) {
+  ++scopes;
   if (!outermost_) {
     threads_ = omp_get_max_threads();
     return;
@@ -112,13 +114,16 @@ TeamScope::TeamScope(int threads) : outermost_(scopes++ == 0) {
   // A team inside the caller's would take threads that others of his regions may hold.
   const bool alone = omp_in_parallel() != 0 || pool_died;
   if (!alone && had_levels_ < 1) omp_set_max_active_levels(1);
-  Settle(alone ? 1 : std::max(1, threads > 0 ? threads : had_threads_));
+  // A constructor that throws has no destructor: the scope would stay open for ever.
+  status_ = Guarded("there is no memory to start threads: close other programs", [&] {
+    return Settle(alone ? 1 : std::max(1, threads > 0 ? threads : had_threads_));
+  });
 }
 
-void TeamScope::Settle(int wanted) {
+Status TeamScope::Settle(int wanted) {
   wanted = std::min(wanted, omp_get_thread_limit());
-  const bool grows = wanted > largest_team;
-  if (grows) wanted = std::max(largest_team, 1 + ThreadsToBeHad(wanted - 1));
+  const bool grows = wanted > last_team;
+  if (grows) wanted = std::max(last_team, 1 + ThreadsToBeHad(wanted - 1));
   size_t least_stack = SIZE_MAX;
   bool first = true, other_modes = false;
   // Ends: a team of one is what one thread always gets.
@@ -139,22 +144,28 @@ void TeamScope::Settle(int wanted) {
   }
   restores_modes_ = other_modes;
   threads_ = wanted;
-  largest_team = std::max(largest_team, wanted);
+  if (wanted > 1) last_team = wanted;  // a team of one leaves the pool as it is
   if (least_stack < kLeastStackBytes) {
-    status_ =
-        FailedPrecondition("OpenMP's threads have stacks of " + std::to_string(least_stack >> 10) +
-                           " KiB and computing needs " + std::to_string(kLeastStackBytes >> 10) +
-                           ": set OMP_STACKSIZE higher, or unset it");
-    largest_team = 1;  // so that the next scope looks again
+    last_team = 1;  // so that the next scope looks again
+    return FailedPrecondition(
+        "OpenMP's threads have stacks of " + std::to_string(least_stack >> 10) +
+        " KiB and computing needs " + std::to_string(kLeastStackBytes >> 10) +
+        ": set OMP_STACKSIZE (or the limit of ulimit -s) higher, or unset it");
   }
+  return {};
 }
 
 TeamScope::~TeamScope() {
   --scopes;
   if (!outermost_) return;
   if (restores_modes_) {
+    const unsigned mine = mode_before;
 #pragma omp parallel
-    _mm_setcsr(mode_before);
+    {
+      // libgomp may have ended threads meanwhile and started others.
+      _mm_setcsr(mode_before != 0 ? mode_before : mine);
+      mode_before = 0;
+    }
   }
   omp_set_num_threads(had_threads_);
   omp_set_dynamic(had_dynamic_);

@@ -27,7 +27,7 @@ class TeamScope {
   int threads() const { return threads_; }
 
  private:
-  void Settle(int wanted);
+  Status Settle(int wanted);
 
   Status status_;
   int threads_ = 1;

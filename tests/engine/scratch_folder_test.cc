@@ -48,6 +48,19 @@ TEST(ScratchFolder, IsClearedAfterAKillAndNotWhileItsOwnerLives) {
     EXPECT_EQ(count(), 1);
   }
   EXPECT_EQ(count(), 0);
+  // Folders of other origin stay, whatever their names.
+  for (const char* name :
+       {"kvlink-scratch-notes", "kvlink-scratch-Abc123", "kvlink-scratch-Def456"}) {
+    fs::create_directory(dir / name);
+    std::ofstream((dir / name) + "/thesis.txt") << "x";
+  }
+  fs::permissions(dir / "kvlink-scratch-Def456", fs::perms::owner_all);  // no lock in it
+  std::ofstream(dir / "kvlink-scratch-Abc123/.owner") << "";             // others may look into it
+  ASSERT_TRUE(ScratchFolder::Create().ok());
+  EXPECT_EQ(count(), 3);
+  for (const auto& entry : fs::directory_iterator(dir.path())) {
+    EXPECT_TRUE(fs::exists(entry.path() / "thesis.txt")) << entry.path();
+  }
   if (before == nullptr) {
     unsetenv("TMPDIR");
   } else {

@@ -74,6 +74,26 @@ TEST(Kernels, RmsNorm) {
   });
 }
 
+// Numbers whose squares have no sum are not made zeros of, which would pass for numbers.
+TEST(Kernels, RmsNormOfTooLargeNumbersIsSeen) {
+  for (const int n : {3, 32}) {
+    const std::vector<float> x(static_cast<size_t>(n), 1e20f), w(static_cast<size_t>(n), 1.0f);
+    std::vector<float> out(static_cast<size_t>(n));
+    RmsNorm(x.data(), w.data(), 1e-5f, n, DType::kF32, out.data());
+    EXPECT_FALSE(AllFinite(out.data(), n, DType::kF32));
+  }
+}
+
+TEST(Kernels, SiluOfVeryNegativeNumbersIsNothing) {
+  const std::vector<float> gate = {-1e38f, -1000,  -89,    -1e38f, -1000, -89,    -1e38f,
+                                   -1000,  -89,    -1e38f, -1000,  -89,   -1e38f, -1000,
+                                   -89,    -1e38f, -1000,  -89,    -1e38f};
+  const std::vector<float> up(gate.size(), 1.0f);
+  std::vector<float> out(gate.size());
+  SiluMul(gate.data(), up.data(), static_cast<int64_t>(gate.size()), DType::kF32, out.data());
+  for (const float value : out) EXPECT_NEAR(value, 0.0f, 1e-30f);
+}
+
 TEST(Kernels, SiluMul) {
   OnEveryTarget([] {
     for (const int64_t n : kSizes) {

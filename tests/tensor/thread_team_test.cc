@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <xmmintrin.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <thread>
@@ -193,6 +195,53 @@ TEST(ThreadTeam, RoundsAsEverywhereAndGivesTheCallersModeBack) {
   }
   EXPECT_EQ(_mm_getcsr() & 0xe040, 0xa040u);
   _mm_setcsr(before);
+}
+
+// libgomp ends the threads that a smaller team leaves out; those that come after them have never
+// seen the scope open, and must not be left with every exception trapping.
+TEST(ThreadTeam, ThreadsThatCameLaterGetAModeTooThatTrapsNothing) {
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(before | 0x8040);
+  int trapping = 0;
+  {
+    const TeamScope team(4);
+    ASSERT_EQ(team.threads(), 4);
+#pragma omp parallel num_threads(2)
+    static_cast<void>(omp_get_thread_num());
+#pragma omp parallel num_threads(4)
+    static_cast<void>(omp_get_thread_num());
+  }
+#pragma omp parallel num_threads(4) reduction(+ : trapping)
+  trapping = (_mm_getcsr() & 0x1f80) != 0x1f80 ? 1 : 0;
+  EXPECT_EQ(trapping, 0);
+  _mm_setcsr(before);
+}
+
+// A pass must not cost new threads: as many stay as the scope found.
+TEST(ThreadTeam, ThreadsStayFromProductToProduct) {
+  const auto linear = [](int64_t k, int64_t n) {
+    return *Linear::Create(k, n, DType::kF32, [k](int64_t begin, int64_t end, float* out) {
+      std::fill_n(out, (end - begin) * k, 1.0f);
+    });
+  };
+  const TeamScope team(8);
+  ASSERT_EQ(team.threads(), 8);
+  Linear narrow = linear(64, 16), wide = linear(64, 640);
+  const auto ids = [] {
+    std::vector<pthread_t> of(8);
+#pragma omp parallel
+    of[static_cast<size_t>(omp_get_thread_num())] = pthread_self();
+    return of;
+  };
+  const std::vector<pthread_t> first = ids();
+  std::vector<float> x(64 * 200, 1.0f), y(640 * 200);
+  for (const int64_t rows : {17, 48, 64, 100, 200}) {
+    ASSERT_TRUE(narrow.Run(x.data(), rows, y.data()).ok());
+    EXPECT_EQ(y[static_cast<size_t>(rows) * 16 - 1], 64.0f);
+    ASSERT_TRUE(wide.Run(x.data(), rows, y.data()).ok());
+    EXPECT_EQ(y[static_cast<size_t>(rows) * 640 - 1], 64.0f);
+    EXPECT_EQ(ids(), first) << rows;
+  }
 }
 
 }  // namespace
