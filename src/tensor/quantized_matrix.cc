@@ -86,7 +86,7 @@ Result<QuantizedMatrix> QuantizedMatrix::Create(GgmlType type, const std::byte* 
   const int64_t blocks = (n + kTileRows - 1) / kTileRows;
   const int64_t block_bytes = k / kTileColumns * layout.bytes();
   auto* tiles = static_cast<std::byte*>(where->Take(blocks * block_bytes));
-  const int threads = static_cast<int>(std::min<int64_t>(omp_get_max_threads(), blocks));
+  const int threads = omp_get_max_threads();
   std::vector<Rows> of_threads;  // an exception may not leave a parallel region
   try {
     for (int i = 0; i < threads; ++i) of_threads.emplace_back(k, codes.group);
@@ -97,7 +97,7 @@ Result<QuantizedMatrix> QuantizedMatrix::Create(GgmlType type, const std::byte* 
     return ResourceExhausted("memory for the codes of a matrix of " + std::to_string(n) + " x " +
                              std::to_string(k) + " could not be had; close other programs");
   }
-#pragma omp parallel for schedule(static) num_threads(threads)
+#pragma omp parallel for schedule(static)
   for (int64_t block = 0; block < blocks; ++block) {
     Rows& rows = of_threads[static_cast<size_t>(omp_get_thread_num())];
     for (int64_t r = 0; r < kTileRows; ++r) {
