@@ -56,19 +56,31 @@ bool IsCapital(std::string_view word) {
   return !word.empty() && IsUpperCase(NextCharacter(word, &at));
 }
 
-// Whether only spaces and quotation marks stand between `at` and a sentence's end before it.
-bool BeginsSentence(std::string_view text, size_t at) {
-  for (size_t i = at; i > 0; --i) {
-    const char c = text[i - 1];
-    if (c == '.' || c == '!' || c == '?' || c == '\n') return true;
-    if (i >= 3 && text.substr(i - 3, 2) == "\xe2\x80") {  // dashes and quotation marks
-      i -= 2;
-    } else if (c != ' ' && c != '"' && c != '\'' && c != '(') {
-      return false;
+// Whether only white space, quotation marks, brackets and dashes stand between a sentence's end, or
+// the text's beginning, and a place. Places are asked for in their order.
+class SentenceBeginnings {
+ public:
+  explicit SentenceBeginnings(std::string_view text) : text_(text) {}
+  bool At(size_t place) {
+    while (at_ < place) {
+      const uint32_t c = NextCharacter(text_, &at_);
+      if (c == '\n') {
+        begins_ = true;
+      } else if (IsSentenceEnd(c)) {
+        begins_ = true;
+      } else if (!IsWhiteSpace(c) && c != '"' && c != '\'' && c != '(' &&
+                 (c < 0x80 || !IsPunctuation(c))) {
+        begins_ = false;
+      }
     }
+    return begins_;
   }
-  return true;
-}
+
+ private:
+  std::string_view text_;
+  size_t at_ = 0;
+  bool begins_ = true;
+};
 
 bool EndsFileName(uint32_t c) {
   return IsWhiteSpace(c) || c == kNoCharacter || c == '"' || c == '\'' || c == '`' || c == '<' ||
@@ -80,8 +92,11 @@ bool EndsFileName(uint32_t c) {
 
 std::vector<QuestionWord> QuestionWords(std::string_view question) {
   const std::vector<SearchWord> all = SearchWords(question);
-  const bool shouted =
-      std::none_of(question.begin(), question.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+  bool shouted = true;  // no small letter: capitals make no name
+  for (size_t at = 0; at < question.size();) {
+    shouted = !IsLowerCase(NextCharacter(question, &at)) && shouted;
+  }
+  SentenceBeginnings beginnings(question);
   std::vector<QuestionWord> words;
   std::vector<bool> names;
   for (size_t i = 0; i < all.size(); ++i) {
@@ -93,7 +108,7 @@ std::vector<QuestionWord> QuestionWords(std::string_view question) {
       continue;
     }
     std::string written(question.substr(word.begin, word.end - word.begin));
-    const bool name = !shouted && IsCapital(written) && !BeginsSentence(question, word.begin);
+    const bool name = !shouted && IsCapital(written) && !beginnings.At(word.begin);
     if (word.form != SearchWord::kWord) written = word.word;
     words.push_back({std::move(written), {word.word}, false});
     names.push_back(name);

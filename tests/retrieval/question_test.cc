@@ -37,9 +37,25 @@ TEST(Question, LeavesOutWhatEveryQuestionHas) {
       {"Will it rain? Will it stay?", {"rain", "stay"}},  // the first word of a sentence
       {"a\"b\" * (c:d) NEAR/3 ^e -f", {"b", "c", "near", "3", "e", "f"}},
       {"M\u00fcller", {"muller"}},
+      // Also in other languages, and behind their punctuation.
+      {"Wann beginnt die Probe?", {"beginnt", "die", "probe"}},
+      {"\u00bfCu\u00e1ndo sale el ferry? \u2014 \u201eWo liegt er?\u201c",
+       {"sale", "el", "ferri", "liegt", "er"}},
+      {"Summarise the meeting", {"meet"}},
   };
   for (const auto& c : cases) EXPECT_EQ(Kept(c.question), c.kept) << c.question;
   EXPECT_EQ(QuestionWords("What is that?").size(), 3u);  // known, for when nothing else is
+}
+
+TEST(Question, WantsATextWhereOneFactIsNoAnswer) {
+  for (const char* question :
+       {"Summarise the meeting", "Please explain the deposit.", "Give me an overview of the rooms",
+        "A summary of lease.md, please"}) {
+    EXPECT_TRUE(WantsText(question)) << question;
+  }
+  for (const char* question : {"When is the meeting?", "", "Who wrote to explain it?"}) {
+    EXPECT_FALSE(WantsText(question)) << question;
+  }
 }
 
 TEST(Question, NamesFiles) {
