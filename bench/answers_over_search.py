@@ -4,8 +4,9 @@
     answers_over_search.py LINES.jsonl [--base first5]
 
 Prints how right answers are by prompt (means of the data sets' means, paired differences with 95 %
-bootstrap intervals), how often a sentence is found for them, and a logistic regression of right answers
-against those over documents without the answer: fitted on every other question, reported on the rest.
+bootstrap intervals), how often a sentence is found for them, and logistic regressions of right answers
+against those over documents without the answer, of short and of long answers apart: fitted on every
+other question and reported on the rest, both ways, and fitted on all.
 Not here: asking (answers_over_search.cc). Needs numpy.
 """
 
@@ -16,7 +17,9 @@ import random
 
 import numpy
 
-SIGNS = ("coverage", "least_logprob", "share_in_passages")
+SHORT = 12  # tokens
+SIGNS = {"short": ("coverage", "least_logprob", "sentence_support"),
+         "long": ("coverage", "mean_logprob")}
 FLAGGED = 0.05  # of right answers, at the threshold
 
 
@@ -76,33 +79,34 @@ def auc(right, wrong):
     return float((right[:, None] > wrong[None]).mean() + (right[:, None] == wrong[None]).mean() / 2)
 
 
-def print_grounding(lines):
+def print_grounding(lines, signs):
     ids = {key: n for n, key in enumerate(sorted({(l["dataset"], l["id"]) for l in lines}))}
-    sides = {}
-    for half in (0, 1):
-        rows = [l for l in lines if l["prompt"] in ("chosen", "absent")
-                and ids[l["dataset"], l["id"]] % 2 == half]
-        matrix = lambda some: numpy.array([[1] + [l[sign] for sign in SIGNS] for l in some])
-        sides[half] = [matrix([l for l in rows if l["prompt"] == "chosen" and l["subspan_em"] > 0]),
-                       matrix([l for l in rows if l["prompt"] == "absent"]),
-                       matrix([l for l in rows if l["prompt"] == "chosen" and l["subspan_em"] == 0])]
-    if min(len(rows) for half in sides.values() for rows in half) < 10:
+
+    def sides(half):  # 0, 1, or None: all
+        rows = [l for l in lines if half is None or ids[l["dataset"], l["id"]] % 2 == half]
+        matrix = lambda some: numpy.array([[1] + [l[sign] for sign in signs] for l in some])
+        return [matrix([l for l in rows if l["prompt"] == "chosen" and l["subspan_em"] > 0]),
+                matrix([l for l in rows if l["prompt"] == "absent"]),
+                matrix([l for l in rows if l["prompt"] == "chosen" and l["subspan_em"] == 0])]
+
+    if min(len(rows) for half in (0, 1) for rows in sides(half)) < 5:
         print("too few answers to fit anything")
         return
-    right, absent, _ = sides[0]
-    weights = fit(numpy.vstack([right, absent]),
-                  numpy.array([1] * len(right) + [0] * len(absent), float))
-    threshold = numpy.quantile(right @ weights, FLAGGED)
-    print("constants: constant", " ".join(SIGNS), numpy.round(weights, 2),
-          f"least score {1 / (1 + numpy.exp(-threshold)):.3f}")
-    for half, name in ((0, "fitted"), (1, "the rest")):
-        scores = [x @ weights for x in sides[half]]
-        flagged = [100 * (s < threshold).mean() for s in scores]
-        alone = [auc(sides[half][0][:, i + 1], sides[half][1][:, i + 1]) for i in range(len(SIGNS))]
-        print(f"{name}: AUC {auc(scores[0], scores[1]):.3f} (each alone "
+    for fitted, reported, name in ((0, 1, "one half"), (1, 0, "the other"), (None, None, "all")):
+        right, absent, _ = sides(fitted)
+        weights = fit(numpy.vstack([right, absent]),
+                      numpy.array([1] * len(right) + [0] * len(absent), float))
+        threshold = numpy.quantile(right @ weights, FLAGGED)
+        rest = sides(reported)
+        scores = [x @ weights for x in rest]
+        flagged = [100 * (x < threshold).mean() for x in scores]
+        alone = [auc(rest[0][:, i + 1], rest[1][:, i + 1]) for i in range(len(signs))]
+        print(f"fitted on {name}: constant, {', '.join(signs)}: {numpy.round(weights, 2)}, least score "
+              f"{1 / (1 + numpy.exp(-threshold)):.3f}\n  on {'all' if reported is None else 'the rest'}: "
+              f"AUC {auc(scores[0], scores[1]):.3f} (each alone "
               + ", ".join(f"{a:.3f}" for a in alone)
               + f"); flagged: right {flagged[0]:.1f} %, answer absent {flagged[1]:.1f} %, "
-              f"wrong though present {flagged[2]:.1f} %  (n {[len(s) for s in scores]})")
+              f"wrong though present {flagged[2]:.1f} %  (n {[len(x) for x in scores]})")
 
 
 def main():
@@ -117,8 +121,12 @@ def main():
         print(f"\n{method}")
         some = [line for line in lines if line["method"] == method]
         print_evidence(some)
+    print()
+    for length, signs in SIGNS.items():
+        some = [line for line in lines if (line["tokens"] <= SHORT) == (length == "short")]
         if any(line["prompt"] == "absent" for line in some):
-            print_grounding(some)
+            print(f"{length} answers")
+            print_grounding(some, signs)
 
 
 if __name__ == "__main__":

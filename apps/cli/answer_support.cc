@@ -26,8 +26,12 @@ AnswerSupport SupportOf(const std::string& question, const Answer& answer,
   GroundingSigns signs;
   signs.coverage = *coverage;
   for (const GeneratedToken& token : answer.generated) {
-    signs.least_logprob = std::min(signs.least_logprob, static_cast<double>(token.logprob));
+    const auto logprob = static_cast<double>(token.logprob);
+    signs.least_logprob = std::min(signs.least_logprob, logprob);
+    signs.mean_logprob += logprob / static_cast<double>(answer.generated.size());
   }
+  signs.tokens = static_cast<int64_t>(answer.generated.size());
+  signs.sentence_support = SentenceSupport(question, answer.text, passages);
   signs.share_in_passages = ShareInPassages(question, answer.text, passages);
   support.grounding = JudgeGrounding(signs);
   return support;

@@ -6,18 +6,22 @@
 namespace kvlink {
 namespace {
 
-// A logistic regression: right answers over a pool of documents that has the answer, against
-// answers over one that has not. docs/quality.md, Not in the documents, says how it was fitted, and
-// what the threshold leaves.
-constexpr double kConstant = -11.87;
-constexpr double kCoverage = 14.19;
-constexpr double kLeastLogprob = 2.62;
-constexpr double kShareInPassages = 5.81;
-constexpr double kLeastScore = 0.213;
+// Logistic regressions: right answers over a pool of documents that has the answer, against answers
+// over one that has not. A short answer stands in one sentence, which then has the question's words
+// too; a long one has some unlikely token whatever it says. docs/quality.md, Not in the documents,
+// says how they were fitted, and what the thresholds leave.
+constexpr int64_t kShortTokens = 12;
+struct Weights {
+  double constant, coverage, least_logprob, mean_logprob, sentence_support;
+  double least_score;
+};
+constexpr Weights kShort = {-5.85, 10.6, 3.0, 0, 4.21, 0.1};
+constexpr Weights kLong = {-4.78, 10.77, 0, 4.32, 0, 0.101};
 
 // A sign is named where it is below what nine of ten right answers have.
 constexpr double kUsualCoverage = 0.5;
 constexpr double kUsualShare = 0.99;
+constexpr double kUsualSupport = 0.4;
 constexpr double kUsualLogprob = -1.3;
 
 std::string Percent(double share) {
@@ -29,12 +33,13 @@ std::string Percent(double share) {
 }  // namespace
 
 Grounding JudgeGrounding(const GroundingSigns& signs) {
-  const double logit = kConstant + kCoverage * signs.coverage +
-                       kLeastLogprob * signs.least_logprob +
-                       kShareInPassages * signs.share_in_passages;
+  const Weights& w = signs.tokens <= kShortTokens ? kShort : kLong;
+  const double logit = w.constant + w.coverage * signs.coverage +
+                       w.least_logprob * signs.least_logprob + w.mean_logprob * signs.mean_logprob +
+                       w.sentence_support * signs.sentence_support;
   Grounding grounding;
   grounding.score = 1 / (1 + std::exp(-logit));
-  grounding.grounded = grounding.score >= kLeastScore;
+  grounding.grounded = grounding.score >= w.least_score;
   if (grounding.grounded) return grounding;
   const auto add = [&](const std::string& reason) {
     grounding.why += (grounding.why.empty() ? "" : "; ") + reason;
@@ -46,6 +51,9 @@ Grounding JudgeGrounding(const GroundingSigns& signs) {
   if (signs.share_in_passages < kUsualShare) {
     add("only " + Percent(signs.share_in_passages) +
         " of the answer's words stand in the passages");
+  } else if (signs.tokens <= kShortTokens && signs.sentence_support < kUsualSupport) {
+    add("no sentence that has the answer has more than " + Percent(signs.sentence_support) +
+        " of the question's words, weighed by rarity");
   }
   if (signs.least_logprob < kUsualLogprob || grounding.why.empty()) {
     add("the model gave one of the answer's tokens a probability of " +

@@ -2,6 +2,7 @@
 // sentence holds it (retrieval/evidence.h).
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace kvlink {
@@ -9,9 +10,13 @@ namespace kvlink {
 // What tells the two apart; each alone does so worse (docs/quality.md, Not in the documents).
 struct GroundingSigns {
   double coverage = 0;  // the best of the passages' SearchHit::coverage
-  // The lowest of the answer's tokens under the model, nats; the answer that ends at once has none.
+  int64_t tokens = 0;   // of the answer
+  // The lowest of them, and their mean, under the model, nats; the answer that ends at once has
+  // none.
   double least_logprob = 0;
-  double share_in_passages = 0;  // of the answer (retrieval/evidence.h)
+  double mean_logprob = 0;
+  double sentence_support = 0;   // retrieval/evidence.h
+  double share_in_passages = 0;  // only said, where it is low
 };
 
 struct Grounding {
