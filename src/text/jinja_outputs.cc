@@ -55,9 +55,10 @@ class Reader {
     bool over_messages = false;  // the loop, all of them or all but the first
     ByRole holds;                // of the alternative that is being read
     ByRole left;                 // whether none of the alternatives before it was taken
-    JinjaScope outside;          // message and without_first as they were; no variables
-    // What was set in it, as it was before, and as it may be behind it. None: not set.
-    std::map<std::string, std::optional<std::string>> before, behind;
+    std::string outer_message;   // the scope's, as they were
+    bool outer_without_first = false;
+    std::map<std::string, std::optional<std::string>> before;  // what was set in it; none: nothing
+    std::map<std::string, std::string> behind;                 // what of it may stand behind it
   };
   static constexpr size_t kMostBranches = 64;
   static constexpr size_t kMostSource = 1 << 18;
@@ -215,8 +216,8 @@ class Reader {
   }
 
   void Push(Branch branch) {
-    branch.outside.message = scope_.message;
-    branch.outside.without_first = scope_.without_first;
+    branch.outer_message = scope_.message;
+    branch.outer_without_first = scope_.without_first;
     branches_.push_back(std::move(branch));
     if (branches_.size() > kMostBranches) result_.understood = false;
   }
@@ -225,19 +226,18 @@ class Reader {
     const size_t in = rest.find(" in ");
     const std::string_view name = Trimmed(rest.substr(0, in));
     const std::string list = in == std::string_view::npos ? "" : Value(rest.substr(in + 4));
+    const bool without_first = list == std::string(1, kMarkRest);
+    const bool all = list == std::string(1, kMarkMessages);
     Branch branch;
     branch.loop = true;
-    branch.over_messages =
-        list == std::string(1, kMarkMessages) || list == std::string(1, kMarkRest);
-    const bool without_first = list == std::string(1, kMarkRest);
+    branch.over_messages = (all || without_first) && IsVariable(name);
     if (without_first) branch.holds.system = Truth::kNo;
     const bool over_messages = branch.over_messages;
     Push(std::move(branch));
-    if (over_messages && IsAName(name)) {
+    if (over_messages) {
       scope_.message = name;
       scope_.without_first = without_first;
     } else {
-      branches_.back().over_messages = false;
       for (size_t at = 0; at < name.size();) {  // "key, value"
         const size_t comma = std::min(name.find(',', at), name.size());
         Assign(std::string(Trimmed(name.substr(at, comma - at))), std::string(1, kMarkOther));
@@ -249,7 +249,7 @@ class Reader {
   void Set(std::string_view rest) {
     const size_t equals = rest.find('=');
     const std::string_view name = Trimmed(rest.substr(0, equals));
-    if (equals == std::string_view::npos || !IsAName(name) || name == scope_.message) {
+    if (equals == std::string_view::npos || !IsVariable(name) || name == scope_.message) {
       result_.understood = false;  // a block that is set, several names at once
       return;
     }
@@ -257,7 +257,7 @@ class Reader {
   }
 
   // "x", or "x.y" of a namespace.
-  static bool IsAName(std::string_view name) {
+  static bool IsVariable(std::string_view name) {
     return !name.empty() &&
            std::all_of(name.begin(), name.end(), [](char c) { return IsName(c) || c == '.'; });
   }
@@ -283,7 +283,8 @@ class Reader {
       std::string& value = scope_.variables[name];
       if (!branch.loop && value != before) {  // what a loop sets ends with each of its rounds
         const bool once = before && value == std::string(1, kMarkBos) + *before;
-        branch.behind[name] = once ? value : std::string(1, kMarkOther);
+        const auto [behind, is_new] = branch.behind.try_emplace(name, value);
+        if (!once || (!is_new && behind->second != value)) behind->second = kMarkOther;
       }
       if (before) {
         value = *std::move(before);
@@ -298,9 +299,9 @@ class Reader {
     EndAlternative();
     const Branch branch = std::move(branches_.back());
     branches_.pop_back();
-    scope_.message = branch.outside.message;
-    scope_.without_first = branch.outside.without_first;
-    for (const auto& [name, value] : branch.behind) Assign(name, *value);
+    scope_.message = branch.outer_message;
+    scope_.without_first = branch.outer_without_first;
+    for (const auto& [name, value] : branch.behind) Assign(name, value);
   }
 
   int64_t Loops() const {

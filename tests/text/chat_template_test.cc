@@ -198,6 +198,10 @@ INSTANTIATE_TEST_SUITE_P(
                    "{% set p = '<|im_start|>' %}{% if x() %}{% set p = '' %}{% endif %}{% for m in "
                    "messages %}{{ p + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor "
                    "%}{{ '<|im_start|>assistant\\n' }}"},
+        UnreadCase{"SetInOneWayOrAnother",
+                   "{% for m in messages %}{% set c = m.content %}{% if x() %}{% set c = 'x' + c %}"
+                   "{% elif loop.first %}{% set c = bos_token + c %}{% endif %}{{ '<|im_start|>' + "
+                   "m.role + '\\n' + c + '<|im_end|>\\n' }}{% endfor %}"},
         UnreadCase{"BehindAllButTheAnswer",
                    "{% for m in messages %}{% if m.role == 'system' or m.role == 'user' %}{{ "
                    "'<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endif %}{% "
