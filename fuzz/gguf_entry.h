@@ -13,6 +13,8 @@
 #include "model/config.h"
 #include "model/gguf.h"
 #include "support/memory_file.h"
+#include "text/chat_template.h"
+#include "text/jinja_outputs.h"
 #include "text/tokenizer.h"
 
 namespace kvlink::fuzz {
@@ -29,6 +31,7 @@ struct GgufOutcome {
   bool opened = false;
   bool configured = false;
   bool tokenizes = false;
+  bool has_template = false;  // a prompt can be written
 };
 
 inline GgufOutcome ReadGguf(std::string_view bytes) {
@@ -57,6 +60,10 @@ inline GgufOutcome ReadGguf(std::string_view bytes) {
   } else {
     KVLINK_CHECK(IsOneLine(config.status()));
   }
+  const auto prompt = ReadFilePrompt(**file);
+  KVLINK_CHECK(prompt.ok() || IsOneLine(prompt.status()));
+  // Also where there is no tokenizer to choose a template by.
+  if (prompt.ok()) (void)ReadJinjaOutputs(prompt->chat_template, "</s>");
   auto words = ReadTokenizerConfig(**file);
   if (!words.ok()) {
     KVLINK_CHECK(IsOneLine(words.status()));
@@ -65,6 +72,12 @@ inline GgufOutcome ReadGguf(std::string_view bytes) {
   const auto tokenizer = Tokenizer::Create(*std::move(words));
   KVLINK_CHECK(tokenizer.ok() || IsOneLine(tokenizer.status()));
   outcome.tokenizes = tokenizer.ok();
+  if (tokenizer.ok() && prompt.ok()) {
+    const auto chosen = ChooseTemplate(**tokenizer, *prompt);
+    outcome.has_template = chosen.ok();
+    KVLINK_CHECK(chosen.ok() || IsOneLine(chosen.status()));
+    KVLINK_CHECK(!chosen.ok() || chosen->concern.find('\n') == std::string::npos);
+  }
   return outcome;
 }
 

@@ -47,15 +47,17 @@ std::string TooFew(const QualityOptions& options, const std::vector<Example>& ow
   return "";
 }
 
-// Of the record that stands in the file; 0: there is none.
-int64_t RecordedQuestions(const std::string& links_path) {
+// Of the record that stands in the file; 0: there is none, or no file. One that cannot be read may
+// hold a record that must not be replaced by less.
+Result<int64_t> RecordedQuestions(const std::string& links_path) {
   const auto file = SafetensorsFile::Open(FileSystem::Posix(), links_path);
-  if (!file.ok()) return 0;
+  if (file.code() == StatusCode::kNotFound) return 0;
+  if (!file.ok()) return file.status();
   const auto gate = (*file)->metadata().find("gate");
   if (gate == (*file)->metadata().end()) return 0;
   const Json record = ParseBoundedJson<Json>(gate->second);
-  return record.is_object() && record.contains("figures") ? QuestionsOf(DumpJson(record["figures"]))
-                                                          : 0;
+  if (!record.is_object() || !record.contains("figures")) return 0;
+  return QuestionsOf(DumpJson(record["figures"]));
 }
 
 // "30 of 120 questions, evenly chosen (--full asks all)"
@@ -92,8 +94,8 @@ Result<Recording> ChooseRecording(const QualityOptions& options, const std::vect
   if (!asked && options.limit > 0) {
     return Recording{false, "--limit left questions out; --record would record it all the same"};
   }
-  if (const int64_t more = RecordedQuestions(links_path);
-      !asked && !options.full && more > kGateSample) {
+  KVLINK_ASSIGN_OR_RETURN(const int64_t more, RecordedQuestions(links_path));
+  if (!asked && !options.full && more > kGateSample) {
     return Recording{false, "the link file records what " + FormatCounted(more, "question") +
                                 " say; --full asks all, --record replaces it"};
   }

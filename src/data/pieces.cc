@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <string_view>
 
+#include "text/unicode.h"
+
 namespace kvlink {
 namespace {
-
-bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 enum class Cut : uint8_t { kWord, kSentence, kLine };
 
@@ -19,31 +19,97 @@ struct Word {
   Cut after = Cut::kWord;
 };
 
-// . ! ? and what may stand between them and the space: closing quotes and brackets.
+bool EndsLine(uint32_t c) { return c == '\n' || c == 0x85 || c == 0x2028 || c == 0x2029; }
+
+// Of a script that has no spaces between words.
+bool IsUnspaced(uint32_t c) {
+  switch (ScriptOf(c)) {
+    case Script::kHan:
+    case Script::kHiragana:
+    case Script::kKatakana:
+    case Script::kSoutheastAsian:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The last character, which leaves *text.
+uint32_t TakeLast(std::string_view* text) {
+  size_t at = text->size() - 1;
+  while (at > 0 && text->size() - at < 4 && (static_cast<uint8_t>((*text)[at]) & 0xc0) == 0x80) {
+    --at;
+  }
+  size_t next = at;
+  const uint32_t c = NextCharacter(*text, &next);
+  text->remove_suffix(text->size() - at);
+  return c;
+}
+
+// A full stop of any script, and a closing quote or bracket that may stand behind it.
 bool EndsSentence(std::string_view word) {
-  for (const std::string_view closing : {"\"", "'", ")", "]", "\xe2\x80\x9d", "\xe2\x80\x99"}) {
-    if (word.size() > closing.size() && word.ends_with(closing)) {
-      word.remove_suffix(closing.size());
-      break;
+  uint32_t last = TakeLast(&word);
+  const bool closes = last == '"' || last == '\'' || IsClosing(last);
+  if (closes && !word.empty()) last = TakeLast(&word);
+  return IsSentenceEnd(last);
+}
+
+bool MayBeginWord(uint32_t next, std::string_view before) {
+  const bool closes = IsClosing(next) || IsSentenceEnd(next);
+  return !IsPunctuation(next) || (!closes && EndsSentence(before));
+}
+
+// Words of what stands between two white spaces: itself, cut by dictionaries beside characters of a
+// script without spaces. Punctuation stays with the word before it.
+void AddWords(std::string_view text, size_t begin, size_t end, bool unspaced,
+              std::vector<Word>* words) {
+  const auto add = [&](size_t from, size_t to) {
+    const Cut after = EndsSentence(text.substr(from, to - from)) ? Cut::kSentence : Cut::kWord;
+    words->push_back({from, to, after});
+  };
+  const std::string_view run = text.substr(begin, end - begin);
+  size_t from = 0;
+  if (unspaced) {
+    bool is_word = false;          // there is a letter or a number since `from`
+    uint32_t last = kNoCharacter;  // that letter or number
+    size_t at = 0;
+    for (const size_t place : Breaks(run, BreakKind::kWord)) {
+      while (at < place) {
+        const uint32_t c = NextCharacter(run, &at);
+        if (!IsLetterOrNumber(c)) continue;
+        last = c;
+        is_word = true;
+      }
+      if (place == run.size()) break;
+      size_t behind = place;
+      const uint32_t next = NextCharacter(run, &behind);
+      if (!is_word || !MayBeginWord(next, run.substr(from, place - from))) continue;
+      if (!IsUnspaced(last) && !IsUnspaced(next)) continue;
+      add(begin + from, begin + place);
+      from = place;
+      is_word = false;
     }
   }
-  return word.ends_with('.') || word.ends_with('!') || word.ends_with('?');
+  add(begin + from, end);
 }
 
 std::vector<Word> WordsOf(std::string_view text) {
   std::vector<Word> words;
+  size_t begin = 0;  // of what stands since the last white space
+  bool unspaced = false;
   for (size_t at = 0; at < text.size();) {
-    if (IsSpace(text[at])) {
-      if (text[at] == '\n' && !words.empty()) words.back().after = Cut::kLine;
-      ++at;
+    const size_t place = at;
+    const uint32_t c = NextCharacter(text, &at);
+    if (!IsWhiteSpace(c)) {
+      unspaced = unspaced || IsUnspaced(c);
       continue;
     }
-    Word word{at, at, Cut::kWord};
-    while (at < text.size() && !IsSpace(text[at])) ++at;
-    word.end = at;
-    if (EndsSentence(text.substr(word.begin, at - word.begin))) word.after = Cut::kSentence;
-    words.push_back(word);
+    if (place > begin) AddWords(text, begin, place, unspaced, &words);
+    if (EndsLine(c) && !words.empty()) words.back().after = Cut::kLine;
+    begin = at;
+    unspaced = false;
   }
+  if (begin < text.size()) AddWords(text, begin, text.size(), unspaced, &words);
   return words;
 }
 
@@ -60,15 +126,7 @@ size_t TakenOf(const Word* words, size_t most) {
 
 }  // namespace
 
-int64_t CountWords(std::string_view text) {
-  int64_t words = 0;
-  bool inside = false;
-  for (const char c : text) {
-    words += !inside && !IsSpace(c);
-    inside = !IsSpace(c);
-  }
-  return words;
-}
+int64_t CountWords(std::string_view text) { return static_cast<int64_t>(WordsOf(text).size()); }
 
 std::vector<std::string_view> CutText(std::string_view text, int64_t max_words) {
   const std::vector<Word> words = WordsOf(text);

@@ -1,6 +1,7 @@
 // Cutting long texts (an article, a dialogue, a book) into pieces of about so many words, each of
-// which becomes a document or an example. Pure. Words are what white space separates; the
-// retrieval room cuts by tokens, this does not.
+// which becomes a document or an example. Pure. Words are what white space separates, and
+// in scripts without spaces what dictionaries call words; the retrieval room cuts by tokens, this
+// does not.
 #pragma once
 
 #include <cstdint>

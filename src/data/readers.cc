@@ -205,8 +205,10 @@ Result<std::vector<Example>> ReadTextOrRecords(const std::string& path, std::str
   return examples;
 }
 
-Result<std::vector<Example>> ReadBytes(std::span<const std::byte> bytes, const std::string& path,
-                                       const ReadExamplesOptions& options) {
+}  // namespace
+
+Result<std::vector<Example>> ReadExamples(std::span<const std::byte> bytes, const std::string& path,
+                                          const ReadExamplesOptions& options) {
   if (IsGzip(bytes)) {
     KVLINK_ASSIGN_OR_RETURN(const std::string text, Gunzip(path, bytes, options.max_bytes));
     return ReadTextOrRecords(path, text, options);
@@ -218,12 +220,10 @@ Result<std::vector<Example>> ReadBytes(std::span<const std::byte> bytes, const s
   return ReadTextOrRecords(path, AsText(bytes), options);
 }
 
-}  // namespace
-
 Result<std::vector<Example>> ReadExamples(FileSystem& files, const std::string& path,
                                           const ReadExamplesOptions& options) {
   KVLINK_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file, files.Map(path));
-  Result<std::vector<Example>> examples = ReadBytes(file->bytes(), path, options);
+  Result<std::vector<Example>> examples = ReadExamples(file->bytes(), path, options);
   KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());  // first: what else is wrong may come of it
   return examples;
 }

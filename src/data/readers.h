@@ -3,8 +3,10 @@
 // documents are arranged (arrange.h) or rendered (text/template.h).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,10 @@ struct ReadExamplesOptions {
 // that is wrong, and for a file that holds no example; kNotFound and kUnavailable as FileSystem
 // says.
 Result<std::vector<Example>> ReadExamples(FileSystem& files, const std::string& path,
+                                          const ReadExamplesOptions& options);
+// Of a file's bytes; `path` is its name. Whoever mapped it looks at CheckUnchanged() first: what is
+// wrong with the examples may come of it.
+Result<std::vector<Example>> ReadExamples(std::span<const std::byte> bytes, const std::string& path,
                                           const ReadExamplesOptions& options);
 
 }  // namespace kvlink

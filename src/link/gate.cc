@@ -106,21 +106,22 @@ Status RecordGate(FileSystem& files, const std::string& path, const std::string&
   KVLINK_RETURN_IF_ERROR(ReadGate(gate).status());
   std::string contents;
   {
-    // Its checks: what follows believes the header.
+    // A copy, of which the checks of Open hold where the file did not change under them.
     KVLINK_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(files, path));
-    const std::string_view bytes = AsText(file->bytes());
-    uint64_t old_length = 0;
-    std::memcpy(&old_length, bytes.data(), sizeof old_length);
-    json header = json::parse(bytes.substr(sizeof old_length, old_length), nullptr, false);
-    header["__metadata__"]["gate"] = gate;
-    std::string text = Dump(header);
-    text.resize(static_cast<size_t>(RoundUp(static_cast<int64_t>(text.size()), 8)), ' ');
-    const uint64_t length = text.size();
-    contents.append(reinterpret_cast<const char*>(&length), sizeof length);
-    contents += text;
-    contents += bytes.substr(sizeof old_length + old_length);
+    contents = AsText(file->bytes());
     KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());
   }
+  uint64_t length = 0;
+  std::memcpy(&length, contents.data(), sizeof length);
+  json header =
+      json::parse(std::string_view(contents).substr(sizeof length, length), nullptr, false);
+  if (!header.is_object()) return DataLoss(path + ": its header changed while it was read");
+  header["__metadata__"]["gate"] = gate;
+  std::string text = Dump(header);
+  text.resize(static_cast<size_t>(RoundUp(static_cast<int64_t>(text.size()), 8)), ' ');
+  contents.replace(sizeof length, length, text);
+  length = text.size();
+  std::memcpy(contents.data(), &length, sizeof length);
   return WriteWholeFile(files, path, contents);
 }
 

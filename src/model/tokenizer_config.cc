@@ -88,9 +88,19 @@ Status ReadTokenId(const GgufFile& file, std::string_view key, size_t tokens, in
 }
 
 bool IsWellKnownEnd(std::string_view token) {
-  static constexpr std::string_view kEnds[] = {"<|im_end|>",      "<|eot_id|>", "<|eom_id|>",
-                                               "<|endoftext|>",   "<|end|>",    "<|end_of_text|>",
-                                               "<|end_of_turn|>", "</s>"};
+  static constexpr std::string_view kEnds[] = {"<|im_end|>",
+                                               "<|eot_id|>",
+                                               "<|eom_id|>",
+                                               "<|endoftext|>",
+                                               "<|end|>",
+                                               "<|end_of_text|>",
+                                               "<|end_of_turn|>",
+                                               "</s>",
+                                               "<end_of_turn>",
+                                               "<end_of_utterance>",
+                                               "<EOT>",
+                                               "[EOT]",
+                                               "<\uff5cend\u2581of\u2581sentence\uff5c>"};
   return std::find(std::begin(kEnds), std::end(kEnds), token) != std::end(kEnds);
 }
 

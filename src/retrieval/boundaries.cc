@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 
 #include "retrieval/markdown.h"
 #include "text/unicode.h"
@@ -30,30 +31,35 @@ static_assert(std::is_sorted(kBeforeNumbers.begin(), kBeforeNumbers.end()));
 
 constexpr size_t kLongestAbbreviation = 16;
 
-bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsLetter(char c) { return IsLower(c) || IsUpper(c); }
+uint32_t CharacterAt(std::string_view text, size_t at) { return NextCharacter(text, &at); }
 
 // "U.S", "e.g", "Ph.D": letters in groups of one or two.
 bool IsDottedLetters(std::string_view word) {
   size_t group = 0;
   bool dotted = false;
-  for (const char c : word) {
+  for (size_t at = 0; at < word.size();) {
+    const uint32_t c = NextCharacter(word, &at);
     if (c == '.') {
       dotted = true;
       group = 0;
-    } else if (!IsLetter(c) || ++group > 2) {
+    } else if ((!IsLowerCase(c) && !IsUpperCase(c)) || ++group > 2) {
       return false;
     }
   }
   return dotted;
 }
 
+bool IsNumber(std::string_view word) {
+  for (size_t at = 0; at < word.size();) {
+    if (!IsDigit(NextCharacter(word, &at))) return false;
+  }
+  return true;
+}
+
 // Whether the dot at `dot`, which a space follows, ends a sentence. `next` is the first character
 // after the space.
-bool DotEndsSentence(std::string_view text, TextRange range, size_t dot, char next) {
-  if (IsLower(next) || ",;:)"sv.find(next) != std::string_view::npos) return false;
+bool DotEndsSentence(std::string_view text, TextRange range, size_t dot, uint32_t next) {
+  if (IsLowerCase(next) || next == ',' || next == ';' || next == ':' || next == ')') return false;
   size_t begin = dot;
   while (begin > range.begin && dot - begin <= kLongestAbbreviation) {
     const char c = text[begin - 1];
@@ -62,14 +68,18 @@ bool DotEndsSentence(std::string_view text, TextRange range, size_t dot, char ne
   }
   const std::string_view word = text.substr(begin, dot - begin);
   if (word.empty() || word.size() > kLongestAbbreviation) return true;
-  if (word.size() == 1 && IsUpper(word[0])) return false;  // "J. Smith"
-  if (IsDottedLetters(word)) return false;                 // "U.S. Army"
-  if (std::all_of(word.begin(), word.end(), IsDigit)) {
+  size_t first_size = 0;
+  const bool begins_upper = IsUpperCase(NextCharacter(word, &first_size));
+  if (first_size == word.size() && begins_upper) return false;  // "J. Smith"
+  if (IsDottedLetters(word)) return false;                      // "U.S. Army"
+  if (IsNumber(word)) {
     const bool starts_line = begin == range.begin || text[begin - 1] == '\n';
     return !starts_line;  // "1. First"
   }
-  std::string lower(word);
-  for (char& c : lower) c = IsUpper(c) ? static_cast<char>(c - 'A' + 'a') : c;
+  std::string lower;
+  for (size_t at = 0; at < word.size();) {
+    AppendCharacter(SimpleLowerCase(NextCharacter(word, &at)), &lower);
+  }
   if (std::binary_search(kAbbreviations.begin(), kAbbreviations.end(), lower)) return false;
   return !(IsDigit(next) &&
            std::binary_search(kBeforeNumbers.begin(), kBeforeNumbers.end(), lower));
@@ -102,7 +112,9 @@ bool BeginsItem(std::string_view text, size_t at, size_t end) {
   } else if (text.substr(at, 3) == "\u2022"sv) {
     after = at + 3;
   } else {
-    while (after < end && after - at < 9 && IsDigit(text[after])) ++after;
+    for (int digits = 0; after < end && digits < 9 && IsDigit(CharacterAt(text, after)); ++digits) {
+      (void)NextCharacter(text, &after);
+    }
     if (after == at || after == end || (text[after] != '.' && text[after] != ')')) return false;
     ++after;
   }
@@ -253,8 +265,8 @@ std::vector<TextRange> Sentences(std::string_view text, TextRange range) {
     } else if (BlankAt(text, after) != 0) {
       size_t next = after;
       while (next < range.end && BlankAt(text, next) != 0) next += BlankAt(text, next);
-      const char first = next < range.end ? text[next] : '\0';
-      if (one_dot ? DotEndsSentence(text, range, i, first) : !IsLower(first)) cut(after);
+      const uint32_t first = next < range.end ? CharacterAt(text, next) : kNoCharacter;
+      if (one_dot ? DotEndsSentence(text, range, i, first) : !IsLowerCase(first)) cut(after);
     }
     i = after;
   }

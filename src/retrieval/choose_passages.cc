@@ -4,26 +4,29 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "retrieval/search_words.h"
 
 namespace kvlink {
 namespace {
 
-// Pairs of words that follow each other, in small letters; of a text of one word, that word. Single
-// words would not tell "the cat bit the dog" from "the dog bit the cat".
+// Pairs of words that follow each other, as they are written but for case and accents; of a text of
+// one word, that word. Single words would not tell "the cat bit the dog" from "the dog bit the
+// cat", nor stems "it is open" from "it is opened".
 std::unordered_set<std::string> WordPairs(std::string_view text) {
-  std::unordered_set<std::string> pairs;
-  std::string before, word;
-  for (size_t i = 0; i <= text.size(); ++i) {
-    const unsigned char c = i < text.size() ? static_cast<unsigned char>(text[i]) : ' ';
-    if (c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')) {
-      word += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    } else if (!word.empty()) {
-      if (!before.empty()) pairs.insert(before + ' ' + word);
-      before = std::move(word);
-      word.clear();
+  std::vector<std::string> words;
+  for (SearchWord& word : SearchWords(text)) {
+    if (word.form == SearchWord::kWord) {
+      words.push_back(std::move(word.word));
+    } else if (word.form == SearchWord::kUnstemmed) {
+      words.back() = std::move(word.word);
     }
   }
-  if (pairs.empty() && !before.empty()) pairs.insert(before);
+  std::unordered_set<std::string> pairs;
+  if (words.size() == 1) pairs.insert(words.front());
+  for (size_t i = 1; i < words.size(); ++i) pairs.insert(words[i - 1] + ' ' + words[i]);
   return pairs;
 }
 

@@ -2,17 +2,13 @@
 // question could pass has a known shape; else it is not understood, and the reader is told so.
 #include "text/chat_template.h"
 
-#include <algorithm>
-#include <array>
-#include <set>
 #include <string_view>
+#include <utility>
 
 #include "text/jinja_outputs.h"
 
 namespace kvlink {
 namespace {
-
-constexpr std::string_view kRoles[] = {"system", "user", "assistant", "tool"};
 
 // What stands around a message of one role.
 struct Turn {
@@ -31,77 +27,6 @@ bool Has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-std::string Without(std::string text, std::string_view part) {
-  for (size_t at; (at = text.find(part)) != std::string::npos;) text.erase(at, part.size());
-  return text;
-}
-
-std::array<std::string, 2> InQuotes(std::string_view word) {
-  return {std::string("'").append(word).append("'"), std::string("\"").append(word).append("\"")};
-}
-
-// The roles that a condition compares with by `op`.
-std::set<std::string_view> RolesBehind(std::string_view condition, std::string_view op) {
-  std::set<std::string_view> roles;
-  for (const std::string_view role : kRoles) {
-    for (const std::string& quoted : InQuotes(role)) {
-      if (Has(condition, std::string(op).append(" ").append(quoted))) roles.insert(role);
-    }
-  }
-  return roles;
-}
-
-// About the conversation's first message, not the one that is being written.
-bool IsOfFirstMessage(std::string_view condition) { return Has(condition, "messages[0]"); }
-
-// Whether a message of this role may pass the condition.
-bool MayPass(std::string_view condition, std::string_view role) {
-  if (IsOfFirstMessage(condition)) return true;
-  if (condition.starts_with('!')) {  // an else: what was tested before it alone is not this
-    for (size_t at = 0; at < condition.size();) {
-      const size_t end = std::min(condition.find(';', at), condition.size());
-      const std::string_view tested = condition.substr(at + 1, end - at - 1);
-      const auto equal = RolesBehind(tested, "==");
-      if (!Has(tested, " and ") && equal.contains(role)) return false;
-      at = end + 1;
-    }
-    return true;
-  }
-  const auto equal = RolesBehind(condition, "==");
-  const auto other = RolesBehind(condition, "!=");
-  if (const size_t in = condition.find(" in ["); in != std::string_view::npos) {
-    const std::string_view list = condition.substr(in, condition.find(']', in) - in);
-    const auto quoted = InQuotes(role);
-    return Has(list, quoted[0]) || Has(list, quoted[1]);
-  }
-  return (equal.empty() || equal.contains(role)) && !other.contains(role);
-}
-
-// A prompt of ours has a system text, a question, no tools, and is answered.
-bool IsPassedOver(const JinjaOutput& output) {
-  const auto passed_over = [](const std::string& condition) {
-    const std::string plain = Without(Without(condition, "is not none"), "is not None");
-    if (condition.starts_with('!')) {
-      return Has(condition, "!add_generation_prompt") ||
-             (IsOfFirstMessage(condition) && !RolesBehind(condition, "==").empty());
-    }
-    if (Has(plain, "tool") && !Has(plain, "not ")) return true;
-    if (Has(plain, "not add_generation_prompt")) return true;
-    return IsOfFirstMessage(condition) && RolesBehind(condition, "!=").contains("system");
-  };
-  if (std::any_of(output.conditions.begin(), output.conditions.end(), passed_over)) return true;
-  return !std::all_of(output.conditions.begin(), output.conditions.end(), [](const std::string& c) {
-    return MayPass(c, "system");
-  }) && !std::all_of(output.conditions.begin(), output.conditions.end(), [](const std::string& c) {
-    return MayPass(c, "user");
-  });
-}
-
-bool Serves(const JinjaOutput& output, std::string_view role) {
-  return std::all_of(output.conditions.begin(), output.conditions.end(),
-                     [&](const std::string& c) { return MayPass(c, role); });
-}
-
 class FormReader {
  public:
   explicit FormReader(std::string bos) : bos_(std::move(bos)) {}
@@ -110,7 +35,6 @@ class FormReader {
     bool good = read.understood;
     bool first = true;
     for (const JinjaOutput& output : read.outputs) {
-      if (IsPassedOver(output)) continue;
       good = Take(output, first) && good;
       first = false;
     }
@@ -154,7 +78,7 @@ class FormReader {
     generic_between_ = before.substr(role + 1);
     bool good = true;
     for (const std::string_view name : {"system", "user"}) {
-      if (!Serves(output, name)) continue;
+      if (!(name == "system" ? output.for_system : output.for_user)) continue;
       good = Put(name, {generic_before_ + std::string(name) + generic_between_, after}) && good;
     }
     return good;
@@ -162,14 +86,15 @@ class FormReader {
 
   // A message whose role stands in the text: one role alone must be able to get there.
   bool TakeLiteral(const JinjaOutput& output, const std::string& before, const std::string& after) {
-    const bool system = Serves(output, "system") && !Has(before, "user");
-    const bool user = Serves(output, "user") && !Has(before, "system");
+    const bool system = output.for_system && !Has(before, "user");
+    const bool user = output.for_user && output.in_loop && !Has(before, "system");
     if (system == user) return false;
     return Put(system ? "system" : "user", {before, after});
   }
 
   bool TakeGeneration(const JinjaOutput& output, std::string text) {
-    if (output.in_loop || !Has(text, "assistant") || !form_.generation.empty()) return false;
+    const bool behind_question = form_.user && !output.in_loop;
+    if (!behind_question || !Has(text, "assistant") || !form_.generation.empty()) return false;
     form_.generation = std::move(text);
     return true;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 namespace kvlink {
@@ -18,132 +19,12 @@ std::string_view Trimmed(std::string_view text) {
   return text;
 }
 
-using Variables = std::map<std::string, std::string, std::less<>>;
-
-// Reads "'<|' + message['role'] + x | trim" front to back; anything but joined terms fails.
-class Expression {
- public:
-  // bos: what bos_token stands for.
-  Expression(std::string_view text, char bos, std::string_view eos, const Variables& variables)
-      : text_(text), bos_(bos), eos_(eos), variables_(variables) {}
-
-  std::string Read() {
-    std::string out;
-    if (ReadSum(&out) && (SkipSpace(), at_ == text_.size())) return out;
-    return std::string(1, kMarkOther);
-  }
-
- private:
-  void SkipSpace() {
-    while (at_ < text_.size() && IsSpace(text_[at_])) ++at_;
-  }
-  bool Take(char c) {
-    SkipSpace();
-    if (at_ == text_.size() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-
-  bool ReadSum(std::string* out) {
-    do {
-      if (!ReadTerm(out)) return false;
-    } while (Take('+') || Take('~'));
-    return true;
-  }
-
-  bool ReadTerm(std::string* out) {
-    SkipSpace();
-    if (at_ == text_.size()) return false;
-    std::string term;
-    if (text_[at_] == '\'' || text_[at_] == '"') {
-      if (!ReadString(&term)) return false;
-    } else if (Take('(')) {
-      if (++depth_ > kMostParentheses || !ReadSum(&term) || !Take(')')) return false;
-      --depth_;
-    } else if (!ReadValue(&term)) {
-      return false;
-    }
-    while (Take('|')) {  // of filters only trim leaves a value what it is here
-      SkipSpace();
-      if (Name() != "trim") return false;
-    }
-    *out += term;
-    return true;
-  }
-
-  bool ReadString(std::string* out) {
-    const char quote = text_[at_++];
-    for (; at_ < text_.size() && text_[at_] != quote; ++at_) {
-      if (text_[at_] != '\\') {
-        *out += text_[at_];
-        continue;
-      }
-      if (++at_ == text_.size()) return false;
-      const std::string_view escapes = "n\nt\tr\r\\\\'\'\"\"";
-      size_t i = 0;
-      while (i < escapes.size() && escapes[i] != text_[at_]) i += 2;
-      if (i >= escapes.size()) return false;
-      *out += escapes[i + 1];
-    }
-    if (at_ == text_.size()) return false;
-    ++at_;
-    return true;
-  }
-
-  std::string_view Name() {
-    const size_t begin = at_;
-    while (at_ < text_.size() && IsName(text_[at_])) ++at_;
-    return text_.substr(begin, at_ - begin);
-  }
-
-  // A variable, or the role or content of a message: x.role, x['role'], x[0]["role"].
-  bool ReadValue(std::string* out) {
-    const std::string_view name = Name();
-    if (name.empty()) return false;
-    std::string_view last;  // the field that is read last
-    bool field = false;
-    for (;;) {
-      if (at_ < text_.size() && text_[at_] == '.') {
-        ++at_;
-        last = Name();
-        field = true;
-      } else if (at_ < text_.size() && text_[at_] == '[') {
-        const size_t end = text_.find(']', at_);
-        if (end == std::string_view::npos) return false;
-        last = Trimmed(text_.substr(at_ + 1, end - at_ - 1));
-        if (last.size() >= 2 && (last.front() == '\'' || last.front() == '"') &&
-            last.back() == last.front()) {
-          last = last.substr(1, last.size() - 2);
-        }
-        at_ = end + 1;
-        field = true;
-      } else {
-        break;
-      }
-    }
-    if (at_ < text_.size() && text_[at_] == '(') return false;  // a call
-    if (field) {
-      *out = last == "role" ? kMarkRole : last == "content" ? kMarkContent : kMarkOther;
-    } else if (name == "bos_token") {
-      *out = bos_;
-    } else if (name == "eos_token") {
-      *out = eos_;
-    } else if (const auto found = variables_.find(name); found != variables_.end()) {
-      *out = found->second;
-    } else {
-      *out = kMarkOther;
-    }
-    return true;
-  }
-
-  static constexpr int kMostParentheses = 32;
-  std::string_view text_;
-  char bos_;
-  std::string_view eos_;
-  const Variables& variables_;
-  size_t at_ = 0;
-  int depth_ = 0;
+// Of something that stands in the template, for each role that a message of ours has.
+struct ByRole {
+  Truth system = Truth::kYes, user = Truth::kYes;
+  bool operator==(const ByRole&) const = default;
 };
+constexpr ByRole kAlways{}, kNever{Truth::kNo, Truth::kNo};
 
 // One owner, one call of Read().
 class Reader {
@@ -151,9 +32,10 @@ class Reader {
   Reader(std::string_view source, std::string_view eos) : source_(source), eos_(eos) {}
 
   JinjaOutputs Read() {
+    if (source_.size() > kMostSource) result_.understood = false;
     if (source_.ends_with('\n')) source_.remove_suffix(1);
     for (const char c : source_) {
-      if (c >= 0 && c <= kMarkOther) result_.understood = false;
+      if (c >= 0 && c <= kLastMark) result_.understood = false;
     }
     while (at_ < source_.size() && result_.understood) {
       const size_t tag = NextTag();
@@ -167,13 +49,20 @@ class Reader {
   }
 
  private:
+  // An if or a for, while its end has not come.
   struct Branch {
-    std::string condition;  // empty: a loop
-    std::string before;     // conditions of the branches before it
     bool loop = false;
+    bool over_messages = false;  // the loop, all of them or all but the first
+    ByRole holds;                // of the alternative that is being read
+    ByRole left;                 // whether none of the alternatives before it was taken
+    std::string outer_message;   // the scope's, as they were
+    bool outer_without_first = false;
+    std::map<std::string, std::optional<std::string>> before;  // what was set in it; none: nothing
+    std::map<std::string, std::string> behind;                 // what of it may stand behind it
   };
   static constexpr size_t kMostBranches = 64;
-  static constexpr size_t kMostText = 1 << 16;
+  static constexpr size_t kMostSource = 1 << 18;
+  static constexpr size_t kMostTaken = 1 << 20;  // by all outputs and variables
 
   size_t NextTag() const {
     for (size_t i = at_; i + 1 < source_.size(); ++i) {
@@ -207,8 +96,15 @@ class Reader {
   }
 
   void Append(std::string_view text) {
+    if (Holds() == kNever || !MayTake(text.size())) return;
     run_ += text;
-    if (run_.size() > kMostText) result_.understood = false;
+    if (run_.size() > kMostJinjaText) result_.understood = false;
+  }
+
+  bool MayTake(size_t bytes) {
+    taken_ += bytes;
+    if (taken_ > kMostTaken) result_.understood = false;
+    return result_.understood;
   }
 
   void Tag() {
@@ -253,80 +149,179 @@ class Reader {
   void Output(std::string_view inner) {
     if (inner.starts_with("raise_exception(")) {
       EndRun();
-      for (const Branch& branch : branches_) {  // a system text that is refused
-        if (branch.condition.find("== 'system'") != std::string::npos ||
-            branch.condition.find("== \"system\"") != std::string::npos) {
-          result_.understood = false;
-        }
-      }
+      const ByRole holds = Holds();
+      if (holds.system == Truth::kYes || holds.user == Truth::kYes) result_.understood = false;
       return;
     }
-    Append(Value(inner));
+    const std::string value = Value(inner);
+    const bool list = value.find_first_of("\5\6") != std::string::npos;
+    Append(list ? std::string(1, kMarkOther) : value);
   }
 
   // A beginning that stands before every message is none of the prompt's.
-  std::string Value(std::string_view expression) const {
-    return Expression(expression, OnceAtMost() ? kMarkBos : kMarkOther, eos_, variables_).Read();
+  std::string Value(std::string_view expression) {
+    std::optional<std::string> value =
+        JinjaValue(expression, OnceAtMost() ? kMarkBos : kMarkOther, eos_, scope_);
+    if (!value) result_.understood = false;
+    return std::move(value).value_or("");
   }
 
   void Statement(std::string_view inner) {
     EndRun();
     const size_t space = std::min(inner.find_first_of(" \t\n("), inner.size());
     const std::string_view word = inner.substr(0, space);
-    const std::string rest(Trimmed(inner.substr(space)));
+    const std::string_view rest = Trimmed(inner.substr(space));
     if (word == "set") {
       Set(rest);
-    } else if (word == "if" || word == "for") {
-      branches_.push_back({word == "if" ? rest : "", "", word == "for"});
-      if (branches_.size() > kMostBranches) result_.understood = false;
+    } else if (word == "if") {
+      Branch branch;
+      branch.holds = Of(rest);
+      branch.left = Both(branch.left, branch.holds, /*negated=*/true);
+      Push(std::move(branch));
+    } else if (word == "for") {
+      For(rest);
     } else if ((word == "elif" || word == "else") && !branches_.empty()) {
+      EndAlternative();
       Branch& branch = branches_.back();
-      if (branch.loop) return;
-      branch.before += "!" + branch.condition + ";";
-      branch.condition = word == "elif" ? rest : branch.before;
-      if (branch.before.size() > kMostText) result_.understood = false;
+      if (branch.loop) {  // of a list that is empty
+        branch.holds = branch.over_messages ? kNever : ByRole{Truth::kUnknown, Truth::kUnknown};
+        return;
+      }
+      const ByRole holds = word == "elif" ? Of(rest) : kAlways;
+      branch.holds = Both(branch.left, holds, /*negated=*/false);
+      branch.left = Both(branch.left, holds, /*negated=*/true);
     } else if ((word == "endif" || word == "endfor") && !branches_.empty()) {
-      branches_.pop_back();
-    } else if (word != "generation" && word != "endgeneration" && word != "break" &&
-               word != "continue") {
+      EndBranch();
+    } else if (word == "break" || word == "continue") {
+      if (Holds() != kNever) result_.understood = false;
+    } else if (word != "generation" && word != "endgeneration") {
       result_.understood = false;  // a macro, an include, ...
     }
   }
 
-  void Set(const std::string& rest) {
-    const size_t equals = rest.find('=');
-    if (equals == std::string::npos) {
-      result_.understood = false;  // a block that is set
-      return;
-    }
-    const std::string_view name = Trimmed(std::string_view(rest).substr(0, equals));
-    const std::string_view value = Trimmed(std::string_view(rest).substr(equals + 1));
-    std::string read = Value(value);
-    if (read.size() > kMostText) result_.understood = false;
-    variables_[std::string(name)] = std::move(read);
+  ByRole Of(std::string_view condition) const {
+    return {JinjaCondition(condition, "system", scope_), JinjaCondition(condition, "user", scope_)};
   }
 
-  bool InLoop() const {
-    return std::any_of(branches_.begin(), branches_.end(), [](const Branch& b) { return b.loop; });
+  static ByRole Both(const ByRole& a, const ByRole& b, bool negated) {
+    return {And(a.system, negated ? Not(b.system) : b.system),
+            And(a.user, negated ? Not(b.user) : b.user)};
+  }
+
+  // Whether what stands here is written, by the role of the message.
+  ByRole Holds() const {
+    ByRole holds;
+    for (const Branch& branch : branches_) holds = Both(holds, branch.holds, /*negated=*/false);
+    return holds;
+  }
+
+  void Push(Branch branch) {
+    branch.outer_message = scope_.message;
+    branch.outer_without_first = scope_.without_first;
+    branches_.push_back(std::move(branch));
+    if (branches_.size() > kMostBranches) result_.understood = false;
+  }
+
+  void For(std::string_view rest) {
+    const size_t in = rest.find(" in ");
+    const std::string_view name = Trimmed(rest.substr(0, in));
+    const std::string list = in == std::string_view::npos ? "" : Value(rest.substr(in + 4));
+    const bool without_first = list == std::string(1, kMarkRest);
+    const bool all = list == std::string(1, kMarkMessages);
+    Branch branch;
+    branch.loop = true;
+    branch.over_messages = (all || without_first) && IsVariable(name);
+    if (without_first) branch.holds.system = Truth::kNo;
+    const bool over_messages = branch.over_messages;
+    Push(std::move(branch));
+    if (over_messages) {
+      scope_.message = name;
+      scope_.without_first = without_first;
+    } else {
+      for (size_t at = 0; at < name.size();) {  // "key, value"
+        const size_t comma = std::min(name.find(',', at), name.size());
+        Assign(std::string(Trimmed(name.substr(at, comma - at))), std::string(1, kMarkOther));
+        at = comma + 1;
+      }
+    }
+  }
+
+  void Set(std::string_view rest) {
+    const size_t equals = rest.find('=');
+    const std::string_view name = Trimmed(rest.substr(0, equals));
+    if (equals == std::string_view::npos || !IsVariable(name) || name == scope_.message) {
+      result_.understood = false;  // a block that is set, several names at once
+      return;
+    }
+    if (Holds() != kNever) Assign(std::string(name), Value(rest.substr(equals + 1)));
+  }
+
+  // "x", or "x.y" of a namespace.
+  static bool IsVariable(std::string_view name) {
+    return !name.empty() &&
+           std::all_of(name.begin(), name.end(), [](char c) { return IsName(c) || c == '.'; });
+  }
+
+  void Assign(const std::string& name, std::string value) {
+    if (!MayTake(name.size() + value.size())) return;
+    const auto found = scope_.variables.find(name);
+    const auto scope = std::find_if(branches_.rbegin(), branches_.rend(),
+                                    [](const Branch& b) { return b.loop || b.holds != kAlways; });
+    if (scope != branches_.rend()) {
+      scope->before.try_emplace(name, found == scope_.variables.end()
+                                          ? std::nullopt
+                                          : std::optional<std::string>(found->second));
+    }
+    scope_.variables.insert_or_assign(name, std::move(value));
+  }
+
+  // Behind an alternative that may or may not be taken, what was set in it is either: not known,
+  // but for a BOS that was put in front of it for the first message.
+  void EndAlternative() {
+    Branch& branch = branches_.back();
+    for (auto& [name, before] : branch.before) {
+      std::string& value = scope_.variables[name];
+      if (!branch.loop && value != before) {  // what a loop sets ends with each of its rounds
+        const bool once = before && value == std::string(1, kMarkBos) + *before;
+        const auto [behind, is_new] = branch.behind.try_emplace(name, value);
+        if (!once || (!is_new && behind->second != value)) behind->second = kMarkOther;
+      }
+      if (before) {
+        value = *std::move(before);
+      } else {
+        scope_.variables.erase(name);
+      }
+    }
+    branch.before.clear();
+  }
+
+  void EndBranch() {
+    EndAlternative();
+    const Branch branch = std::move(branches_.back());
+    branches_.pop_back();
+    scope_.message = branch.outer_message;
+    scope_.without_first = branch.outer_without_first;
+    for (const auto& [name, value] : branch.behind) Assign(name, value);
+  }
+
+  int64_t Loops() const {
+    return std::count_if(branches_.begin(), branches_.end(),
+                         [](const Branch& b) { return b.loop; });
   }
   // What stands here is outside loops, or written for the first message alone.
   bool OnceAtMost() const {
-    if (!InLoop()) return true;
-    return std::any_of(branches_.begin(), branches_.end(), [](const Branch& b) {
-      return b.condition.starts_with("loop.first") || b.condition.starts_with("loop.index0 == 0") ||
-             b.condition.starts_with("loop.index == 1");
-    });
+    return Loops() == 0 || (!scope_.without_first && Holds().user == Truth::kNo);
   }
 
   void EndRun() {
     if (run_.empty()) return;
-    JinjaOutput output;
-    output.text = std::exchange(run_, {});
-    output.in_loop = InLoop();
-    for (const Branch& branch : branches_) {
-      if (!branch.condition.empty()) output.conditions.push_back(branch.condition);
-    }
-    result_.outputs.push_back(std::move(output));
+    const ByRole holds = Holds();
+    // How often it is written is not known, or not once a message.
+    const int64_t loops = Loops();
+    if (loops > 1 || (loops == 1 && scope_.message.empty())) result_.understood = false;
+    if (!MayTake(sizeof(JinjaOutput))) return;
+    result_.outputs.push_back(
+        {std::exchange(run_, {}), holds.system != Truth::kNo, holds.user != Truth::kNo, loops > 0});
   }
 
   std::string_view source_, eos_;
@@ -335,7 +330,8 @@ class Reader {
   bool after_block_ = false;  // it was a statement or comment: a line end behind it goes
   std::string run_;
   std::vector<Branch> branches_;
-  Variables variables_;
+  JinjaScope scope_;
+  size_t taken_ = 0;
   JinjaOutputs result_;
 };
 

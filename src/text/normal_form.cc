@@ -5,6 +5,7 @@
 #include <unicode/stringpiece.h>
 
 #include <algorithm>
+#include <limits>
 #include <new>
 
 namespace kvlink {
@@ -12,6 +13,7 @@ namespace kvlink {
 bool ToNfc(std::string_view text, std::string* out) {
   // Most text is ASCII, which is never changed.
   if (std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; })) return false;
+  if (text.size() > std::numeric_limits<int32_t>::max()) throw std::bad_alloc();  // ICU's count
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* const nfc = icu::Normalizer2::getNFCInstance(status);
   if (U_FAILURE(status)) throw std::bad_alloc();  // its data are part of the library

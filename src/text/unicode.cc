@@ -14,8 +14,7 @@
 #include <array>
 #include <limits>
 #include <memory>
-
-#include "base/check.h"
+#include <new>
 
 namespace kvlink {
 namespace {
@@ -29,16 +28,20 @@ uint32_t CategoryMask(uint32_t c) { return c > 0x10ffff ? 0 : U_GET_GC_MASK(Code
 
 icu::UnicodeString FromUtf8(std::string_view text) {
   constexpr size_t kMost = std::numeric_limits<int32_t>::max() / 4;
-  text = text.substr(0, kMost);
+  if (text.size() > kMost) throw std::bad_alloc();
   return icu::UnicodeString::fromUTF8({text.data(), static_cast<int32_t>(text.size())});
 }
 
-// ICU's data is part of its library: an instance that is missing is a broken installation.
+// ICU's data is part of its library and any text is taken, so what fails is memory.
+void ThrowIfFailed(UErrorCode error) {
+  if (U_FAILURE(error)) throw std::bad_alloc();
+}
+
 using Instance = const icu::Normalizer2* (*)(UErrorCode&);
 const icu::Normalizer2& Normalizer(Instance instance) {
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* normalizer = instance(error);
-  KVLINK_CHECK(U_SUCCESS(error) && normalizer != nullptr);
+  ThrowIfFailed(error);
   return *normalizer;
 }
 
@@ -57,7 +60,8 @@ std::unique_ptr<icu::BreakIterator> NewIterator(BreakKind kind) {
       iterator.reset(icu::BreakIterator::createSentenceInstance(root, error));
       break;
   }
-  KVLINK_CHECK(U_SUCCESS(error) && iterator != nullptr);
+  ThrowIfFailed(error);
+  if (iterator == nullptr) throw std::bad_alloc();
   return iterator;
 }
 
@@ -167,8 +171,9 @@ std::string FoldCase(std::string_view text) {
   UErrorCode error = U_ZERO_ERROR;
   const icu::UnicodeString folded =
       Normalizer(icu::Normalizer2::getNFKCCasefoldInstance).normalize(FromUtf8(text), error);
+  ThrowIfFailed(error);
   std::string out;
-  if (U_SUCCESS(error)) folded.toUTF8String(out);
+  folded.toUTF8String(out);
   return out;
 }
 
@@ -178,6 +183,7 @@ std::string WithoutAccents(std::string_view text) {
   UErrorCode error = U_ZERO_ERROR;
   const icu::UnicodeString apart =
       Normalizer(icu::Normalizer2::getNFDInstance).normalize(FromUtf8(text), error);
+  ThrowIfFailed(error);
   icu::UnicodeString kept;
   for (int32_t at = 0; at < apart.length();) {
     const UChar32 c = apart.char32At(at);
@@ -186,8 +192,9 @@ std::string WithoutAccents(std::string_view text) {
   }
   const icu::UnicodeString together =
       Normalizer(icu::Normalizer2::getNFCInstance).normalize(kept, error);
+  ThrowIfFailed(error);
   std::string out;
-  if (U_SUCCESS(error)) together.toUTF8String(out);
+  together.toUTF8String(out);
   return out;
 }
 
@@ -205,13 +212,13 @@ std::vector<size_t> Breaks(std::string_view text, BreakKind kind) {
   UText utext = UTEXT_INITIALIZER;
   utext_openUTF8(&utext, seen.data(), static_cast<int64_t>(seen.size()), &error);
   iterator->setText(&utext, error);
-  if (U_SUCCESS(error)) {
-    iterator->first();
-    for (int32_t at = iterator->next(); at != icu::BreakIterator::DONE; at = iterator->next()) {
-      breaks.push_back(static_cast<size_t>(at));
-    }
-  }
+  // The iterator keeps a text of its own over the same bytes.
   utext_close(&utext);
+  ThrowIfFailed(error);
+  iterator->first();
+  for (int32_t at = iterator->next(); at != icu::BreakIterator::DONE; at = iterator->next()) {
+    breaks.push_back(static_cast<size_t>(at));
+  }
   if (breaks.empty() || breaks.back() != text.size()) breaks.push_back(text.size());
   return breaks;
 }

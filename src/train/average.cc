@@ -181,6 +181,7 @@ Result<AverageSummary> Average(const AverageOptions& options, FileSystem& files)
   KVLINK_ASSIGN_OR_RETURN(const auto model, GgufFile::Open(FileSystem::Posix(), options.model));
   KVLINK_ASSIGN_OR_RETURN(const ModelConfig config, ReadModelConfig(*model));
   const Sha256Digest base = ModelFingerprint(*model, config);
+  KVLINK_RETURN_IF_ERROR(model->CheckUnchanged());
   KVLINK_RETURN_IF_ERROR(files.CreateDirectories(FolderOf(options.out), FileAccess::kByUmask));
   std::vector<LinksFile> all;
   for (const std::string& path : options.links) {
@@ -211,11 +212,8 @@ Result<AverageSummary> Average(const AverageOptions& options, FileSystem& files)
 }  // namespace
 
 Result<AverageSummary> AverageLinks(const AverageOptions& options, FileSystem& files) {
-  try {
-    return Average(options, files);
-  } catch (const std::exception& error) {  // c10::Error: Torch's failures
-    return Internal("Torch failed: " + FirstLineOf(error));
-  }
+  return GuardedTorch("--average: there is not enough memory: average fewer link files at once",
+                      [&] { return Average(options, files); });
 }
 
 }  // namespace kvlink

@@ -72,9 +72,15 @@ Result<RunFolder> RunFolder::Resume(FileSystem& files, const std::string& path, 
   RunFolder run(files, path, std::move(log));
   KVLINK_RETURN_IF_ERROR(run.LockFolder());
   const int64_t last = checkpoint.step;
-  // A log that is lost or damaged costs the curve, not the run.
+  // A log that is lost or damaged costs the curve, not the run; one that cannot be read now is
+  // kept.
   std::string kept;
   const Result<std::string> text = ReadWholeFile(files, run.path_ + "/log.jsonl", kMostLogBytes);
+  if (!text.ok() && text.code() != StatusCode::kNotFound) {
+    return Status(text.code(), text.status().message() +
+                                   "; it holds the run's curve and is not written over: make it " +
+                                   "readable, or move it away to go on without it");
+  }
   if (!text.ok()) run.log_(Severity::kWarning, text.status().message());
   for (size_t at = 0; text.ok() && at < text->size();) {
     const size_t end = text->find('\n', at);

@@ -1,8 +1,13 @@
-// What Torch says when it fails, for a message of one line.
+// What Torch says when it fails, as a message of one line, and where its exceptions stop.
 #pragma once
 
 #include <exception>
+#include <new>
+#include <stdexcept>
 #include <string>
+#include <utility>
+
+#include "kvlink/status.h"
 
 namespace kvlink {
 
@@ -10,6 +15,21 @@ namespace kvlink {
 inline std::string FirstLineOf(const std::exception& error) {
   const std::string what = error.what();
   return what.substr(0, what.find('\n'));
+}
+
+// What `work` returns. What it throws becomes a Status: memory that the standard library had not is
+// kResourceExhausted with `no_memory` as its message, all else is Torch's (c10::Error).
+template <class Work>
+auto GuardedTorch(const char* no_memory, Work&& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted(no_memory);
+  } catch (const std::length_error&) {  // as resize() says it
+    return ResourceExhausted(no_memory);
+  } catch (const std::exception& error) {
+    return Internal("Torch failed: " + FirstLineOf(error));
+  }
 }
 
 }  // namespace kvlink

@@ -385,11 +385,8 @@ class Trainer {
 
 Result<TrainSummary> Train(const TrainOptions& options, const TrainProgress& progress,
                            FileSystem& files) {
-  try {
-    return Trainer(options, progress, files).Run();
-  } catch (const std::exception& error) {  // c10::Error: Torch's failures, memory above all
-    return Internal("Torch failed: " + FirstLineOf(error));
-  }
+  return GuardedTorch("there is not enough memory to train: lower --micro-batch or --max-tokens",
+                      [&] { return Trainer(options, progress, files).Run(); });
 }
 
 }  // namespace kvlink

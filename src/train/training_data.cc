@@ -1,6 +1,7 @@
 #include "train/training_data.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "data/pieces.h"
@@ -50,11 +51,6 @@ void AppendPieces(const Example& example, std::vector<Example>* out) {
 Status ReadFile(FileSystem& files, const std::string& path, int64_t limit, bool validation,
                 TrainingPart* part, std::vector<DataFile>* read_files) {
   DataFile file{.path = path, .hash = {}, .examples = 0, .validation = validation};
-  {
-    KVLINK_ASSIGN_OR_RETURN(const auto mapped, files.Map(path));
-    file.hash = Sha256().Update(mapped->bytes()).Finish();
-    KVLINK_RETURN_IF_ERROR(mapped->CheckUnchanged());
-  }
   ReadExamplesOptions read;
   read.limit = limit;
   read.text_words = kTextWords;
@@ -62,7 +58,13 @@ Status ReadFile(FileSystem& files, const std::string& path, int64_t limit, bool 
   if (part->kind == PartKind::kQaSegments || part->kind == PartKind::kQaPlain) {
     read.kind = ExampleKind::kQuestion;
   }
-  KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples, ReadExamples(files, path, read));
+  // One mapping: what was hashed is what was read.
+  KVLINK_ASSIGN_OR_RETURN(std::shared_ptr<const MappedFile> mapped, files.Map(path));
+  file.hash = Sha256().Update(mapped->bytes()).Finish();
+  Result<std::vector<Example>> from_bytes = ReadExamples(mapped->bytes(), path, read);
+  KVLINK_RETURN_IF_ERROR(mapped->CheckUnchanged());
+  mapped.reset();
+  KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples, std::move(from_bytes));
   file.examples = static_cast<int64_t>(examples.size());
   read_files->push_back(std::move(file));
   for (Example& example : examples) {

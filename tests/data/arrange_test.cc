@@ -153,6 +153,34 @@ TEST(Pieces, SentencesEndInQuotesToo) {
   EXPECT_EQ(pieces[0], "He said \xe2\x80\x9cno more.\xe2\x80\x9d");
 }
 
+TEST(Pieces, ScriptsWithoutSpacesHaveWordsAndSentences) {
+  std::string chinese;
+  for (int i = 0; i < 30; ++i) chinese += "\u4eca\u5929\u5929\u6c14\u5f88\u597d\u3002";
+  EXPECT_EQ(CountWords(chinese), 90);  // today, weather, very good
+  const auto pieces = CutText(chinese, 10);
+  ASSERT_GE(pieces.size(), 9u);
+  std::string joined;
+  for (const std::string_view piece : pieces) {
+    EXPECT_TRUE(piece.ends_with("\u3002")) << piece;
+    joined += piece;
+  }
+  EXPECT_EQ(joined, chinese);
+  EXPECT_GT(CountWords("\u0e27\u0e31\u0e19\u0e19\u0e35\u0e49\u0e2d\u0e32\u0e01\u0e32\u0e28\u0e14"
+                       "\u0e35"),
+            2);  // Thai
+  EXPECT_EQ(CountWords("\u300c\u597d\u3002\u300dA-b"), 2);
+  EXPECT_EQ(CountWords("not-cut, isn't"), 2);
+}
+
+TEST(Pieces, WhiteSpaceAndSentenceEndsAreUnicodes) {
+  EXPECT_EQ(CountWords("fin\u00a0de\u2003mot\u3000x"), 4);
+  const auto hindi = CutText("\u0905 \u092c\u0964 \u0915 \u0916 \u0917", 4);
+  ASSERT_EQ(hindi.size(), 2u);
+  EXPECT_TRUE(hindi[0].ends_with("\u0964"));
+  EXPECT_EQ(CutText("a b\u2028c d e", 4)[0], "a b");
+  EXPECT_EQ(CountWords("\xff\x80 \xe4\xbb"), 2);  // not UTF-8
+}
+
 TEST(Pieces, NothingComesOfNothing) {
   EXPECT_TRUE(CutText("", 5).empty());
   EXPECT_TRUE(CutText(" \n\t ", 5).empty());

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "link/link_file_fixture.h"
+#include "support/fault_files.h"
 
 namespace kvlink::testing {
 namespace {
@@ -103,6 +105,45 @@ TEST_F(GateTest, SaysWhyLinksAreNotKnownToBeGood) {
   record.model[0] ^= 1;
   Record(record);
   ExpectHasAll(WhyNotGated(Load().get()), {"not gated", path_, "another base model"});
+}
+
+// A file whose header is written to once it was looked at.
+class ChangingFile : public FaultFiles {
+  class Mapping : public MappedFile {
+   public:
+    explicit Mapping(std::shared_ptr<const MappedFile> file)
+        : file_(std::move(file)), changed_(file_->bytes().begin(), file_->bytes().end()) {
+      std::fill_n(changed_.begin(), sizeof(uint64_t), std::byte{0x7f});
+    }
+    std::span<const std::byte> bytes() const override {
+      return std::exchange(looked_at_, true) ? std::span<const std::byte>(changed_)
+                                             : file_->bytes();
+    }
+    Status CheckUnchanged() const override { return DataLoss("written to"); }
+
+   private:
+    std::shared_ptr<const MappedFile> file_;
+    std::vector<std::byte> changed_;
+    mutable bool looked_at_ = false;
+  };
+
+ public:
+  Result<std::shared_ptr<const MappedFile>> Map(const std::string& path) override {
+    KVLINK_ASSIGN_OR_RETURN(auto file, FaultFiles::Map(path));
+    return std::shared_ptr<const MappedFile>(std::make_shared<Mapping>(std::move(file)));
+  }
+};
+
+TEST_F(GateTest, AFileThatChangesMeanwhileIsLeftAlone) {
+  const auto saved = SaveAndLoad(SmallLinks());
+  ASSERT_NE(saved, nullptr);
+  const auto gate = SignedGate(RecordFor(*saved));
+  ASSERT_TRUE(gate.ok());
+  ChangingFile files;
+  EXPECT_EQ(RecordGate(files, path_, *gate).code(), StatusCode::kDataLoss);
+  const auto loaded = Load();
+  ASSERT_NE(loaded, nullptr);
+  EXPECT_FALSE(loaded->gate.measured);
 }
 
 TEST_F(GateTest, RefusesWhatIsNoLinkFileOrNoGate) {

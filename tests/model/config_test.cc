@@ -407,6 +407,22 @@ TEST(TokenizerConfig, ReadsTheTinyModel) {
   EXPECT_TRUE(Tokenizer::Create(*words).ok());
 }
 
+TEST(TokenizerConfig, KnowsEndsByTheirSpelling) {
+  for (const char* end : {"<end_of_turn>", "<end_of_utterance>", "<EOT>", "[EOT]",
+                          "<\uff5cend\u2581of\u2581sentence\uff5c>"}) {
+    const auto words = WordsOf([&](GgufWriter& w) {
+      for (const char* key : {"tokens", "token_type", "merges", "eos_token_id", "bos_token_id"}) {
+        w.Remove(std::string("tokenizer.ggml.") + key);
+      }
+      w.Strings("tokenizer.ggml.tokens", {"a", end});
+      w.I32s("tokenizer.ggml.token_type", {1, 3});
+      w.Strings("tokenizer.ggml.merges", {});
+    });
+    ASSERT_TRUE(words.ok()) << words.status().message();
+    EXPECT_EQ(words->end_of_generation, (std::vector<int32_t>{1})) << end;
+  }
+}
+
 TEST(TokenizerConfig, GathersTheEnds) {
   const auto words = WordsOf([](GgufWriter& w) {
     w.Remove("tokenizer.ggml.eos_token_id");

@@ -62,6 +62,10 @@ TEST(Mutation, OfGgufIsReadOrRefused) {
   options.width = 8;
   options.feed_forward = 8;
   options.rope_freqs = {1, 2};
+  options.chat_template =
+      "{% for m in messages %}{% if m.role != 'tool' %}{{ '<|im_start|>' + m['role'] + '\\n' + "
+      "m['content'] + '<|im_end|>\\n' }}{% endif %}{% endfor %}{% set a = 'x' %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
   testing::GgufWriter writer = testing::TinyModelWriter(options);
   for (const char* key : {"tokens", "token_type", "merges"}) {
     writer.Remove(std::string("tokenizer.ggml.") + key);
@@ -73,6 +77,7 @@ TEST(Mutation, OfGgufIsReadOrRefused) {
   writer.Tensor("token_embd.weight", GgmlType::kBF16, {4, 8}, std::string(64, '\x3c'));
   const std::string bytes = writer.Build();
   ASSERT_TRUE(fuzz::ReadGguf(bytes).configured);
+  ASSERT_TRUE(fuzz::ReadGguf(bytes).has_template);
 
   std::mt19937_64 random(kSeed);
   int opened = 0, configured = 0;

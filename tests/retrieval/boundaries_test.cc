@@ -66,6 +66,12 @@ TEST(Sentences, StayWholeAtDotsThatEndNone) {
            "1. Open the lid",
            "Yahoo! is a name and so is who? maybe.",
            "Ends in etc. and goes on.",
+           "Jules Verne et \u00c9. Zola.",
+           "\u0410. \u041f. \u0427\u0435\u0445\u043e\u0432",  // A. P. Chekhov
+           "\u0442.\u0435. \u0422\u043e",                     // i.e.
+           "il dit. \u00eatre",
+           "Yahoo! \u00e9t\u00e9.",
+           "\u0661. \u0627\u0644\u0641",  // an Arabic list number
        }) {
     EXPECT_EQ(SentencesOf(text), Strings{std::string(text)});
   }

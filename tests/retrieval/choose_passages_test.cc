@@ -59,11 +59,17 @@ TEST(ChoosePassages, WhatSaysNothingNewIsLeftOut) {
       {"The harbour of Velmora has ten cranes.", true},      // another number
       {"The cranes of Velmora has nine harbour.", true},     // another order
       {better + " One is broken.", true},
+      {"\u201cThe harbour of Velmora\u201d has nine cranes \u2013 they are green\u2026", false},
+      {"The harbor of Velmora has nine crane. They are green.", true},
   };
   for (const auto& c : cases) {
     EXPECT_EQ(Choose({{9, better}, {8, c.text}}, all), c.kept ? Places({1, 0}) : Places({0}))
         << c.text;
   }
+  const std::string chinese = "\u4eca\u5929\u5929\u6c14\u5f88\u597d";  // today the weather is good
+  EXPECT_EQ(
+      Choose({{9, chinese + "\u3002\u6211\u4eec\u53bb\u516c\u56ed\u3002"}, {8, chinese}}, all),
+      Places({0}));
   // What is left out makes room for the next.
   EXPECT_EQ(Choose({{9, better}, {8, better}, {7, "two"}}, {.most = 2, .least_share = 0}),
             Places({2, 0}));

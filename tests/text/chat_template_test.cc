@@ -116,6 +116,29 @@ INSTANTIATE_TEST_SUITE_P(
                  "+ m.content + eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}"
                  "[assistant]{% endif %}",
                  "the model's own", "[S]S[/S][U]Q[/U][assistant]"},
+        ReadCase{"SetWhereThereAreTools",
+                 "{% set p = '<|im_start|>' %}{% if tools %}{% set p = '<|tool|>' %}{% endif %}"
+                 "{% for m in messages %}{{ p + m.role + '\\n' + m.content + '<|im_end|>\\n'}}"
+                 "{% endfor %}{% if add_generation_prompt %}{{ p + 'assistant\\n' }}{% endif %}",
+                 "chatml", kChatMlRendered},
+        ReadCase{
+            "AskedForUnlessTold",
+            "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false "
+            "%}{% endif %}" +
+                std::string(kChatMl),
+            "chatml", kChatMlRendered},
+        ReadCase{"SystemTextAheadOfTheLoop",
+                 "{% if messages[0]['role'] == 'system' %}{{ '<|im_start|>system\\n' + "
+                 "messages[0]['content'] + '<|im_end|>\\n' }}{% set rest = messages[1:] %}{% else "
+                 "%}{% set rest = messages %}{% endif %}{% for m in rest %}{{ '<|im_start|>' + "
+                 "m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}{{ "
+                 "'<|im_start|>assistant\\n' }}",
+                 "chatml", kChatMlRendered},
+        ReadCase{"WhatALoopSetsEndsThere",
+                 "{% set p = '<|im_start|>' %}{% for m in messages %}{{ p + m.role + '\\n' + "
+                 "m.content + '<|im_end|>\\n' }}{% set p = 'x' %}{% endfor %}{{ p + "
+                 "'assistant\\n' }}",
+                 "chatml", kChatMlRendered},
         ReadCase{"SeparatorWithinTheTurn",
                  "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '<|im_sep|>' + "
                  "m['content'] + '<|im_end|>' }}{% endfor %}{{ '<|im_start|>assistant<|im_sep|>' "
@@ -166,6 +189,34 @@ INSTANTIATE_TEST_SUITE_P(
         UnreadCase{"ContentInCapitals",
                    "{% for m in messages %}{{'<|im_start|>' + m.role + '\\n' + m.content|upper + "
                    "'<|im_end|>\\n'}}{% endfor %}"},
+        UnreadCase{
+            "SetForSomeMessages",
+            "{% for m in messages %}{% if m.role == 'user' %}{% set c = 'USER: ' + m.content "
+            "%}{% else %}{% set c = m.content %}{% endif %}{{ '<|im_start|>' + m.role + "
+            "'\\n' + c + '<|im_end|>\\n' }}{% endfor %}{{ '<|im_start|>assistant\\n' }}"},
+        UnreadCase{"SetWhereNobodyKnows",
+                   "{% set p = '<|im_start|>' %}{% if x() %}{% set p = '' %}{% endif %}{% for m in "
+                   "messages %}{{ p + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor "
+                   "%}{{ '<|im_start|>assistant\\n' }}"},
+        UnreadCase{"SetInOneWayOrAnother",
+                   "{% for m in messages %}{% set c = m.content %}{% if x() %}{% set c = 'x' + c %}"
+                   "{% elif loop.first %}{% set c = bos_token + c %}{% endif %}{{ '<|im_start|>' + "
+                   "m.role + '\\n' + c + '<|im_end|>\\n' }}{% endfor %}"},
+        UnreadCase{"BehindAllButTheAnswer",
+                   "{% for m in messages %}{% if m.role == 'system' or m.role == 'user' %}{{ "
+                   "'<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endif %}{% "
+                   "if not m.role == 'assistant' %}X{% endif %}{% endfor %}{{ "
+                   "'<|im_start|>assistant\\n' }}"},
+        UnreadCase{"AllButTheFirst",
+                   "{% for m in messages[1:] %}{{ '<|im_start|>' + m.role + '\\n' + m.content + "
+                   "'<|im_end|>\\n' }}{% endfor %}{{ '<|im_start|>assistant\\n' }}"},
+        UnreadCase{"SomeMessagesPassedOver",
+                   "{% for m in messages %}{% if loop.first %}{% continue %}{% endif %}{{ "
+                   "'<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}"
+                   "{{ '<|im_start|>assistant\\n' }}"},
+        UnreadCase{"ContentOfSomethingElse",
+                   "{% set ns.content = 'x' %}{% for m in messages %}{{ '<|im_start|>' + m.role + "
+                   "'\\n' + ns.content + '<|im_end|>\\n' }}{% endfor %}"},
         UnreadCase{"Macro", "{% macro x() %}y{% endmacro %}" + std::string(kChatMl)},
         UnreadCase{"OpenTag", std::string(kChatMl) + "{% if x"},
         UnreadCase{"OpenBranch", std::string(kChatMl) + "{% if x %}"},
@@ -221,6 +272,68 @@ TEST(JinjaOutputs, AnyPrefixOfATemplateIsReadWithoutHarm) {
   std::string grows = "{% set x = 'aaaaaaaa' %}";
   for (int i = 0; i < 60; ++i) grows += "{% set x = x + x %}";
   EXPECT_FALSE(ReadJinjaOutputs(grows, "").understood);
+}
+
+// The bytes of all that was read.
+size_t Taken(const JinjaOutputs& read) {
+  size_t bytes = 0;
+  for (const JinjaOutput& output : read.outputs) bytes += sizeof output + output.text.capacity();
+  return bytes;
+}
+
+TEST(JinjaOutputs, AHostileTemplateTakesLittleMemory) {
+  constexpr size_t kMost = 4 << 20;
+  const std::string set = "{% set a = '" + std::string(60'000, 'x') + "' %}";
+  std::string sum = set + "{{ a", written = set, copies = set;
+  for (int i = 0; i < 8'000; ++i) {
+    sum += "+a";
+    written += "{{ a }}{% if b %}{% endif %}";
+    copies += "{% set a" + std::to_string(i) + "=a %}";
+  }
+  std::string branch = "{% if " + std::string(60'000, '(') + " %}{% else %}";
+  for (int i = 0; i < 8'000; ++i) branch += "x{% set b = 1 %}";
+  for (const std::string& hostile : {sum + " }}", written, copies}) {
+    const JinjaOutputs read = ReadJinjaOutputs(hostile, "");
+    EXPECT_FALSE(read.understood);
+    EXPECT_LT(Taken(read), kMost);
+  }
+  EXPECT_LT(Taken(ReadJinjaOutputs(branch + "{% endif %}", "")), kMost);
+  const JinjaOutputs large = ReadJinjaOutputs(std::string((1 << 18) + 1, 'x'), "");
+  EXPECT_FALSE(large.understood);
+  EXPECT_TRUE(large.outputs.empty());
+}
+
+TEST(JinjaCondition, IsWhatItIsForAMessage) {
+  JinjaScope scope;
+  scope.message = "m";
+  const auto of = [&](std::string_view condition) {
+    const auto sign = [&](const char* role) {
+      const Truth truth = JinjaCondition(condition, role, scope);
+      return truth == Truth::kYes ? 'y' : truth == Truth::kNo ? 'n' : '?';
+    };
+    return std::string{sign("system"), sign("user")};
+  };
+  EXPECT_EQ(of("m['role'] == 'user'"), "ny");
+  EXPECT_EQ(of("not m.role == \"user\""), "yn");
+  EXPECT_EQ(of("m.role != 'user' and loop.first"), "yn");
+  EXPECT_EQ(of("not (m.role == 'user' or m.role == 'system')"), "nn");
+  EXPECT_EQ(of("(m.role == 'user') or (m.role == 'system' and not loop.first)"), "ny");
+  EXPECT_EQ(of("m.role in ['user', 'tool']"), "ny");
+  EXPECT_EQ(of("m.role not in ['user', 'tool']"), "yn");
+  EXPECT_EQ(of("messages[0]['role'] != 'system'"), "nn");
+  EXPECT_EQ(of("loop.index0 == 0"), "yn");
+  EXPECT_EQ(of("tools"), "nn");
+  EXPECT_EQ(of("not tools"), "yy");
+  EXPECT_EQ(of("tools is not none and tools | length > 0"), "nn");
+  EXPECT_EQ(of("m.tool_calls is defined or 'tool_calls' in m"), "nn");
+  EXPECT_EQ(of("add_generation_prompt"), "yy");
+  EXPECT_EQ(of("add_generation_prompt is not defined"), "nn");
+  EXPECT_EQ(of("m.content is string"), "yy");
+  EXPECT_EQ(of("m.content | length > 3"), "??");
+  EXPECT_EQ(of("m.content | length > 3 and m.role == 'user'"), "n?");
+  EXPECT_EQ(of("m.role == 'user' if x else y"), "??");
+  EXPECT_EQ(of(""), "??");
+  EXPECT_EQ(of(std::string(1'000, '(')), "??");
 }
 
 }  // namespace

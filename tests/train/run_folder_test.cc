@@ -67,6 +67,31 @@ TEST(RunFolder, LogIsCutBackToTheCheckpoint) {
   EXPECT_TRUE(Read(path + "/log.jsonl").starts_with(until_checkpoint + "{\"step\":3,\"loss\":8.0"));
 }
 
+// A disk that cannot give the log.
+class UnreadableLog : public FaultFiles {
+ public:
+  Result<std::string> Read(const std::string& path, int64_t max_bytes) override {
+    if (path.ends_with("log.jsonl")) return Unavailable(path + ": Input/output error");
+    return FaultFiles::Read(path, max_bytes);
+  }
+};
+
+TEST(RunFolder, ALogThatCannotBeReadIsNotWrittenOver) {
+  TempDir folder;
+  const std::string path = folder / "links.run", line = "{\"step\":1,\"loss\":2.5}\n";
+  FileSystem& files = FileSystem::Posix();
+  ASSERT_TRUE(files.CreateDirectories(path, FileAccess::kByUmask).ok());
+  ASSERT_TRUE(WriteWholeFile(files, path + "/log.jsonl", line).ok());
+  UnreadableLog broken;
+  const auto run = RunFolder::Resume(broken, path, {}, {.step = 1});
+  ASSERT_EQ(run.code(), StatusCode::kUnavailable);
+  EXPECT_NE(run.status().message().find("move it away"), std::string::npos);
+  EXPECT_EQ(Read(path + "/log.jsonl"), line);
+  // One that is gone is begun anew.
+  ASSERT_TRUE(files.Remove(path + "/log.jsonl").ok());
+  EXPECT_TRUE(RunFolder::Resume(files, path, {}, {.step = 1}).ok());
+}
+
 TEST(RunFolder, BelongsToOneRunAtATime) {
   TempDir folder;
   FileSystem& files = FileSystem::Posix();
