@@ -156,10 +156,17 @@ void ShowNamed(const NamedDocuments& named, Session& session) {
   }
 }
 
+// What is to be changed. A word that may mean two things is not guessed.
+Result<NamedDocuments> FindToChange(DocumentIndex& index, const std::vector<std::string>& words) {
+  KVLINK_ASSIGN_OR_RETURN(NamedDocuments named, FindDocuments(index, words));
+  if (!named.ambiguity.empty()) return InvalidArgument(named.ambiguity);
+  return named;
+}
+
 // By id a document goes from all its files; by file, a text that another file has too stays there.
 Result<int> Remove(const std::vector<std::string>& words, bool yes, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(false, false));
-  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, words));
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindToChange(*index, words));
   if (session.chatty()) ShowNamed(named, session);
   const auto count = static_cast<int64_t>(named.documents.size());
   if (count > 1 && !yes && session.CanAsk() &&
@@ -192,7 +199,7 @@ Result<int> Remove(const std::vector<std::string>& words, bool yes, Session& ses
 
 Result<int> SetPinned(const std::vector<std::string>& words, bool pinned, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(false, false));
-  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, words));
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindToChange(*index, words));
   const std::set<std::string> ids = IdsOf(named);
   KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
   KVLINK_RETURN_IF_ERROR(LearnBlocks(*index, *store));

@@ -10,6 +10,7 @@
 #include "cli/index_cost.h"
 #include "cli/interrupt.h"
 #include "cli/label.h"
+#include "cli/named_documents.h"
 #include "cli/places.h"
 #include "cli/source_check.h"
 #include "cli/standard_input.h"
@@ -30,15 +31,12 @@ std::string ModelKey(const Engine& engine) {
   return engine.BlockIdOf({"", "probe", "probe", ""}) + engine.BlockIdOf({"", "", "probe", ""});
 }
 
-bool IsUnder(const std::string& source, const std::string& path) {
-  return source == path || source.starts_with(path == "/" ? path : path + "/");
-}
-
 // Whether a path to prune is there to be read. A folder that lost many files at once has more
 // likely lost its disk.
 Result<bool> CheckPruned(const std::string& given, bool yes,
                          const std::vector<std::string>& indexed) {
   constexpr int64_t kMany = 2;
+  if (given.empty()) return InvalidArgument("--prune: a path is empty: a file or folder expected");
   const std::string path = AbsolutePath(given);
   const int64_t lost = std::count_if(indexed.begin(), indexed.end(),
                                      [&](const auto& source) { return IsUnder(source, path); });

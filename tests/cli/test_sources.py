@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import signal
 import socket
 import subprocess
@@ -297,6 +296,27 @@ class Stale(harness.CliTest):
         self.assertEqual(self.statuses(self.index("--prune", "--yes", self.dir / "many")),
                          ["removed"] * 12)
 
+    def test_a_folder_that_lost_two_files(self):
+        for n in range(2):
+            self.write(f"two/{n}.txt", f"Text number {n}.\n")
+        self.index(self.dir / "two")
+        (self.dir / "two/0.txt").unlink()
+        self.assertEqual(self.statuses(self.index("--prune", self.dir / "two")),
+                         ["unchanged", "removed"])
+        (self.dir / "two/1.txt").unlink()  # one, in a folder that is still there
+        self.assertEqual(self.statuses(self.index("--prune", self.dir / "two")), ["removed"])
+        for n in range(2):
+            self.write(f"two/{n}.txt", f"Text number {n}.\n")
+        self.index(self.dir / "two")
+        for n in range(2):
+            (self.dir / f"two/{n}.txt").unlink()
+        self.bad("index", "--prune", self.dir / "two", says=["is empty", "2 indexed files", "--yes"])
+
+    def test_an_empty_path_is_not_the_folder_one_stands_in(self):
+        for words in ([""], ["", self.notes], [self.notes, ""]):
+            self.bad("index", "--prune", "--yes", *words, says="a path is empty")
+        self.assertEqual(len(self.good("docs", "list", "--json").json()["documents"]), 5)
+
     def test_a_disk_that_is_not_mounted(self):
         mount = self.dir / "mount"
         mount.mkdir()
@@ -329,19 +349,8 @@ class Cost(harness.CliTest):
         self.addCleanup(subprocess.run, ["umount", self.mount], check=True)
 
     def ask_on_a_terminal(self, path, answer):
-        """Exit status, and all that was shown."""
-        leader, follower = pty.openpty()
-        process = subprocess.Popen(self.arguments("index", path, "--store", self.mount / "store"),
-                                   env=self.env, stdin=follower, stdout=follower, stderr=follower)
-        os.close(follower)
-        shown = b""
-        answered = False
-        for chunk in harness.chunks_of(leader):
-            shown += chunk
-            if not answered and b"go on? [y/N]" in shown:
-                answered = True
-                os.write(leader, answer)
-        return process.wait(timeout=harness.TIMEOUT_S), shown.decode()
+        return self.asked_on_a_terminal(["index", path, "--store", self.mount / "store"],
+                                        "go on? [y/N]", answer)
 
     def test_people_are_asked(self):
         path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'
