@@ -317,6 +317,31 @@ class Interrupt(harness.CliTest):
         again = self.statuses(self.index(path))
         self.assertEqual(again, ["unchanged"] * len(done) + ["computed"] * (600 - len(done)))
 
+    def test_what_is_removed_meanwhile_leaves_no_block(self):
+        def on_disk(word):
+            return [str(path) for path in self.store.rglob("*")
+                    if path.is_file() and word.encode() in path.read_bytes()]
+
+        path, process = self.start(600)
+        self.wait_for_blocks(process)
+        first = self.good("docs", "list", "--json").json()["documents"][0]["id"]
+        self.good("docs", "rm", first)
+        out, err = process.communicate(timeout=harness.TIMEOUT_S)
+        self.assertEqual((process.returncode, err), (0, b""), out)
+        self.assertEqual(on_disk("Fact 0."), [])
+        self.assertEqual(self.statuses(self.index(path)).count("computed"), 1)  # back again
+        # The same where its block alone is missing.
+        self.good("store", "gc", "--budget", "0")
+        last = self.good("docs", "list", "--json").json()["documents"][-1]["id"]
+        process = self.start(600)[1]
+        self.wait_for_blocks(process)
+        self.good("docs", "rm", last)
+        self.assertIsNone(process.poll(), "too fast for what it is to show")
+        out, err = process.communicate(timeout=harness.TIMEOUT_S)
+        self.assertEqual((process.returncode, err), (0, b""), out)
+        self.assertEqual(on_disk("Fact 599."), [])
+        self.assertEqual(self.good("store", "stats", "--json").json()["blocks"], 599)
+
     def test_progress_is_drawn_on_a_terminal_only(self):
         path = self.write("many.jsonl", "".join(
             f'{{"text": "Fact {n}. {"It is long. " * 8}"}}\n' for n in range(100)))

@@ -296,6 +296,14 @@ class Stale(harness.CliTest):
         self.assertEqual(self.statuses(self.index("--prune", "--yes", self.dir / "many")),
                          ["removed"] * 12)
 
+    def test_a_file_that_became_a_folder(self):
+        self.write("d/a.txt", "A file.\n")
+        self.index(self.dir / "d")
+        (self.dir / "d/a.txt").unlink()
+        self.write("d/a.txt/b.txt", "A file in a folder.\n")
+        self.assertEqual(self.statuses(self.index("--prune", self.dir / "d")),
+                         ["computed", "removed"])
+
     def test_a_folder_that_lost_two_files(self):
         for n in range(2):
             self.write(f"two/{n}.txt", f"Text number {n}.\n")
@@ -370,6 +378,23 @@ class Cost(harness.CliTest):
         self.assertIn("go on?", shown)
         self.assertNotIn("stopped", shown)
         self.assertGreater(len(list(self.mount.glob("store/blocks/*/*.kvb"))), 30)
+
+    def test_ctrl_c_at_the_question(self):
+        path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'
+                                                for n in range(80)))
+        code, shown = self.ask_on_a_terminal(path, signal.SIGINT)
+        self.assertEqual(code, 130, shown)
+        self.assertIn("stopped before any document was computed", shown)
+
+    def test_blocks_that_are_there_cost_nothing_though_the_list_was_lost(self):
+        path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'
+                                                for n in range(50)))
+        words = [path, "--store", self.mount / "store"]
+        self.index("--yes", *words)
+        for database in self.mount.glob("store/documents.sqlite*"):
+            database.unlink()
+        # For all of them there would be too little room, and a yes would be needed.
+        self.assertEqual(self.statuses(self.index(*words)), ["unchanged"] * 50)
 
     def test_more_than_is_free_needs_a_yes(self):
         path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'
