@@ -24,7 +24,8 @@ Json ToJson(const IndexedDocument& document) {
 // A store that may not be written to can still be listed.
 Result<std::unique_ptr<DocumentIndex>> OpenForReading(Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
-  return session.OpenDocuments(/*create=*/false, /*read_only=*/!IsWritable(store));
+  const bool writable = IsWritable(store) && IsWritable(DocumentsPath(store));
+  return session.OpenDocuments(/*create=*/false, /*read_only=*/!writable);
 }
 
 // A row a file: how many documents it has, and how it stands.

@@ -394,7 +394,7 @@ class Cost(harness.CliTest):
         for database in self.mount.glob("store/documents.sqlite*"):
             database.unlink()
         # For all of them there would be too little room, and a yes would be needed.
-        self.assertEqual(self.statuses(self.index(*words)), ["unchanged"] * 50)
+        self.assertEqual(set(self.statuses(self.index(*words))), {"unchanged"})
 
     def test_more_than_is_free_needs_a_yes(self):
         path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'
