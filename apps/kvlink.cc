@@ -16,6 +16,7 @@ int Run(int argc, char** argv) {
   if (!arguments.command) return arguments.exit_status;
 
   Session session(arguments.options);
+  if (!arguments.warning.empty()) session.Warn(arguments.warning);
   const Result<int> result = arguments.command(session);
   const Status written = FlushOutput();
   const Status& failure = result.ok() ? written : result.status();

@@ -189,13 +189,13 @@ std::string Describe(const CLI::ParseError& error, const CLI::App& app, const Co
     what = what.substr(0, at) + ": is expected once, found " + what.substr(at + kTooMany.size()) +
            " times";
   }
-  return NamingVariable(what, app, argc, argv);
+  return NamingVariable(InPlainWords(what), app, argc, argv);
 }
 
-// The file that the words or KVLINK_CONFIG name; none: the default one.
+// The file that the words or KVLINK_CONFIG name, "" for no file; none: the default one.
 std::optional<std::string> NamedConfig(int argc, const char* const* argv) {
   std::optional<std::string> named;
-  if (IsSet(kConfigVariable)) named = std::getenv(kConfigVariable);
+  if (const char* variable = std::getenv(kConfigVariable)) named = variable;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "--") break;
@@ -241,11 +241,46 @@ void ExpandHomes(CLI::App& app) {
   for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) ExpandHomes(*sub);
 }
 
+// Whether the word is an option with an empty value: --store=
+bool HasEmptyValue(std::string_view word) {
+  return word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1;
+}
+
+// Where the words that are no options begin.
+int OptionsEnd(int argc, const char* const* argv) {
+  return static_cast<int>(std::find(argv, argv + argc, std::string_view("--")) - argv);
+}
+
+bool IsFlag(const CLI::App& app, const std::string& name) {
+  const CLI::Option* option = app.get_option_no_throw(name);
+  if (option != nullptr) return option->get_items_expected_max() == 0;
+  const auto subs = app.get_subcommands([](const CLI::App*) { return true; });
+  return std::any_of(subs.begin(), subs.end(),
+                     [&](const CLI::App* sub) { return IsFlag(*sub, name); });
+}
+
+// A flag whose value is empty, as that of an unset variable is; empty: there is none.
+std::string FlagWithoutValue(const CLI::App& app, int argc, const char* const* argv) {
+  for (int i = 1; i < OptionsEnd(argc, argv); ++i) {
+    const std::string_view word = argv[i];
+    if (!HasEmptyValue(word)) continue;
+    const std::string name(word.substr(0, word.size() - 1));
+    if (IsFlag(app, name)) return name;
+  }
+  return "";
+}
+
 // As CLI11 takes them: the last one first.
 std::vector<std::string> WordsOf(int argc, const char* const* argv) {
   std::vector<std::string> words;
   for (int i = argc - 1; i > 0; --i) {
     const std::string_view word = argv[i];
+    // CLI11 would take the next word as the value.
+    if (HasEmptyValue(word) && i < OptionsEnd(argc, argv)) {
+      words.emplace_back();
+      words.emplace_back(word.substr(0, word.size() - 1));
+      continue;
+    }
     // The value of an option is not parted.
     const bool list = word.starts_with('[') && word.ends_with(']') &&
                       !std::string_view(argv[i - 1]).starts_with("--");
@@ -308,8 +343,11 @@ Arguments ParseArguments(int argc, const char* const* argv) {
     return arguments;
   };
   const std::optional<std::string> named = NamedConfig(argc, argv);
-  const Status configured =
-      ApplyConfigFile(app, ExpandHome(named.value_or(ConfigPath())), named.has_value());
+  const Status configured = ApplyConfigFile(app, ExpandHome(named.value_or(ConfigPath())),
+                                            named.has_value(), &arguments.warning);
+  if (const std::string flag = FlagWithoutValue(app, argc, argv); !flag.empty()) {
+    return wrong(flag + ": true or false is expected behind its =, nothing found", NameOf(app));
+  }
   try {
     app.parse(WordsOf(argc, argv));
   } catch (const CLI::CallForVersion& version) {

@@ -69,7 +69,10 @@ struct ChosenDocuments {
 Result<ChosenDocuments> ChooseDocuments(const AskOptions& options, const std::string& question,
                                         Session& session, bool read_only) {
   if (options.documents.empty() && options.top_k == 0) return ChosenDocuments();
-  KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(/*create=*/false, read_only));
+  KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
+  KVLINK_ASSIGN_OR_RETURN(
+      const auto index,
+      session.OpenDocuments(/*create=*/false, read_only || !IsWritable(DocumentsPath(store))));
   ChosenDocuments chosen;
   if (!options.documents.empty()) {
     KVLINK_ASSIGN_OR_RETURN(chosen.documents, DocumentsOf(*index, options.documents));

@@ -4,10 +4,13 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <optional>
 
 #include "base/file.h"
 #include "cli/command_tree.h"
+#include "cli/number_option.h"
 
 namespace kvlink::cli {
 namespace {
@@ -141,7 +144,10 @@ class ConfigFile {
       return std::to_string(integer->get());
     }
     if (const auto* floating = node.as_floating_point(); floating != nullptr && number) {
-      return CLI::detail::to_string(floating->get());
+      std::array<char, 512> digits{};  // with an exponent a SIZE would be another one
+      const auto end =
+          std::to_chars(digits.begin(), digits.end(), floating->get(), std::chars_format::fixed);
+      return std::string(digits.data(), end.ptr);
     }
     return std::nullopt;
   }
@@ -183,7 +189,7 @@ class ConfigFile {
       const std::string flag = option.get_name() + ": ";
       if (what.starts_with(flag)) what.erase(0, flag.size());
       std::replace(what.begin(), what.end(), '\n', ' ');
-      return Wrong(node.source().begin, name + ": " + what);
+      return Wrong(node.source().begin, name + ": " + InPlainWords(what));
     }
     return {};
   }
@@ -194,10 +200,15 @@ class ConfigFile {
 
 }  // namespace
 
-Status ApplyConfigFile(CLI::App& app, const std::string& path, bool named) {
+Status ApplyConfigFile(CLI::App& app, const std::string& path, bool named, std::string* warning) {
   if (path.empty()) return {};
   const Result<std::string> text = ReadWholeFile(FileSystem::Posix(), path, kMostBytes);
   if (text.code() == StatusCode::kNotFound && !named) return {};
+  // Another user's home, most likely (a container's HOME): none of this user's settings are lost.
+  if (text.code() == StatusCode::kFailedPrecondition && !named) {
+    *warning = "going on without the configuration file: " + text.status().message();
+    return {};
+  }
   if (!text.ok()) return Status(text.code(), "configuration file: " + text.status().message());
   ConfigFile file(app, path);
   toml::table table;

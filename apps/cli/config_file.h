@@ -14,7 +14,8 @@ class App;
 namespace kvlink::cli {
 
 // Before the command line is parsed. A file that is not there is one without settings, unless it
-// was `named`. kInvalidArgument names file, line, column and setting.
-Status ApplyConfigFile(CLI::App& app, const std::string& path, bool named);
+// was `named`; so is one that may not be read, with a warning. kInvalidArgument names file, line,
+// column and setting.
+Status ApplyConfigFile(CLI::App& app, const std::string& path, bool named, std::string* warning);
 
 }  // namespace kvlink::cli

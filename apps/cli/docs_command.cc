@@ -24,7 +24,8 @@ Json ToJson(const IndexedDocument& document) {
 // A store that may not be written to can still be listed.
 Result<std::unique_ptr<DocumentIndex>> OpenForReading(Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
-  return session.OpenDocuments(/*create=*/false, /*read_only=*/!IsWritable(store));
+  const bool writable = IsWritable(store) && IsWritable(DocumentsPath(store));
+  return session.OpenDocuments(/*create=*/false, /*read_only=*/!writable);
 }
 
 // A row a file: how many documents it has, and how it stands.
@@ -156,10 +157,17 @@ void ShowNamed(const NamedDocuments& named, Session& session) {
   }
 }
 
+// What is to be changed. A word that may mean two things is not guessed.
+Result<NamedDocuments> FindToChange(DocumentIndex& index, const std::vector<std::string>& words) {
+  KVLINK_ASSIGN_OR_RETURN(NamedDocuments named, FindDocuments(index, words));
+  if (!named.ambiguity.empty()) return InvalidArgument(named.ambiguity);
+  return named;
+}
+
 // By id a document goes from all its files; by file, a text that another file has too stays there.
 Result<int> Remove(const std::vector<std::string>& words, bool yes, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(false, false));
-  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, words));
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindToChange(*index, words));
   if (session.chatty()) ShowNamed(named, session);
   const auto count = static_cast<int64_t>(named.documents.size());
   if (count > 1 && !yes && session.CanAsk() &&
@@ -192,7 +200,7 @@ Result<int> Remove(const std::vector<std::string>& words, bool yes, Session& ses
 
 Result<int> SetPinned(const std::vector<std::string>& words, bool pinned, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(false, false));
-  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, words));
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindToChange(*index, words));
   const std::set<std::string> ids = IdsOf(named);
   KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
   KVLINK_RETURN_IF_ERROR(LearnBlocks(*index, *store));

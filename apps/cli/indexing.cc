@@ -10,6 +10,7 @@
 #include "cli/index_cost.h"
 #include "cli/interrupt.h"
 #include "cli/label.h"
+#include "cli/named_documents.h"
 #include "cli/places.h"
 #include "cli/source_check.h"
 #include "cli/standard_input.h"
@@ -30,15 +31,12 @@ std::string ModelKey(const Engine& engine) {
   return engine.BlockIdOf({"", "probe", "probe", ""}) + engine.BlockIdOf({"", "", "probe", ""});
 }
 
-bool IsUnder(const std::string& source, const std::string& path) {
-  return source == path || source.starts_with(path == "/" ? path : path + "/");
-}
-
 // Whether a path to prune is there to be read. A folder that lost many files at once has more
 // likely lost its disk.
 Result<bool> CheckPruned(const std::string& given, bool yes,
                          const std::vector<std::string>& indexed) {
   constexpr int64_t kMany = 2;
+  if (given.empty()) return InvalidArgument("--prune: a path is empty: a file or folder expected");
   const std::string path = AbsolutePath(given);
   const int64_t lost = std::count_if(indexed.begin(), indexed.end(),
                                      [&](const auto& source) { return IsUnder(source, path); });
@@ -249,9 +247,7 @@ Status Indexing::TellCost() {
   for (const Source& source : work_) {
     for (const SourceDocument& document : source.file.documents) {
       if (!ids.insert(document.id).second) continue;
-      const bool has_block =
-          known_.count(document.id) > 0 && HasBlock(engine_.BlockIdOf(ToEngine(document)));
-      if (!has_block) documents.push_back(&document);
+      if (!HasBlock(engine_.BlockIdOf(ToEngine(document)))) documents.push_back(&document);
     }
   }
   const int64_t budget_left =
@@ -303,9 +299,12 @@ Status Indexing::EncodeKnown(const IndexedDocument& document) {
     ++report_.unchanged;
     ++report_.without_block;
   } else {
-    KVLINK_RETURN_IF_ERROR(index_.AddBlock(document.id, block));
+    const Status added = index_.AddBlockOfKnown(document.id, block);
+    if (added.code() == StatusCode::kNotFound) return {};
+    KVLINK_RETURN_IF_ERROR(added);
+    KVLINK_ASSIGN_OR_RETURN(const bool encoded, EncodeOne(rendered, &line));
     // Without a block it is still known, and what is wrong is said.
-    KVLINK_RETURN_IF_ERROR(EncodeOne(rendered, &line).status());
+    if (!encoded && WasRemoved(document.id)) return {};
   }
   report_.documents.push_back(std::move(line));
   return {};
@@ -330,7 +329,7 @@ Result<bool> Indexing::EncodeNew(Source& source, const SourceDocument& document,
     if (!encoded) {
       source.incomplete = true;
       // What this model cannot encode others may have, so a known document stays in the list.
-      if (known_.count(document.id) == 0) return false;
+      if (known_.count(document.id) == 0 || WasRemoved(document.id)) return false;
       ++report_.without_block;
     }
   } else {
@@ -339,6 +338,10 @@ Result<bool> Indexing::EncodeNew(Source& source, const SourceDocument& document,
   }
   report_.documents.push_back(std::move(line));
   return true;
+}
+
+bool Indexing::WasRemoved(const std::string& id) {
+  return index_.Get(id).code() == StatusCode::kNotFound;
 }
 
 bool Indexing::HasBlock(const std::string& block) {
@@ -360,6 +363,7 @@ Result<bool> Indexing::EncodeOne(const Document& document, IndexedLine* line) {
     return false;
   }
   if (encoded->status == "computed") {
+    if (!encoded->why.empty() && WasRemoved(document.id)) return false;
     if (!encoded->why.empty()) {
       // Indexing whose blocks are not kept is for nothing, and the next one would not be either.
       return ResourceExhausted("the block of document " + document.id +
@@ -372,7 +376,8 @@ Result<bool> Indexing::EncodeOne(const Document& document, IndexedLine* line) {
         BlockBytes(engine_.model(), encoded->tokens, static_cast<int64_t>(document.label.size()));
     const auto known = known_.find(document.id);
     if (known != known_.end() && known->second.pinned) {
-      KVLINK_RETURN_IF_ERROR(engine_.PinBlock(document, true));
+      const Status pinned = engine_.PinBlock(document, true);  // it may be evicted already
+      if (pinned.code() != StatusCode::kNotFound) KVLINK_RETURN_IF_ERROR(pinned);
     }
   } else if (encoded->status == "unchanged") {
     ++report_.unchanged;
@@ -410,10 +415,13 @@ Status Indexing::Prune(const std::vector<std::string>& sources) {
           return path != kStandardInput && IsUnder(source, AbsolutePath(path));
         });
     if (!asked) continue;
-    // Not to be looked at is not gone.
-    const Result<bool> there = Exists(files_, source);
-    if (!there.ok()) report_.failures.push_back(there.status().message() + "; kept in the list");
-    if (!there.ok() || *there) continue;
+    // Not to be looked at is not gone; a folder in its place is.
+    const Result<FileInfo> there = files_.Stat(source);
+    const bool gone = there.ok() ? there->is_directory() : there.code() == StatusCode::kNotFound;
+    if (!gone && !there.ok()) {
+      report_.failures.push_back(there.status().message() + "; kept in the list");
+    }
+    if (!gone) continue;
     if (!options_.yes && state.known() && state.device != DeviceNearest(files_, source)) {
       if (unmounted++ == 0) one_unmounted = source;
       continue;

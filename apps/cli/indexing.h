@@ -85,11 +85,14 @@ class Indexing {
   Status EncodeKnown(const IndexedDocument& document);
   // False: the document is left out, or stays as it was known, and the source is incomplete.
   Result<bool> EncodeNew(Source& source, const SourceDocument& document, int64_t ordinal);
-  // False: it cannot be encoded, and a line says why. Sets the line's tokens and status.
+  // False: it cannot be encoded, and a line says why; or it was removed meanwhile. Sets the line's
+  // tokens and status.
   Result<bool> EncodeOne(const Document& document, IndexedLine* line);
   Status Finish(Source& source);
   void Forget(const std::vector<std::string>& ids);
   Status Prune(const std::vector<std::string>& sources);
+  // By another process, since this run put it down.
+  bool WasRemoved(const std::string& id);
   bool HasBlock(const std::string& block);
   bool HasRoom(int64_t bytes);
   void Draw();

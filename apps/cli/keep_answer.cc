@@ -21,27 +21,33 @@ Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& titl
   document.source = kAnswerSource + document.id;
   document.end = static_cast<int64_t>(text.size());
 
-  const double before_ms = Clock::System().MonotonicMs();
-  const Document rendered = ToEngine(document);
-  // First of all: a block that no row names would outlive its document.
-  KVLINK_RETURN_IF_ERROR(index.AddBlock(document.id, engine.BlockIdOf(rendered)));
-  Result<Encoded> encoded = engine.Encode(rendered);
-  if (!encoded.ok()) {
-    return Status(encoded.code(), "the answer was not kept: " + encoded.status().message());
-  }
-  kept.encode_ms = Clock::System().MonotonicMs() - before_ms;
-  if (!encoded->why.empty()) {
-    return ResourceExhausted("the answer's block could not be kept: " + encoded->why);
-  }
-  kept.tokens = encoded->tokens;
-  kept.status = encoded->status;
-  // The block first: a row without one would be encoded by the prompt that links it.
-  KVLINK_RETURN_IF_ERROR(index.Add(document, /*ordinal=*/0, kept.tokens));
   SourceFile source;
   source.path = document.source;
   source.content_hash = ToHex(Sha256().Field(document.title).Field(text).Finish());
   source.documents = {document};
-  KVLINK_RETURN_IF_ERROR(index.FinishSource(source).status());
+  const Document rendered = ToEngine(document);
+  kept.tokens = engine.CountDocumentTokens(rendered);
+  KVLINK_ASSIGN_OR_RETURN(const bool known, index.IsUnchanged(source.path, source.content_hash));
+  // The row before the block: a block that no row names would outlive its document.
+  KVLINK_RETURN_IF_ERROR(
+      index.Add(document, /*ordinal=*/0, kept.tokens, engine.BlockIdOf(rendered)));
+  const double before_ms = Clock::System().MonotonicMs();
+  const Result<Encoded> encoded = engine.Encode(rendered);
+  const bool has_block = encoded.ok() && encoded->why.empty();
+  if (!has_block && !known) {
+    KVLINK_RETURN_IF_ERROR(index.ForgetSource(source.path).status());
+    KVLINK_RETURN_IF_ERROR(index.Scrub());
+  } else {
+    KVLINK_RETURN_IF_ERROR(index.FinishSource(source).status());
+  }
+  if (!encoded.ok()) {
+    return Status(encoded.code(), "the answer was not kept: " + encoded.status().message());
+  }
+  if (!has_block) {
+    return ResourceExhausted("the answer's block could not be kept: " + encoded->why);
+  }
+  kept.encode_ms = Clock::System().MonotonicMs() - before_ms;
+  kept.status = encoded->status;
   return kept;
 }
 

@@ -1,5 +1,7 @@
 #include "cli/label.h"
 
+#include <limits>
+
 #include "cli/json_output.h"
 #include "text/bounded_json.h"
 #include "text/utf8.h"
@@ -33,7 +35,9 @@ std::optional<SourceDocument> ParseLabel(std::string_view label) {
   if (!json.is_object()) return std::nullopt;
   const auto is_text = [&](const char* key) { return json.contains(key) && json[key].is_string(); };
   const auto is_number = [&](const char* key) {
-    return json.contains(key) && json[key].is_number_integer();
+    if (!json.contains(key) || !json[key].is_number_integer()) return false;
+    return !json[key].is_number_unsigned() ||
+           json[key].get<uint64_t>() <= std::numeric_limits<int64_t>::max();
   };
   if (!is_text("id") || !is_text("title") || !is_text("text") || !is_text("source") ||
       !is_number("begin") || !is_number("end")) {

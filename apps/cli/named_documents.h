@@ -15,13 +15,18 @@ struct NamedDocuments {
   // Named by id: the text, wherever it stands. The others are named by their sources.
   std::set<std::string> ids;
   std::set<std::string> sources;
+  std::string ambiguity;  // a word that means two things, and which, in one line; empty: none
 };
 
-// Each word is an id or at least four letters of its beginning, the path of an indexed file or of a
-// folder with some, or a pattern (* ? [..]) of paths, in which * stands for slashes too; one
-// without a slash is of file names, one that begins with * and has a slash of any folder's. No
-// words: all documents. kNotFound names the word that means nothing; kInvalidArgument an ambiguous
-// id.
+// Each word is the path of an indexed file or of a folder with some, or the name of another source;
+// else an id or at least four letters of its beginning; else a pattern (* ? [..]) of paths, in
+// which * stands for slashes too; one without a slash is of file names, one that begins with * and
+// has a slash of any folder's. No words: all documents. kNotFound names the word that means
+// nothing; kInvalidArgument an ambiguous id, or a word that is empty. A word that may mean two
+// things means its sources, and the result says so: whoever changes something must refuse it.
 Result<NamedDocuments> FindDocuments(DocumentIndex& index, const std::vector<std::string>& words);
+
+// Whether the source is at the absolute path, or in the folder there. Nothing is under "".
+bool IsUnder(const std::string& source, const std::string& path);
 
 }  // namespace kvlink::cli

@@ -1,7 +1,9 @@
 #include "cli/number_option.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
+#include <regex>
 #include <string>
 #include <string_view>
 
@@ -9,6 +11,8 @@ namespace kvlink::cli {
 namespace {
 
 constexpr uint64_t kMostBytes = std::numeric_limits<int64_t>::max();
+
+constexpr unsigned kMostExponent = 20;  // of ten: more than kMostBytes
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -40,6 +44,12 @@ std::string ReadSize(std::string& text) {
     for (; at != end && *at >= '0' && *at <= '9'; ++at) value += (unit /= 10) * (*at - '0');
     if (at == first) return wrong + text;
   }
+  // (Without digits behind it an E is a unit.)
+  if (end - at > 1 && Lower(*at) == 'e' && at[1] >= '0' && at[1] <= '9') {
+    unsigned exponent = kMostExponent;  // where it is more than the type holds
+    at = std::from_chars(at + 1, end, exponent).ptr;
+    for (unsigned i = 0; i < std::min(exponent, kMostExponent); ++i) value *= 10;
+  }
   while (at != end && *at == ' ') ++at;
   const int power = PowerOf({at, static_cast<size_t>(end - at)});
   if (power < 0) return wrong + text;
@@ -47,6 +57,14 @@ std::string ReadSize(std::string& text) {
   if (value > static_cast<long double>(kMostBytes)) return wrong + text;
   text = std::to_string(static_cast<uint64_t>(value));
   return "";
+}
+
+// "1.000000" as it would be typed.
+std::string Shortened(std::string number) {
+  if (number.find('.') == number.npos) return number;
+  while (number.ends_with('0')) number.pop_back();
+  if (number.ends_with('.')) number.pop_back();
+  return number;
 }
 
 }  // namespace
@@ -64,6 +82,23 @@ CLI::Validator WholeNumber(uint64_t least, uint64_t most) {
                std::to_string(most) + ", found " + text;
       },
       "N");
+}
+
+std::string InPlainWords(const std::string& complaint) {
+  std::smatch parts;
+  static const std::regex range("(.*: )?Value ([^]*) not in range (\\S+) to (\\S+)");
+  if (std::regex_match(complaint, parts, range)) {
+    const std::string least = parts[3], most = parts[4];
+    const char* kind = least.find('.') == least.npos ? "a whole number" : "a number";
+    return parts[1].str() + kind + " from " + Shortened(least) + " to " + Shortened(most) +
+           " is expected, found " + parts[2].str();
+  }
+  // Of flags: all numbers are checked before they are converted.
+  static const std::regex flag("Could not convert: (\\S+) = ([^]*)");
+  if (std::regex_match(complaint, parts, flag)) {
+    return parts[1].str() + ": true or false is expected, found " + parts[2].str();
+  }
+  return complaint;
 }
 
 }  // namespace kvlink::cli

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "cli/document_blocks.h"
+#include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/pin_rule.h"
 #include "cli/places.h"
@@ -28,6 +29,7 @@ bool Session::CanAsk() {
 
 bool Session::Asks(const std::string& question) {
   console_.Line(question + " [y/N]");
+  if (!WaitForInput(STDIN_FILENO)) return false;  // an interrupted read would go on
   std::string answer;
   std::getline(std::cin, answer);
   return answer.starts_with('y') || answer.starts_with('Y');

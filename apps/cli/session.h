@@ -44,7 +44,8 @@ class Session {
   // People look at it: tables and progress may be shown on standard error.
   bool chatty() const { return !options_.json && !options_.quiet; }
 
-  // People are at both ends, and may be asked. REQUIRES of Asks: CanAsk.
+  // People are at both ends, and may be asked. REQUIRES of Asks: CanAsk. False: no,
+  // or Ctrl-C.
   bool CanAsk();
   bool Asks(const std::string& question);
 

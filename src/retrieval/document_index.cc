@@ -82,10 +82,14 @@ class SqliteIndex : public DocumentIndex {
       KVLINK_ASSIGN_OR_RETURN(const int64_t source, OpenSource(file.path));
       KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> orphans,
                               KeepOnly(source, file.documents));
+      // A document that was removed meanwhile comes back when the source is indexed again.
       KVLINK_ASSIGN_OR_RETURN(
           Statement record,
-          db_.Prepare("UPDATE sources SET content_hash = nullif(?, '') WHERE key = ?"));
-      KVLINK_RETURN_IF_ERROR(record.BindText(1, file.content_hash).Bind(2, source).Run());
+          db_.Prepare("UPDATE sources SET content_hash = nullif(?1, '') WHERE key = ?2 AND "
+                      "(SELECT count(*) FROM places WHERE source = ?2) = ?3"));
+      record.BindText(1, file.content_hash).Bind(2, source);
+      record.Bind(3, static_cast<int64_t>(file.documents.size()));
+      KVLINK_RETURN_IF_ERROR(record.Run());
       KVLINK_RETURN_IF_ERROR(RecordFileState(db_, file.path, file.state));
       KVLINK_RETURN_IF_ERROR(transaction.Commit());
       return orphans;
@@ -211,17 +215,8 @@ class SqliteIndex : public DocumentIndex {
     });
   }
 
-  Status AddBlock(const std::string& id, const std::string& block) override {
-    return LearnThese({{id, block}}, /*all=*/false);
-  }
-
   Status AddBlockOfKnown(const std::string& id, const std::string& block) override {
     return Locked<Status>([&]() -> Status {
-      KVLINK_ASSIGN_OR_RETURN(Statement added,
-                              db_.Prepare("SELECT 1 FROM blocks WHERE id = ? AND block = ?"));
-      KVLINK_ASSIGN_OR_RETURN(const bool there, added.BindText(1, id).BindText(2, block).Step());
-      if (there) return {};
-      added.Reset();
       KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
       KVLINK_ASSIGN_OR_RETURN(Statement find, db_.Prepare("SELECT 1 FROM documents WHERE id = ?"));
       KVLINK_ASSIGN_OR_RETURN(const bool known, find.BindText(1, id).Step());
@@ -246,7 +241,14 @@ class SqliteIndex : public DocumentIndex {
   }
 
   Status LearnBlocks(const std::vector<std::pair<std::string, std::string>>& blocks) override {
-    return LearnThese(blocks, /*all=*/true);
+    return Locked<Status>([&]() -> Status {
+      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      for (const auto& [id, block] : blocks) {
+        KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, id, block));
+      }
+      KVLINK_RETURN_IF_ERROR(SetFact(db_, kBlocksKnown, true));
+      return transaction.Commit();
+    });
   }
 
   Result<std::vector<std::string>> LeftoverBlocks() override {
@@ -349,17 +351,6 @@ class SqliteIndex : public DocumentIndex {
         db_.Prepare("INSERT INTO documents_fts(rowid, title, text, file_names) "
                     "SELECT key, title, text, file_names FROM documents WHERE key = ?"));
     return words.Bind(1, key).Run();
-  }
-
-  Status LearnThese(const std::vector<std::pair<std::string, std::string>>& blocks, bool all) {
-    return Locked<Status>([&]() -> Status {
-      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
-      for (const auto& [id, block] : blocks) {
-        KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, id, block));
-      }
-      if (all) KVLINK_RETURN_IF_ERROR(SetFact(db_, kBlocksKnown, true));
-      return transaction.Commit();
-    });
   }
 
   // FTS5 over foreign content must be told the old words when a row goes.

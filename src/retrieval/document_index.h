@@ -61,8 +61,8 @@ class DocumentIndex {
   virtual Status Add(const SourceDocument& document, int64_t ordinal, int64_t tokens,
                      const std::string& block = "") = 0;
   // Everything of the source that is not in `documents` is forgotten, and how the file stands is
-  // recorded: one transaction. An empty hash: the source still counts as changed. Returns ids that
-  // no source has any more (their blocks can go).
+  // recorded: one transaction. An empty hash, or a document that is not there any more: the source
+  // still counts as changed. Returns ids that no source has any more (their blocks can go).
   virtual Result<std::vector<std::string>> FinishSource(const SourceFile& file) = 0;
   virtual Result<std::vector<std::string>> Sources() = 0;
   // How the sources stood when they were indexed, by path.
@@ -89,8 +89,7 @@ class DocumentIndex {
   virtual Result<std::vector<std::string>> PinnedIds() = 0;
 
   // The blocks that hold a document's text, in hex. Whoever makes one adds it; `id` is whole.
-  virtual Status AddBlock(const std::string& id, const std::string& block) = 0;
-  // The same if it was not added yet and the document is still known. kNotFound: it is not.
+  // kNotFound: there is no such document, or none any more.
   virtual Status AddBlockOfKnown(const std::string& id, const std::string& block) = 0;
   virtual Result<std::vector<std::string>> BlocksOf(const std::string& id) = 0;
   // Whether all blocks of the store were added: not in an index of an older version, nor in a new

@@ -12,8 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-// Calls visit(line number from 1, trimmed range) for each line that is not blank, until it is
-// false.
+// Calls visit(line number from 1, its begin, trimmed range) for each line that is not blank, until
+// it is false.
 template <class Visit>
 void ForEachLine(std::string_view text, Visit visit) {
   int64_t number = 0;
@@ -21,17 +21,20 @@ void ForEachLine(std::string_view text, Visit visit) {
     const size_t newline = std::min(text.find('\n', at), text.size());
     ++number;
     const TextRange line = Trimmed(text, {at, newline});
-    if (!line.empty() && !visit(number, line)) return;
+    if (!line.empty() && !visit(number, at, line)) return;
     at = newline + 1;
   }
 }
 
-// The library's own words, without its "[json.exception.parse_error.101]" and without the text
-// around the fault, which may be long.
+// The library's own words, without its "[json.exception.parse_error.101]", its place (it knows one
+// line) and the text around the fault, which may be long.
 std::string Reason(const json::exception& e) {
   std::string_view what = e.what();
   if (const size_t bracket = what.find("] "); bracket != std::string_view::npos) {
     what.remove_prefix(bracket + 2);
+  }
+  if (what.starts_with("parse error at ")) {
+    what.remove_prefix(std::min(what.find(": "), what.size() - 2) + 2);
   }
   std::string reason(what.substr(0, std::min(what.find("; last read"), what.size())));
   std::replace_if(
@@ -48,8 +51,10 @@ std::string WithoutNul(std::string s) {
   return s;
 }
 
-Result<JsonlDocument> ParseLine(const std::string& where, std::string_view line,
+// `place` is the file and the line, `indent` what stands before `line` there.
+Result<JsonlDocument> ParseLine(const std::string& place, size_t indent, std::string_view line,
                                 const JsonlKeys& keys) {
+  const std::string where = place + ": ";
   if (BoundedJson(line).size() < line.size()) {
     return InvalidArgument(where + "lists and objects within each other, deeper than " +
                            std::to_string(kMaxJsonDepth));
@@ -87,6 +92,9 @@ Result<JsonlDocument> ParseLine(const std::string& where, std::string_view line,
     return InvalidArgument(where +
                            "there is no \"text\" (nor \"contents\" or \"content\"); another key: "
                            "--text-key KEY");
+  } catch (const json::parse_error& e) {
+    return InvalidArgument(place + ", column " + std::to_string(indent + e.byte) +
+                           ": not JSON: " + Reason(e));
   } catch (const json::exception& e) {
     return InvalidArgument(where + "not JSON: " + Reason(e));
   }
@@ -96,9 +104,10 @@ Result<JsonlDocument> ParseLine(const std::string& where, std::string_view line,
 
 JsonlLines ParseJsonl(const std::string& name, std::string_view text, const JsonlKeys& keys) {
   JsonlLines lines;
-  ForEachLine(text, [&](int64_t number, TextRange line) {
-    Result<JsonlDocument> document = ParseLine(name + ": line " + std::to_string(number) + ": ",
-                                               text.substr(line.begin, line.size()), keys);
+  ForEachLine(text, [&](int64_t number, size_t begin, TextRange line) {
+    Result<JsonlDocument> document =
+        ParseLine(name + ": line " + std::to_string(number), line.begin - begin,
+                  text.substr(line.begin, line.size()), keys);
     if (!document.ok()) {
       lines.failures.push_back(document.status().message());
       return true;
@@ -114,7 +123,7 @@ JsonlLines ParseJsonl(const std::string& name, std::string_view text, const Json
 bool IsJsonl(std::string_view text) {
   bool some = false;
   bool all = true;
-  ForEachLine(text, [&](int64_t, TextRange line) {
+  ForEachLine(text, [&](int64_t, size_t, TextRange line) {
     some = true;
     // accept() builds nothing; the first character tells an object from other JSON.
     all = text[line.begin] == '{' && json::accept(text.substr(line.begin, line.size()));

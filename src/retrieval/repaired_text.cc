@@ -82,4 +82,66 @@ int64_t RepairedText::SourceOffset(int64_t offset) const {
   return patch.source_end + (offset - patch.end);
 }
 
+// The next data: URI in base64 from `from` on; empty: none.
+std::string_view NextDataUri(std::string_view text, size_t from) {
+  constexpr std::string_view kScheme = "data:", kCoding = ";base64,";
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+  constexpr size_t kLongestType = 100, kShortest = 100;
+  while ((from = text.find(kScheme, from)) != text.npos) {
+    const std::string_view uri = text.substr(from);
+    const size_t type = std::min(uri.find_first_of(" \t\r\n\"'()<>"), kLongestType);
+    const size_t coding = uri.substr(0, type).find(kCoding);
+    if (coding != uri.npos) {
+      const size_t begin = coding + kCoding.size();
+      const size_t end = std::min(uri.find_first_not_of(kAlphabet, begin), uri.size());
+      if (end - begin >= kShortest) return uri.substr(0, end);
+    }
+    from += kScheme.size();
+  }
+  return {};
+}
+
+int64_t LeaveOutDataUris(RepairedText* repaired) {
+  RepairedText out;
+  int64_t count = 0;
+  size_t kept_to = 0;
+  auto patch = repaired->patches.begin();
+  // The patches up to `end`, moved to where their text is now. One that a cut runs through is
+  // parted.
+  const auto keep_to = [&](size_t end) {
+    const auto to = static_cast<int64_t>(end), from = static_cast<int64_t>(kept_to);
+    const int64_t moved = static_cast<int64_t>(out.text.size()) - from;
+    for (; patch != repaired->patches.end() && patch->begin < to; ++patch) {
+      const int64_t source_begin =
+          patch->begin < from ? repaired->SourceOffset(from) : patch->source_begin;
+      const bool parted = patch->end > to;
+      out.patches.push_back({std::max(patch->begin, from) + moved, source_begin,
+                             std::min(patch->end, to) + moved,
+                             parted ? repaired->SourceOffset(to) : patch->source_end});
+      if (parted) break;
+    }
+    out.text.append(repaired->text, kept_to, end - kept_to);
+    kept_to = end;
+  };
+  const std::string_view text = repaired->text;
+  for (;;) {
+    const std::string_view uri = NextDataUri(text, kept_to);
+    if (uri.empty()) break;
+    ++count;
+    const size_t begin = static_cast<size_t>(uri.data() - text.data()), end = begin + uri.size();
+    keep_to(begin);
+    const auto cut = static_cast<int64_t>(out.text.size());
+    out.patches.push_back({cut, repaired->SourceOffset(static_cast<int64_t>(begin)), cut,
+                           repaired->SourceOffset(static_cast<int64_t>(end))});
+    kept_to = end;
+    while (patch != repaired->patches.end() && patch->end <= static_cast<int64_t>(end)) ++patch;
+  }
+  if (count == 0) return 0;
+  keep_to(text.size());
+  repaired->text = std::move(out.text);
+  repaired->patches = std::move(out.patches);
+  return count;
+}
+
 }  // namespace kvlink

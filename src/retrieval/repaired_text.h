@@ -34,4 +34,8 @@ RepairedText RepairUtf8(std::string_view bytes);
 // bytes are no text.
 RepairedText ReadText(std::string_view bytes);
 
+// Leaves out data: URIs of at least a hundred characters of base64, as pictures in Markdown and
+// HTML are; what stands around them stays. Returns how many there were.
+int64_t LeaveOutDataUris(RepairedText* text);
+
 }  // namespace kvlink

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 // Raised whenever the same bytes would be split differently, so that every source counts as
 // changed.
-constexpr uint64_t kSplitterVersion = 3;
+constexpr uint64_t kSplitterVersion = 4;
 
 enum class Format { kUnknown, kText, kMarkdown, kJsonl };
 
@@ -222,8 +222,9 @@ Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
 Result<SourceFile> ReadSourceText(const std::string& name, std::string_view bytes,
                                   const ReadOptions& options,
                                   const std::function<int64_t(std::string_view)>& count_tokens) {
-  const RepairedText repaired = ReadText(bytes);
+  RepairedText repaired = ReadText(bytes);
   KVLINK_RETURN_IF_ERROR(RefuseBinary(name, repaired));
+  const int64_t data_uris = LeaveOutDataUris(&repaired);
   SourceFile file;
   file.path = name;
   const Sha256Digest digest = Sha256()
@@ -243,6 +244,12 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
                          Plural(repaired.replaced_bytes, "byte that is not UTF-8 was",
                                 "bytes that are not UTF-8 were") +
                          " replaced");
+  }
+  if (data_uris > 0) {
+    file.notes.push_back(name + ": " +
+                         Plural(data_uris, "embedded file (data:...;base64) was",
+                                "embedded files (data:...;base64) were") +
+                         " left out");
   }
   if (LooksLikeHtml(repaired.text)) {
     file.notes.push_back(name + ": is HTML, whose tags are taken as text");

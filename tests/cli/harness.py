@@ -6,7 +6,9 @@ Not here: what is expected of it (test_*.py).
 import json
 import os
 import pathlib
+import pty
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -118,6 +120,26 @@ class CliTest(unittest.TestCase):
         for text in [says] if isinstance(says, str) else says:
             self.assertIn(text, lines[0], f"{words}: {run}")
         return run
+
+    def asked_on_a_terminal(self, words, question, answer):
+        """Exit status, and all that was shown. `answer`: what is typed at the question, or a
+        signal."""
+        leader, follower = pty.openpty()
+        process = subprocess.Popen(self.arguments(*words), env=self.env, cwd=self.dir,
+                                   stdin=follower, stdout=follower, stderr=follower)
+        os.close(follower)
+        shown = b""
+        answered = False
+        for chunk in chunks_of(leader):
+            shown += chunk
+            if answered or question.encode() not in shown:
+                continue
+            answered = True
+            if isinstance(answer, signal.Signals):
+                process.send_signal(answer)
+            else:
+                os.write(leader, answer)
+        return process.wait(timeout=TIMEOUT_S), shown.decode()
 
     def write(self, name, contents):
         path = self.dir / name

@@ -98,6 +98,64 @@ class Arguments(harness.CliTest):
         self.bad("version", env={"KVLINK_THREADS": "two"}, code=2, says=["KVLINK_THREADS", "two"])
         self.bad("version", env={"KVLINK_JSON": "maybe"}, code=2, says=["KVLINK_JSON", "maybe"])
 
+    def test_what_was_expected_is_said(self):
+        for words, env, says in (
+                (["version", "--quiet=maybe"], {}, "--quiet: true or false is expected, found maybe"),
+                (["version"], {"KVLINK_QUIET": "maybe"},
+                 "KVLINK_QUIET: true or false is expected, found maybe"),
+                (["version"], {"KVLINK_THREADS": "1.5"},
+                 "KVLINK_THREADS: a whole number from 0 to 4096 is expected, found 1.5"),
+                (["ask", "q", "--top-k", "abc"], {},
+                 "--top-k: a whole number from 0 to 1000 is expected, found abc"),
+                (["ask", "q", "--top-p", "x"], {},
+                 "--top-p: a number from 0.000001 to 1 is expected, found x")):
+            self.bad(*words, env=env, code=2, says=says)
+        path = self.write("config.toml", "threads = 99999\n")
+        self.bad("version", "--config", path, code=2,
+                 says="threads: a whole number from 0 to 4096 is expected, found 99999")
+
+    def test_a_size_with_an_exponent(self):
+        self.index(self.write_notes())
+        for text, expected in (("1e3", 1000), ("1.5E6", 1500000), ("2e10", 20000000000)):
+            path = self.write("config.toml", f"budget = {text}\n")
+            for words in (["--config", path], ["--budget", text]):
+                stats = self.good("store", "stats", "--json", *words).json()
+                self.assertEqual(stats["budget_bytes"], expected, words)
+        for text in ("1e30", "1e", "1e-3", "1e99999999999"):
+            if text != "1e":  # an exbibyte
+                self.bad("store", "stats", "--budget", text, code=2, says=["--budget", text])
+
+    def test_an_empty_value_takes_no_other_word(self):
+        notes = self.write_notes()
+        self.write("fresh/a.txt", "A text.\n")
+        self.index("--store=", notes, env={"KVLINK_STORE": None})
+        self.assertTrue((self.dir / "home/.local/share/kvlink/store/FORMAT").exists())
+        self.assertFalse((self.dir / "notes/FORMAT").exists())
+        for words in (["ask", "q", "--top-k=", "3"], ["version", "--dtype="],
+                      ["version", "--threads=", "1"], ["store", "gc", "--budget=", "1"]):
+            option = next(word for word in words if word.endswith("="))[:-1]
+            self.bad(*words, code=2, says=option)
+        self.bad("docs", "rm", "--yes=", "notes", code=2, says=["--yes", "true or false"])
+        self.bad("version", "--quiet=", code=2, says="--quiet")
+        # Behind -- it is a word.
+        self.index(notes)
+        self.ask("--", "--store=", "Velmora")
+
+    def test_a_default_configuration_file_that_may_not_be_read(self):
+        config = self.write("home/.config/kvlink/config.toml", "store = '/from-file'\n")
+        self.bad("store", "stats", env={"KVLINK_STORE": None}, says="/from-file;")
+        run = self.bad("store", "stats", env={"KVLINK_STORE": None, "KVLINK_CONFIG": ""})
+        self.assertIn("/.local/share/kvlink/store;", run.err)
+        self.bad("store", "stats", "--config=", env={"KVLINK_STORE": None},
+                 says="/.local/share/kvlink/store;")
+        config.unlink()
+        config.mkdir()  # as unreadable as a closed file is to others, whoever runs the tests
+        run = self.good("version")
+        self.assertEqual(len(run.err_lines()), 1, run)
+        self.assertIn("going on without the configuration file", run.err)
+        self.assertEqual(self.good("version", "--quiet").err, "")
+        self.bad("version", "--config", config, code=2, says=str(config))
+
     def test_configuration_file_mistakes(self):
         for text, at, says in [
             ("stor = 1\n", "1, column 1", ["there is no setting 'stor'", "did you mean store?"]),

@@ -140,6 +140,20 @@ class Ask(harness.CliTest):
         self.assertEqual(work.count(["0", "document", "computed"]), 6)
         self.bad("ask", *words, "--mode", "epic", says=["unknown method", "docs/methods.md"], code=2)
 
+    def test_documents_by_their_files(self):
+        answer = self.ask("Who?", "--doc", "notes/people.jsonl", "--doc", "harbour.*")
+        self.assertEqual([d["title"] for d in answer["documents"]],
+                         ["Ida Quell", "Bo Marn", "Harbour", "Lighthouse"])
+        answer = self.ask("Who?", "--doc", self.documents["Bo Marn"]["id"], "--doc", "notes")
+        self.assertEqual([d["title"] for d in answer["documents"]][0], "Bo Marn")
+        self.assertEqual(len(answer["documents"]), 5)
+        self.bad("ask", "Who?", "--doc", "nowhere.md", says=["--doc nowhere.md"])
+
+    def test_strict_needs_a_word_of_the_question(self):
+        self.bad("ask", "Xylophones?", "--strict", "--quiet", "--mode", "full",
+                 says="no document has a word of the question")
+        self.good("ask", "Xylophones?", "--quiet", "--mode", "full", "--max-tokens", "2")
+
     def test_top_k_and_search(self):
         answer = self.ask("What does the lighthouse of Velmora burn?", "--top-k", "1")
         self.assertEqual([d["id"] for d in answer["documents"]],

@@ -73,6 +73,125 @@ class Docs(harness.CliTest):
         self.good("store", "gc", "--budget", "0")
         self.assertEqual(self.good("store", "stats", "--json").json()["blocks"], 2)
 
+    def test_an_empty_word_names_nothing(self):
+        self.index(self.write_notes())
+        for words in (["rm", "--yes", ""], ["rm", "--yes", "notes/garden.txt", ""], ["pin", ""],
+                      ["unpin", ""], ["list", ""], ["show", ""]):
+            self.bad("docs", *words, says="a word is empty")
+        self.bad("ask", "Who?", "--doc", "", says=["--doc", "empty"])
+        self.assertEqual([d["pinned"] for d in self.listed()], [False] * 5)
+
+    def test_a_path_before_a_pattern(self):
+        self.write("q/what?.txt", "The first text.\n")
+        self.write("q/whatX.txt", "The second text.\n")
+        self.write("q/[ab].txt", "The third text.\n")
+        self.write("q/a.txt", "The fourth text.\n")
+        self.index("q")
+        for word in ("q/what?.txt", self.dir / "q/what?.txt"):
+            self.assertEqual(self.titles(word), ["what?"])
+        self.assertEqual(self.titles("what?.txt"), ["what?", "whatX"])
+        self.assertEqual(self.titles("q/[ab].txt"), ["[ab]"])
+        self.assertEqual(self.titles("q/[[]ab].txt", "q/wha*"), ["[ab]", "what?", "whatX"])
+        self.good("docs", "rm", "--yes", "q/what?.txt")
+        # It is there, though it is not indexed: others are not meant.
+        self.bad("docs", "rm", "--yes", "q/what?.txt", says="what?.txt")
+        self.assertEqual(self.titles(), ["[ab]", "a", "whatX"])
+
+    def test_patterns_of_folders(self):
+        self.write("a/notes/x.txt", "One text.\n")
+        self.write("notes/y.txt", "Another text.\n")
+        self.write("b[1]/z.txt", "A third text.\n")
+        self.index("a", "notes", "b[1]")
+        self.assertEqual(self.titles("notes/*"), ["y"])
+        self.assertEqual(self.titles("*/notes/*"), ["x", "y"])
+        # The folder that one stands in is no pattern.
+        within = {**self.env, "PWD": str(self.dir / "b[1]")}
+        run = harness.subprocess.run(self.arguments("docs", "list", "--json", "./z.*"), env=within,
+                                     cwd=self.dir / "b[1]", stdout=harness.subprocess.PIPE)
+        self.assertEqual([d["title"] for d in harness.json.loads(run.stdout)["documents"]], ["z"])
+
+    def test_a_pattern_matches_characters(self):
+        for name in ("\u00e4", "\u00f6", "ab", "\u65e5"):
+            self.write(f"q/{name}.txt", f"A text called {name}.\n")
+        self.index("q")
+        for locale in ("C", "C.UTF-8"):
+            def titles(pattern):
+                run = self.good("docs", "list", "--json", pattern, env={"LC_ALL": locale})
+                return [d["title"] for d in run.json()["documents"]]
+            self.assertEqual(titles("?.txt"), ["\u00e4", "\u00f6", "\u65e5"])
+            self.assertEqual(titles("[\u00e4\u00f6].txt"), ["\u00e4", "\u00f6"])
+            self.assertEqual(titles("??.txt"), ["ab"])
+
+    def test_a_pattern_of_names_that_are_not_utf8(self):
+        (self.dir / "q").mkdir()
+        with open(harness.os.fsencode(self.dir) + b"/q/caf\xe9.txt", "wb") as file:
+            file.write(b"A text of its own.\n")
+        self.index("q")
+        self.assertEqual(len(self.titles("caf*")), 1)
+
+    def test_a_folder_that_is_called_as_an_id_begins(self):
+        identity = self.index(self.write_notes() / "garden.txt")[0]["id"]
+        word = identity[:4]
+        self.write(f"{word}/x.txt", "A text in a folder.\n")
+        self.index(word)
+        self.assertEqual(self.titles(word), ["x"])
+        for verb in ("rm", "pin", "unpin"):
+            self.bad("docs", verb, word, says=["begins an id", f"{self.dir}/{word}/x.txt"])
+        self.good("docs", "pin", "./" + word)
+        self.good("docs", "pin", identity[:8])
+        self.assertEqual(len([d for d in self.listed() if d["pinned"]]), 2)
+
+    def test_a_file_that_is_called_as_a_text_of_standard_input(self):
+        self.write("f1.md", "The text of the file.\n")
+        self.index("f1.md")
+        self.index("-", "--name", "f1.md", stdin="The text of standard input.\n")
+        self.assertEqual(len(self.listed("f1.md")), 2)
+        self.bad("docs", "rm", "--yes", "f1.md",
+                 says=["standard input", str(self.dir / "f1.md"), "./f1.md"])
+        self.good("docs", "rm", "./f1.md")
+        self.assertEqual([d["source"] for d in self.listed()], ["f1.md"])
+        self.good("docs", "rm", "f1.md")
+        self.assertEqual(self.titles(), [])
+
+    def test_four_letters_of_an_id(self):
+        identity = self.index(self.write_notes() / "garden.txt")[0]["id"]
+        self.assertEqual(self.titles(identity[:4]), ["garden"])
+        self.bad("docs", "rm", identity[:3], says=identity[:3])
+        self.assertEqual(self.titles(), ["garden"])
+
+    def test_rm_says_what_goes_and_asks(self):
+        self.index(self.write_notes())
+        question = "remove these 2 documents? [y/N]"
+        for answer in (b"\n", b"n\n", harness.signal.SIGINT):
+            code, shown = self.asked_on_a_terminal(["docs", "rm", "notes/harbour.md"], question,
+                                                   answer)
+            self.assertIn("notes/harbour.md, line 3: Harbour", shown)
+            self.assertIn("notes/harbour.md, line 7: Lighthouse", shown)
+            if isinstance(answer, bytes):
+                self.assertEqual(code, 130, shown)
+                self.assertIn("nothing was removed", shown)
+            else:
+                self.assertIn(code, (130, -answer), shown)
+            self.assertEqual(len(self.titles()), 5)
+        code, shown = self.asked_on_a_terminal(["docs", "rm", "notes/harbour.md"], question, b"y\n")
+        self.assertEqual((code, len(self.titles())), (0, 3), shown)
+        # One document, --yes, and programs are not asked.
+        code, shown = self.asked_on_a_terminal(["docs", "rm", "notes/garden.txt"], "[y/N]", b"n\n")
+        self.assertEqual((code, "[y/N]" in shown, len(self.titles())), (0, False, 2), shown)
+        code, shown = self.asked_on_a_terminal(["docs", "rm", "--yes", "notes"], "[y/N]", b"n\n")
+        self.assertEqual((code, "[y/N]" in shown, len(self.titles())), (0, False, 0), shown)
+        self.index("notes")
+        run = self.good("docs", "rm", "notes")
+        self.assertEqual(len(run.err_lines()), 5, run)
+        self.assertIn("removed 5 documents", run.out)
+
+    def test_nothing_is_there(self):
+        self.bad("docs", "list", says=["no documents are indexed", "kvlink index PATH"])
+        self.index(self.write_notes())
+        self.good("docs", "rm", "--yes", "notes")
+        self.bad("docs", "list", says=["no documents are indexed", "kvlink index PATH"])
+        self.assertEqual(self.listed(), [])
+
     def make_secret(self):
         """Under two models and two dtypes."""
         self.write("d/t.txt", f"The word is {SECRET}, says {SECRET.upper()}.\n")

@@ -103,6 +103,12 @@ class Index(harness.CliTest):
         self.bad("index", "-", stdin="", says="standard input")
         self.assertEqual([d["title"] for d in self.listed()], ["T"])
 
+    def test_an_earlier_text_of_standard_input_is_replaced(self):
+        self.assertEqual(self.good("index", "-", stdin="The mill grinds.\n").err, "")
+        self.assertEqual(self.good("index", "-", stdin="The mill grinds.\n").err, "")
+        self.assertIn("earlier text of standard input is replaced; --name NAME",
+                      self.good("index", "-", stdin="The mill burned.\n").err)
+
     def test_standard_input_by_name(self):
         self.index("-", "--name", "mill.md", stdin="The mill of Corvane grinds blue flour.\n")
         self.index("-", "--name", "inn.md", stdin="The inn of Corvane has six rooms.\n")
@@ -164,6 +170,21 @@ class Index(harness.CliTest):
         self.assertEqual(self.statuses(run.json()["documents"]), ["empty", "computed"])
         shown = self.good("docs", "show", "--json", run.json()["documents"][1]["id"]).json()
         self.assertIn("caf\u00e9", shown["text"])
+
+    def test_other_kinds_are_told_by_their_bytes(self):
+        pdf = "%PDF-1.7\nwords in between\n"
+        self.bad("index", "-", stdin=pdf, says=["is a PDF", "pdftotext"])
+        self.bad("index", self.write("a.txt", pdf), says=["a.txt: is a PDF", "pdftotext"])
+        self.bad("index", self.write("a.pdf", "x"), says=["a.pdf: is a PDF", "pdftotext"])
+        self.bad("index", "-", stdin="{\\rtf1 Words.}", says="is RTF")
+        for text in ("<!DOCTYPE html>\n<p>The mill.</p>\n", "\n <HTML><p>The inn.</p></HTML>\n"):
+            self.assertIn("page.txt: is HTML, whose tags are taken as text",
+                          self.good("index", self.write("page.txt", text)).err)
+
+    def test_endings_of_texts(self):
+        self.write("d/a.markdown", "# Mill\n\nIt grinds.\n")
+        self.write("d/b.text", "The inn has six rooms.\n")
+        self.assertEqual([d["title"] for d in self.index("d")], ["Mill", "b"])
 
     def test_files_of_other_kinds_are_counted(self):
         notes = self.write_notes()
@@ -295,6 +316,31 @@ class Interrupt(harness.CliTest):
         # The rest is computed, and only the rest.
         again = self.statuses(self.index(path))
         self.assertEqual(again, ["unchanged"] * len(done) + ["computed"] * (600 - len(done)))
+
+    def test_what_is_removed_meanwhile_leaves_no_block(self):
+        def on_disk(word):
+            return [str(path) for path in self.store.rglob("*")
+                    if path.is_file() and word.encode() in path.read_bytes()]
+
+        path, process = self.start(600)
+        self.wait_for_blocks(process)
+        first = self.good("docs", "list", "--json").json()["documents"][0]["id"]
+        self.good("docs", "rm", first)
+        out, err = process.communicate(timeout=harness.TIMEOUT_S)
+        self.assertEqual((process.returncode, err), (0, b""), out)
+        self.assertEqual(on_disk("Fact 0."), [])
+        self.assertEqual(self.statuses(self.index(path)).count("computed"), 1)  # back again
+        # The same where its block alone is missing.
+        self.good("store", "gc", "--budget", "0")
+        last = self.good("docs", "list", "--json").json()["documents"][-1]["id"]
+        process = self.start(600)[1]
+        self.wait_for_blocks(process)
+        self.good("docs", "rm", last)
+        self.assertIsNone(process.poll(), "too fast for what it is to show")
+        out, err = process.communicate(timeout=harness.TIMEOUT_S)
+        self.assertEqual((process.returncode, err), (0, b""), out)
+        self.assertEqual(on_disk("Fact 599."), [])
+        self.assertEqual(self.good("store", "stats", "--json").json()["blocks"], 599)
 
     def test_progress_is_drawn_on_a_terminal_only(self):
         path = self.write("many.jsonl", "".join(

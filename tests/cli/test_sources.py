@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import signal
 import socket
 import subprocess
@@ -297,6 +296,35 @@ class Stale(harness.CliTest):
         self.assertEqual(self.statuses(self.index("--prune", "--yes", self.dir / "many")),
                          ["removed"] * 12)
 
+    def test_a_file_that_became_a_folder(self):
+        self.write("d/a.txt", "A file.\n")
+        self.index(self.dir / "d")
+        (self.dir / "d/a.txt").unlink()
+        self.write("d/a.txt/b.txt", "A file in a folder.\n")
+        self.assertEqual(self.statuses(self.index("--prune", self.dir / "d")),
+                         ["computed", "removed"])
+
+    def test_a_folder_that_lost_two_files(self):
+        for n in range(2):
+            self.write(f"two/{n}.txt", f"Text number {n}.\n")
+        self.index(self.dir / "two")
+        (self.dir / "two/0.txt").unlink()
+        self.assertEqual(self.statuses(self.index("--prune", self.dir / "two")),
+                         ["unchanged", "removed"])
+        (self.dir / "two/1.txt").unlink()  # one, in a folder that is still there
+        self.assertEqual(self.statuses(self.index("--prune", self.dir / "two")), ["removed"])
+        for n in range(2):
+            self.write(f"two/{n}.txt", f"Text number {n}.\n")
+        self.index(self.dir / "two")
+        for n in range(2):
+            (self.dir / f"two/{n}.txt").unlink()
+        self.bad("index", "--prune", self.dir / "two", says=["is empty", "2 indexed files", "--yes"])
+
+    def test_an_empty_path_is_not_the_folder_one_stands_in(self):
+        for words in ([""], ["", self.notes], [self.notes, ""]):
+            self.bad("index", "--prune", "--yes", *words, says="a path is empty")
+        self.assertEqual(len(self.good("docs", "list", "--json").json()["documents"]), 5)
+
     def test_a_disk_that_is_not_mounted(self):
         mount = self.dir / "mount"
         mount.mkdir()
@@ -329,19 +357,8 @@ class Cost(harness.CliTest):
         self.addCleanup(subprocess.run, ["umount", self.mount], check=True)
 
     def ask_on_a_terminal(self, path, answer):
-        """Exit status, and all that was shown."""
-        leader, follower = pty.openpty()
-        process = subprocess.Popen(self.arguments("index", path, "--store", self.mount / "store"),
-                                   env=self.env, stdin=follower, stdout=follower, stderr=follower)
-        os.close(follower)
-        shown = b""
-        answered = False
-        for chunk in harness.chunks_of(leader):
-            shown += chunk
-            if not answered and b"go on? [y/N]" in shown:
-                answered = True
-                os.write(leader, answer)
-        return process.wait(timeout=harness.TIMEOUT_S), shown.decode()
+        return self.asked_on_a_terminal(["index", path, "--store", self.mount / "store"],
+                                        "go on? [y/N]", answer)
 
     def test_people_are_asked(self):
         path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'
@@ -361,6 +378,23 @@ class Cost(harness.CliTest):
         self.assertIn("go on?", shown)
         self.assertNotIn("stopped", shown)
         self.assertGreater(len(list(self.mount.glob("store/blocks/*/*.kvb"))), 30)
+
+    def test_ctrl_c_at_the_question(self):
+        path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'
+                                                for n in range(80)))
+        code, shown = self.ask_on_a_terminal(path, signal.SIGINT)
+        self.assertEqual(code, 130, shown)
+        self.assertIn("stopped before any document was computed", shown)
+
+    def test_blocks_that_are_there_cost_nothing_though_the_list_was_lost(self):
+        path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'
+                                                for n in range(50)))
+        words = [path, "--store", self.mount / "store"]
+        self.index("--yes", *words)
+        for database in self.mount.glob("store/documents.sqlite*"):
+            database.unlink()
+        # For all of them there would be too little room, and a yes would be needed.
+        self.assertEqual(set(self.statuses(self.index(*words))), {"unchanged"})
 
     def test_more_than_is_free_needs_a_yes(self):
         path = self.write("many.jsonl", "".join(f'{{"text": "Fact {n}. {"It is long. " * 28}"}}\n'

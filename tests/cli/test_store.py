@@ -179,6 +179,25 @@ class Store(harness.CliTest):
         self.assertEqual({path: path.stat().st_mtime_ns for path in self.store.rglob("*")}, before)
 
 
+    def test_a_list_that_may_only_be_read_is_read(self):
+        more = {}
+        if os.geteuid() == 0:
+            more = {"preexec_fn": as_nobody}
+            for path in (self.class_dir, self.dir):
+                path.chmod(0o755)
+            os.chmod(self.model, 0o644)
+            for path in [self.store, *self.store.rglob("*")]:
+                os.chown(path, NOBODY, NOBODY)
+        (self.store / "documents.sqlite").chmod(0o444)
+        try:
+            listed = self.good("docs", "list", "--json", **more).json()["documents"]
+        except PermissionError as error:
+            self.skipTest(f"skipped: another user cannot run the program: {error}")
+        self.assertEqual(len(listed), 5)
+        self.good("docs", "show", listed[0]["id"], **more)
+        answer = self.good("ask", "Velmora", "--json", "--max-tokens", "2", **more).json()
+        self.assertEqual({d["status"] for d in answer["documents"]}, {"linked"})
+
     def test_verify_of_a_read_only_store_prints_its_report(self):
         if os.geteuid() == 0:
             os.chmod(self.class_dir, 0o755)

@@ -72,7 +72,7 @@ TEST_F(IndexRowsTest, BlocksOfForgottenDocumentsAreLeftOver) {
   Put(File("/a", {"one", "two"}));
   Put(File("/b", {"two"}));
   const std::string one = DocumentId("T", "one"), two = DocumentId("T", "two");
-  ASSERT_TRUE(index_->AddBlock(one, "other-model").ok());
+  ASSERT_TRUE(index_->AddBlockOfKnown(one, "other-model").ok());
   EXPECT_EQ(*index_->BlocksOf(one), Sorted({BlockOf("one"), "other-model"}));
   EXPECT_EQ(*index_->LeftoverBlocks(), Strings{});
   Put(File("/a", {"three"}));
@@ -89,8 +89,8 @@ TEST_F(IndexRowsTest, BlocksOfForgottenDocumentsAreLeftOver) {
 TEST_F(IndexRowsTest, ABlockOfTwoDocumentsStaysUntilBothAreGone) {
   Put(File("/a", {"one"}));
   Put(File("/b", {"two"}));
-  ASSERT_TRUE(index_->AddBlock(DocumentId("T", "one"), "shared").ok());
-  ASSERT_TRUE(index_->AddBlock(DocumentId("T", "two"), "shared").ok());
+  ASSERT_TRUE(index_->AddBlockOfKnown(DocumentId("T", "one"), "shared").ok());
+  ASSERT_TRUE(index_->AddBlockOfKnown(DocumentId("T", "two"), "shared").ok());
   ASSERT_TRUE(index_->ForgetSource("/a").ok());
   EXPECT_EQ(*index_->LeftoverBlocks(), Strings{BlockOf("one")});
   ASSERT_TRUE(index_->ForgetSource("/b").ok());
@@ -107,9 +107,23 @@ TEST_F(IndexRowsTest, ABlockOfADocumentThatIsGoneIsRefused) {
   ASSERT_TRUE(index_->ForgetSource("/a").ok());
   EXPECT_EQ(index_->AddBlockOfKnown(one, "x").code(), StatusCode::kNotFound);
   EXPECT_EQ(*index_->LeftoverBlocks(), Sorted({BlockOf("one"), "x"}));
-  // Put down beforehand, as for an answer that is about to become a document.
-  ASSERT_TRUE(index_->AddBlock("later", "y").ok());
-  EXPECT_TRUE(index_->AddBlockOfKnown("later", "y").ok());
+  // A row that was learnt from a block is no document.
+  ASSERT_TRUE(index_->LearnBlocks({{"stray", "y"}}).ok());
+  EXPECT_EQ(index_->AddBlockOfKnown("stray", "y").code(), StatusCode::kNotFound);
+}
+
+TEST_F(IndexRowsTest, ASourceThatLostADocumentMeanwhileCountsAsChanged) {
+  const SourceFile file = File("/a", {"one", "two", "two"});
+  Put(file);
+  EXPECT_TRUE(*index_->IsUnchanged("/a", file.content_hash));
+  for (size_t i = 0; i < file.documents.size(); ++i) {
+    ASSERT_TRUE(index_->Add(file.documents[i], static_cast<int64_t>(i), 3).ok());
+  }
+  ASSERT_TRUE(index_->Remove(DocumentId("T", "one")).ok());
+  ASSERT_TRUE(index_->FinishSource(file).ok());
+  EXPECT_FALSE(*index_->IsUnchanged("/a", file.content_hash));
+  Put(file);
+  EXPECT_TRUE(*index_->IsUnchanged("/a", file.content_hash));
 }
 
 TEST_F(IndexRowsTest, BlocksAreKnownOnceLearnt) {

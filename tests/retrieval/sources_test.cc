@@ -271,8 +271,9 @@ TEST(ReadSource, JsonlNamesTheLineThatIsWrong) {
   const struct {
     std::string_view line, expected;
   } cases[] = {
-      {"{\"text\": \"x\"", "line 2: not JSON"},
-      {"{\"text\": \"\\ud800\"}", "line 2: not JSON"},
+      {"{\"text\": \"x\"", "line 2, column 13: not JSON: syntax error"},
+      {"  {\"text\": NaN}", "line 2, column 12: not JSON: syntax error"},
+      {"{\"text\": \"\\ud800\"}", "line 2, column 17: not JSON"},
       {"[1]", "line 2: an object"},
       {"{\"title\": \"x\"}", "line 2: there is no \"text\""},
       {"{\"text\": 5}", "line 2: \"text\" must be a string, number found"},
@@ -344,6 +345,52 @@ RC_GTEST_PROP(ReadSource, TakesAnyBytes, (const std::string& bytes)) {
     for (const SourceDocument& d : file->documents) {
       RC_ASSERT(0 <= d.begin && d.begin < d.end && d.end <= static_cast<int64_t>(bytes.size()));
     }
+  }
+}
+
+const std::string kDataUri = "data:image/png;base64," + std::string(4000, 'A') + "+/==";
+
+TEST(ReadSource, EmbeddedFilesAreLeftOut) {
+  const std::string text = "# Mill\n\nThe mill ![a wheel](" + kDataUri +
+                           ") grinds.\n\n# Inn\n\n<img src=\"" + kDataUri +
+                           "\" alt=\"a bed\">\nIt has six rooms.\n";
+  const auto file = Read("a.md", text);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  ASSERT_EQ(file->documents.size(), 2u);
+  EXPECT_EQ(file->documents[0].text, "The mill ![a wheel]() grinds.");
+  EXPECT_EQ(file->documents[1].text, "<img src=\"\" alt=\"a bed\">\nIt has six rooms.");
+  const SourceDocument& mill = file->documents[0];
+  EXPECT_EQ(text.substr(mill.begin, mill.end - mill.begin),
+            "The mill ![a wheel](" + kDataUri + ") grinds.");
+  ASSERT_EQ(file->notes.size(), 1u);
+  EXPECT_NE(file->notes[0].find("2 embedded files"), std::string::npos);
+  // What is said of them stays, and so does what is no base64.
+  const std::string about =
+      "Write data:text/plain;base64,SGVsbG8= or data: " + std::string(200, 'A') + ".";
+  EXPECT_EQ(Read("a.txt", about)->documents[0].text, about);
+}
+
+// Leaving out leaves the way back as it was.
+RC_GTEST_PROP(LeaveOutDataUris, OffsetsLeadBack, ()) {
+  const auto pieces = *rc::gen::container<std::vector<std::string>>(
+      rc::gen::element<std::string>("x ", "\u00e4", "\xff", " ", "(" + kDataUri + ")"));
+  const bool wide = *rc::gen::arbitrary<bool>();
+  std::string bytes = wide ? "\xff\xfe" : "";
+  for (const std::string& piece : pieces) {
+    if (!wide) bytes += piece;
+    for (size_t i = 0; wide && i < piece.size(); ++i) bytes += {piece[i], '\0'};
+  }
+  RepairedText text = ReadText(bytes);
+  const auto count = std::count(pieces.begin(), pieces.end(), "(" + kDataUri + ")");
+  RC_ASSERT(LeaveOutDataUris(&text) == count);
+  RC_ASSERT(text.text.find("data:") == std::string::npos);
+  if (!text.text.empty()) {
+    RC_ASSERT(text.SourceOffset(static_cast<int64_t>(text.text.size())) ==
+              static_cast<int64_t>(bytes.size()));
+  }
+  for (size_t i = 0; i < text.text.size(); ++i) {
+    if (text.text[i] != 'x') continue;
+    RC_ASSERT(bytes[static_cast<size_t>(text.SourceOffset(static_cast<int64_t>(i)))] == 'x');
   }
 }
 
