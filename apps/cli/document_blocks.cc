@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "cli/label.h"
-#include "cli/places.h"
+#include "cli/mend_documents.h"
 #include "kv/quarantined.h"
 
 namespace kvlink::cli {
@@ -16,12 +16,7 @@ Status RemoveSetAside(Session& session, const std::vector<std::string>& blocks) 
   KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
   KVLINK_RETURN_IF_ERROR(
       RemoveQuarantined(FileSystem::Posix(), store, {blocks.begin(), blocks.end()}));
-  for (const char* ending : {"", "-wal", "-shm"}) {
-    const Status removed =
-        FileSystem::Posix().Remove(DocumentsPath(store) + ".damaged" + std::string(ending));
-    if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
-  }
-  return {};
+  return RemoveSpareDocuments(store);
 }
 
 }  // namespace

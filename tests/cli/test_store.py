@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import pathlib
+import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -103,6 +105,28 @@ class Store(harness.CliTest):
         run = self.good("store", "verify", "--json")
         self.assertEqual(run.json()["restored_documents"], 5)
         self.assertIn("documents.sqlite.damaged", run.err)
+        self.assertTrue(self.ask("Velmora")["documents"])
+
+    def test_a_restoring_that_was_cut_short_is_begun_again(self):
+        before = self.good("docs", "list", "--json").json()["documents"]
+        for path in self.store.glob("documents.sqlite*"):
+            path.unlink()
+        # No file may grow beyond what a list's first pages take: the program is killed midway.
+        run = self.kvlink("store", "verify", preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (48 << 10, 48 << 10)))
+        self.assertEqual(run.code, -signal.SIGXFSZ, run)
+        self.assertFalse((self.store / "documents.sqlite").exists())
+        self.assertNotEqual(list(self.store.glob("documents.sqlite.tmp-*")), [])
+        self.assertIn("5 documents restored", self.good("store", "verify").out)
+        self.assertEqual(list(self.store.glob("documents.sqlite.tmp-*")), [])
+        after = self.good("docs", "list", "--json").json()["documents"]
+        self.assertEqual(after, before)
+
+    def test_an_empty_document_list_file_is_a_lost_one(self):
+        for path in self.store.glob("documents.sqlite-*"):
+            path.unlink()
+        os.truncate(self.store / "documents.sqlite", 0)
+        self.assertEqual(self.verify()["restored_documents"], 5)
         self.assertTrue(self.ask("Velmora")["documents"])
 
     def test_a_newer_store_is_refused(self):
