@@ -134,12 +134,14 @@ Result<Catalogue> Catalogue::Open(const std::string& path, bool read_only) {
   }
   if (!read_only) {
     // NORMAL: a power cut may lose the last rows, never the file; files without a row are adopted.
-    KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"));
+    KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA synchronous = NORMAL"));
   }
   Status status = PrepareSchema(db, path, read_only);
   // Marked as ours, with half of our tables: nothing in it is worth more than a rebuild.
   if (status.code() == StatusCode::kInternal) return DataLoss(status.message());
   KVLINK_RETURN_IF_ERROR(status);
+  // Only now: the file remembers it, and another program's is left as it is.
+  if (!read_only) KVLINK_RETURN_IF_ERROR(db.EnableWal());
   return Catalogue(path, std::move(db), file);
 }
 

@@ -51,6 +51,7 @@ class FileDiskStore final : public DiskStore {
   Result<DiskStoreStats> Stats() override;
   Result<VerifyReport> Verify(const std::function<bool(int64_t, int64_t)>& progress) override;
   Result<int64_t> Collect(int64_t budget_bytes) override;
+  Status RemoveQuarantined(const std::set<BlockId>& blocks) override;
   Result<int64_t> ApplyPins(const PinRule& rule) override;
   Status ForEachLabel(const std::function<void(const BlockId&, std::string_view)>& visit) override;
 
@@ -399,6 +400,11 @@ Result<int64_t> FileDiskStore::Collect(int64_t budget_bytes) {
   if (!evicted.ok() && options_.files_suffice) evicted = ledger_.ShrinkByFiles(budget_bytes);
   if (!evicted.ok()) return evicted.status();
   return emptied + *evicted;
+}
+
+Status FileDiskStore::RemoveQuarantined(const std::set<BlockId>& blocks) {
+  KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
+  return folder_.RemoveQuarantined(blocks);
 }
 
 Result<int64_t> FileDiskStore::ApplyPins(const PinRule& rule) {

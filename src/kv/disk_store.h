@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,6 +94,8 @@ class DiskStore : public BlockStore {
   // Removes least recently used blocks, never pinned ones, until at most budget_bytes are used, and
   // empties quarantine/. Returns the bytes freed. Needs no room. kInvalidArgument: less than 0.
   virtual Result<int64_t> Collect(int64_t budget_bytes) = 0;
+  // Removes what was set aside of these blocks: their texts go with them.
+  virtual Status RemoveQuarantined(const std::set<BlockId>& blocks) = 0;
   // Pins and unpins blocks as the rule says by their labels; the others stay as they are. Returns
   // how many changed.
   virtual Result<int64_t> ApplyPins(const PinRule& rule) = 0;

@@ -256,18 +256,34 @@ Result<QuarantineTotals> StoreFolder::Quarantined() {
   return totals;
 }
 
-Result<int64_t> StoreFolder::EmptyQuarantine() {
+Result<int64_t> StoreFolder::ClearQuarantine(
+    const std::function<bool(std::string_view name)>& goes) {
   int64_t freed = 0;
   const auto folder = OpenInside("quarantine");
   if (folder.code() == StatusCode::kNotFound) return freed;
   if (!folder.ok()) return folder.status();
   KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> files, (*folder)->List());
   for (const FileInfo& file : files) {
-    if (file.type != FileType::kFile || !IsQuarantineName(file.name)) continue;
-    KVLINK_RETURN_IF_ERROR((*folder)->Remove(file.name));
+    if (file.type != FileType::kFile || !IsQuarantineName(file.name) || !goes(file.name)) continue;
+    const Status removed = (*folder)->Remove(file.name);
+    if (removed.code() == StatusCode::kNotFound) continue;  // somebody was faster
+    KVLINK_RETURN_IF_ERROR(removed);
     freed += file.size_bytes;
   }
+  if (freed > 0) KVLINK_RETURN_IF_ERROR((*folder)->Sync());
   return freed;
+}
+
+Result<int64_t> StoreFolder::EmptyQuarantine() {
+  return ClearQuarantine([](std::string_view) { return true; });
+}
+
+Status StoreFolder::RemoveQuarantined(const std::set<BlockId>& blocks) {
+  return ClearQuarantine([&](std::string_view name) {
+           const Result<BlockId> id = DigestFromHex(name.substr(0, name.find('-')));
+           return id.ok() && blocks.contains(*id);
+         })
+      .status();
 }
 
 void StoreFolder::ClearTemporary() {

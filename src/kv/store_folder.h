@@ -5,8 +5,11 @@
 // kv/disk_store.cc).
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/file.h"
@@ -52,6 +55,8 @@ class StoreFolder {
   Status Quarantine(const BlockId& id, int64_t now_ms);
   Result<QuarantineTotals> Quarantined();
   Result<int64_t> EmptyQuarantine();  // the bytes freed
+  // What was set aside of these blocks still holds their texts.
+  Status RemoveQuarantined(const std::set<BlockId>& blocks);
   // Writers hold the lock until their temporary file is gone, so whoever holds it knows that what
   // they named in tmp/ belongs to the dead.
   void ClearTemporary();
@@ -68,6 +73,8 @@ class StoreFolder {
   Status CheckUnused();
   Result<std::unique_ptr<Folder>> OpenInside(const char* name);
   Result<std::unique_ptr<Folder>> OpenShard(const BlockId& id);
+  // Removes what kvlink set aside and `goes` names by its file's name; gives the bytes freed.
+  Result<int64_t> ClearQuarantine(const std::function<bool(std::string_view name)>& goes);
   Status WriteTemporary(Folder& folder, const std::string& name, const Block& block);
 
   FileSystem& files_;

@@ -119,6 +119,25 @@ TEST_F(ForeignFolderTest, OnlyNamesOfOursGo) {
   EXPECT_TRUE(fs::exists(Store("FORMAT")));
 }
 
+TEST_F(ForeignFolderTest, WhatWasSetAsideOfSomeBlocksGoesAndNothingElse) {
+  const auto store = MustOpen();
+  const std::string hex = HexOf(IdOf(1));
+  const std::vector<std::string> stay = {"quarantine/" + hex + "-notes.txt",
+                                         "quarantine/" + HexOf(IdOf(2)) + "-17-fedcba9876543210"};
+  const std::string goes = "quarantine/" + hex + "-17-fedcba9876543210";
+  for (const std::string& name : stay) Write(Store(name), "x");
+  Write(Store(goes), "x");
+  {
+    const auto lock = FileSystem::Posix().Lock(Store("lock"), 0);
+    DiskStoreOptions options = Options();
+    options.lock_timeout_ms = 10;
+    EXPECT_EQ(MustOpen(options)->RemoveQuarantined({IdOf(1)}).code(), StatusCode::kUnavailable);
+  }
+  ASSERT_TRUE(store->RemoveQuarantined({IdOf(1)}).ok());
+  for (const std::string& name : stay) EXPECT_TRUE(fs::exists(Store(name))) << name;
+  EXPECT_FALSE(fs::exists(Store(goes)));
+}
+
 TEST_F(ForeignFolderTest, WhoOnlyReadsChangesNothing) {
   {
     const auto store = MustOpen();
@@ -150,7 +169,9 @@ TEST_F(ForeignFolderTest, AnothersDatabaseIsRefusedAndKept) {
     ASSERT_TRUE(db.ok());
     ASSERT_TRUE(db->Exec("CREATE TABLE mine(x); PRAGMA user_version = 1").ok());
   }
+  const auto before = Everything();
   const auto refused = DiskStore::Open(Options());
+  EXPECT_EQ(Everything(), before);
   EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
   EXPECT_NE(refused.status().message().find("not a catalogue of kvlink"), std::string::npos);
   // Whoever needs lists alone goes by the files.
