@@ -130,6 +130,16 @@ Result<bool> IsThere(const std::string& path) {
   });
 }
 
+// kDataLoss: the list cannot be read. What follows from it alone is mended where that may be.
+Status CheckAndMend(Session& session, const std::string& path, bool read_only) {
+  KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(/*create=*/false, read_only));
+  KVLINK_RETURN_IF_ERROR(index->List().status());
+  if (read_only) return {};
+  KVLINK_ASSIGN_OR_RETURN(const bool mended, index->MendWords());
+  if (mended) session.Warn(path + ": the words of its texts were damaged, and were indexed again");
+  return {};
+}
+
 }  // namespace
 
 Result<int64_t> MendDocuments(Session& session, DiskStore& store) {
@@ -139,8 +149,7 @@ Result<int64_t> MendDocuments(Session& session, DiskStore& store) {
   KVLINK_ASSIGN_OR_RETURN(const bool there, IsThere(path));
   if (!there && read_only) return 0;  // nothing can be restored there
   if (there) {
-    const Result<std::unique_ptr<DocumentIndex>> opened = session.OpenDocuments(false, read_only);
-    Status state = opened.ok() ? (*opened)->List().status() : opened.status();
+    Status state = CheckAndMend(session, path, read_only);
     if (state.code() != StatusCode::kDataLoss || read_only) {
       KVLINK_RETURN_IF_ERROR(state);
       return 0;
