@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -21,6 +22,14 @@ struct BlockFile {
   BlockId id{};
   int64_t size_bytes = 0;
   int64_t modified_ms = 0;  // Unix time: when the block was made
+};
+
+struct BlockListing {
+  std::vector<BlockFile> files;          // sorted by id
+  std::map<std::string, Status> closed;  // shards that could not be looked into, and why
+
+  // Whether the block's file may be in one of those.
+  bool MayHold(const BlockId& id) const;
 };
 
 struct QuarantineTotals {
@@ -44,8 +53,8 @@ class StoreFolder {
   Status CreateContents();  // the folders inside that are missing
   Result<std::unique_ptr<FileLock>> Lock(int64_t timeout_ms);
 
-  Result<std::vector<BlockFile>> ListBlocks();  // sorted by id; other names are not ours
-  bool Contains(const BlockId& id);
+  Result<BlockListing> ListBlocks();  // other names are not ours
+  Result<bool> Contains(const BlockId& id);
   // The block, its id compared with the name. kDataLoss: damaged or foreign.
   Result<std::shared_ptr<const Block>> Open(const BlockId& id, bool verify_planes);
 
@@ -75,6 +84,8 @@ class StoreFolder {
   Result<std::unique_ptr<Folder>> OpenShard(const BlockId& id);
   // Removes what kvlink set aside and `goes` names by its file's name; gives the bytes freed.
   Result<int64_t> ClearQuarantine(const std::function<bool(std::string_view name)>& goes);
+  // kFailedPrecondition: the block's file, or its folder, is a link.
+  Status CheckNoLink(const BlockId& id) const;
   Status WriteTemporary(Folder& folder, const std::string& name, const Block& block);
 
   FileSystem& files_;

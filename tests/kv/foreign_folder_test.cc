@@ -95,6 +95,21 @@ TEST_F(ForeignFolderTest, LinksAreNotFollowed) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir_ / "keep"), {}), 1);
 }
 
+TEST_F(ForeignFolderTest, BlocksBehindLinksAreNotThere) {
+  const auto store = MustOpen();
+  ASSERT_TRUE(store->Put(MakeBlock(1)).ok());
+  const std::string folder = fs::path(PathOf(1)).parent_path();
+  for (const std::string& path : {PathOf(1), folder}) {
+    fs::rename(path, dir_ / "elsewhere");
+    fs::create_symlink(dir_ / "elsewhere", path);
+    EXPECT_FALSE(MustOpen()->Contains(IdOf(1)));
+    EXPECT_EQ(MustOpen()->Get(IdOf(1)).code(), StatusCode::kFailedPrecondition);
+    fs::remove(path);
+    fs::rename(dir_ / "elsewhere", path);
+  }
+  ExpectStored(*MustOpen(), 1);
+}
+
 TEST_F(ForeignFolderTest, OnlyNamesOfOursGo) {
   auto store = MustOpen();
   ASSERT_TRUE(store->Put(MakeBlock(1)).ok());
@@ -193,12 +208,14 @@ TEST_F(ForeignFolderTest, AnOlderCatalogueIsOurs) {
     auto db = Database::Open(Store("catalogue.sqlite"), DatabaseMode::kReadWrite);
     ASSERT_TRUE(db.ok() && db->Exec("PRAGMA application_id = 0").ok());
   }
+  fs::permissions(dir_ / "store", fs::perms(0755));  // as it was made then
   const auto rows = MustOpen()->List();
   ASSERT_TRUE(rows.ok());
   ASSERT_EQ(rows->size(), 1u);
   EXPECT_TRUE(rows->at(0).pinned);  // kept, not built anew
   auto db = Database::Open(Store("catalogue.sqlite"), DatabaseMode::kReadOnly);
   EXPECT_EQ(*db->QueryInt("PRAGMA application_id"), 0x6b766c62);
+  EXPECT_EQ(fs::status(dir_ / "store").permissions(), fs::perms(0700));
 }
 
 TEST_F(ForeignFolderTest, WhatACreationLeftThatWasCutShortIsTakenUp) {
