@@ -6,8 +6,14 @@
 #include "base/hash.h"
 #include "cli/label.h"
 #include "cli/mend_documents.h"
+#include "cli/places.h"
 
 namespace kvlink::cli {
+namespace {
+
+constexpr int kPatienceMs = 500;  // while the store is locked
+
+}  // namespace
 
 Status LearnBlocks(DocumentIndex& index, DiskStore& store) {
   KVLINK_ASSIGN_OR_RETURN(const bool known, index.KnowsBlocks());
@@ -55,13 +61,21 @@ Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStor
   return removed_blocks;
 }
 
+Result<int64_t> RemoveForgotten(Session& session, DiskStore& store) {
+  KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
+  if (!IsWritable(folder) || !FileExists(DocumentsPath(folder))) return 0;
+  KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(false, false));
+  return RemoveForgotten(session, *index, store);
+}
+
 KeepRule MakeKeepRule(const std::string& documents_path) {
   return [documents_path, index = std::shared_ptr<DocumentIndex>()](
              std::string_view label, std::string_view block) mutable -> Status {
     const std::optional<SourceDocument> document = ParseLabel(label);
     if (!document) return {};  // of no document in the list
     if (index == nullptr) {
-      KVLINK_ASSIGN_OR_RETURN(index, DocumentIndex::Open(documents_path, /*read_only=*/false));
+      KVLINK_ASSIGN_OR_RETURN(
+          index, DocumentIndex::Open(documents_path, /*read_only=*/false, kPatienceMs));
     }
     return index->AddBlockOfKnown(document->id, std::string(block));
   };

@@ -1,10 +1,12 @@
 // kvlink store stats|verify|gc: the blocks on disk, and what can be restored from them.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/document_blocks.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/mend_documents.h"
@@ -66,6 +68,8 @@ Result<int> Verify(Session& session) {
   Status documents = mended.status();
   const int64_t restored = mended.ok() ? *mended : 0;
   if (documents.ok()) documents = ApplyPins(session, *store);
+  // What a removal of documents that was killed has left.
+  if (documents.ok()) documents = RemoveForgotten(session, *store).status();
 
   if (session.json()) {
     PrintJson({{"checked", report.checked},
@@ -74,12 +78,15 @@ Result<int> Verify(Session& session) {
                {"quarantined", report.quarantined},
                {"adopted", report.adopted},
                {"forgotten", report.forgotten},
+               {"unreadable", report.unreadable},
                {"restored_documents", restored}});
   } else if (!session.options().quiet) {
     PrintText("checked " + FormatCounted(report.checked, "block") + ", " +
               FormatBytes(report.bytes) + ": " + FormatCount(report.quarantined + report.damaged) +
               " damaged, " + FormatCount(report.adopted) + " without a row adopted, " +
-              FormatCount(report.forgotten) + " rows without a file forgotten\n");
+              FormatCount(report.forgotten) + " rows without a file forgotten" +
+              (report.unreadable > 0 ? ", " + FormatCount(report.unreadable) + " unreadable" : "") +
+              "\n");
     if (restored > 0) {
       PrintText("the list of documents was missing: " + FormatCounted(restored, "document") +
                 " restored from their blocks\n");
@@ -96,19 +103,35 @@ Result<int> Verify(Session& session) {
                     "written; the first: " +
                     report.first_damage);
   }
+  if (report.unreadable > 0) {
+    return Unavailable(
+        "store verify: " + FormatCount(report.unreadable) +
+        " files or folders of blocks could not be read; the first: " + report.first_unreadable);
+  }
   KVLINK_RETURN_IF_ERROR(documents);
   return 0;
 }
 
 Result<int> Collect(std::optional<int64_t> budget, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
+  // The budget is kept below, where what goes is counted.
+  KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false, /*read_only=*/false,
+                                                        /*keep_budget=*/false));
   int64_t budget_bytes = std::numeric_limits<int64_t>::max();  // only quarantine is emptied
   if (budget) {
     budget_bytes = *budget;
   } else if (session.options().budget_bytes > 0) {
     budget_bytes = session.options().budget_bytes;
   }
-  KVLINK_ASSIGN_OR_RETURN(const int64_t freed, store->Collect(budget_bytes));
+  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats before, store->Stats());
+  // What a removal of documents that was killed has left goes first, whatever the budget.
+  const Result<int64_t> removed = RemoveForgotten(session, *store);
+  if (!removed.ok()) {
+    session.Warn("blocks of documents that were removed may be left: " +
+                 removed.status().message());
+  }
+  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats kept, store->Stats());
+  KVLINK_ASSIGN_OR_RETURN(const int64_t collected, store->Collect(budget_bytes));
+  const int64_t freed = collected + std::max<int64_t>(before.bytes - kept.bytes, 0);
   KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats stats, store->Stats());
   if (session.json()) {
     PrintJson({{"freed_bytes", freed}, {"blocks", stats.blocks}, {"bytes", stats.bytes}});
