@@ -5,24 +5,13 @@
 
 #include "base/hash.h"
 #include "cli/label.h"
+#include "cli/mend_documents.h"
 #include "cli/places.h"
-#include "kv/quarantined.h"
 
 namespace kvlink::cli {
 namespace {
 
-// What `store verify` set aside as damaged has their words too: blocks, and the list of documents.
-Status RemoveSetAside(Session& session, const std::vector<std::string>& blocks) {
-  KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
-  KVLINK_RETURN_IF_ERROR(
-      RemoveQuarantined(FileSystem::Posix(), store, {blocks.begin(), blocks.end()}));
-  for (const char* ending : {"", "-wal", "-shm"}) {
-    const Status removed =
-        FileSystem::Posix().Remove(DocumentsPath(store) + ".damaged" + std::string(ending));
-    if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
-  }
-  return {};
-}
+constexpr int kPatienceMs = 500;  // while the store is locked
 
 }  // namespace
 
@@ -52,19 +41,31 @@ Result<std::vector<BlockId>> BlocksOf(DocumentIndex& index, const std::set<std::
 Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStore& store) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> blocks, index.LeftoverBlocks());
   int64_t removed_blocks = 0;
+  std::set<BlockId> ids;
   for (const std::string& name : blocks) {
     const Result<BlockId> block = DigestFromHex(name);
     if (!block.ok()) continue;  // damaged, and no block's name
+    ids.insert(*block);
     Status removed = store.Remove(*block);
     if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
     removed_blocks += removed.ok() ? 1 : 0;
   }
   if (!blocks.empty()) {
-    KVLINK_RETURN_IF_ERROR(RemoveSetAside(session, blocks));
+    // What was set aside as damaged has their words too: blocks, and the list of documents.
+    KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
+    KVLINK_RETURN_IF_ERROR(store.RemoveQuarantined(ids));
+    KVLINK_RETURN_IF_ERROR(RemoveSpareDocuments(folder));
     KVLINK_RETURN_IF_ERROR(index.ForgetBlocks(blocks));
   }
   KVLINK_RETURN_IF_ERROR(index.Scrub());
   return removed_blocks;
+}
+
+Result<int64_t> RemoveForgotten(Session& session, DiskStore& store) {
+  KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
+  if (!IsWritable(folder) || !FileExists(DocumentsPath(folder))) return 0;
+  KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(false, false));
+  return RemoveForgotten(session, *index, store);
 }
 
 KeepRule MakeKeepRule(const std::string& documents_path) {
@@ -73,7 +74,8 @@ KeepRule MakeKeepRule(const std::string& documents_path) {
     const std::optional<SourceDocument> document = ParseLabel(label);
     if (!document) return {};  // of no document in the list
     if (index == nullptr) {
-      KVLINK_ASSIGN_OR_RETURN(index, DocumentIndex::Open(documents_path, /*read_only=*/false));
+      KVLINK_ASSIGN_OR_RETURN(
+          index, DocumentIndex::Open(documents_path, /*read_only=*/false, kPatienceMs));
     }
     return index->AddBlockOfKnown(document->id, std::string(block));
   };

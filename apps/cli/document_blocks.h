@@ -25,6 +25,10 @@ Result<std::vector<BlockId>> BlocksOf(DocumentIndex& index, const std::set<std::
 // index. A run that was killed before is made up for. Returns how many blocks went.
 Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStore& store);
 
+// The same for whoever has not opened the index; nothing where there is none, or it may not be
+// written.
+Result<int64_t> RemoveForgotten(Session& session, DiskStore& store);
+
 // Puts down each block before it is kept, so that it goes when its document does, and refuses those
 // of documents that are gone. Opens documents.sqlite when it is first asked.
 KeepRule MakeKeepRule(const std::string& documents_path);

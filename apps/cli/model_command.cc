@@ -1,6 +1,7 @@
 // kvlink model list|info|add: model files. Reads their metadata only: no weights are loaded.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "cli/commands.h"
@@ -114,7 +115,16 @@ Result<int> Info(const std::string& given, Session& session) {
   return 0;
 }
 
-Result<int> Add(const std::string& path, Session& session) {
+Result<bool> HaveEqualBytes(const std::string& path, const std::string& other) {
+  KVLINK_ASSIGN_OR_RETURN(const auto a, FileSystem::Posix().Map(path));
+  KVLINK_ASSIGN_OR_RETURN(const auto b, FileSystem::Posix().Map(other));
+  const bool equal = std::ranges::equal(a->bytes(), b->bytes());
+  KVLINK_RETURN_IF_ERROR(a->CheckUnchanged());
+  KVLINK_RETURN_IF_ERROR(b->CheckUnchanged());
+  return equal;
+}
+
+Result<int> Add(const std::string& path, bool replace, Session& session) {
   if (!FileExists(path)) return NotFound("model " + path + ": no such file");
   KVLINK_ASSIGN_OR_RETURN(const ModelFile model, ReadModelFile(path, /*fingerprint=*/false));
   KVLINK_ASSIGN_OR_RETURN(const std::string directory, ModelsDirectory());
@@ -122,7 +132,16 @@ Result<int> Add(const std::string& path, Session& session) {
   if (!name.ends_with(".gguf")) name += ".gguf";
   const std::string target = directory + "/" + name;
   std::error_code error;
-  const bool same = std::filesystem::equivalent(path, target, error) && !error;
+  bool same = std::filesystem::equivalent(path, target, error) && !error;
+  if (!same && !replace && FileExists(target)) {
+    KVLINK_ASSIGN_OR_RETURN(same, HaveEqualBytes(path, target));
+    if (!same) {
+      return FailedPrecondition("another model lies at " + target +
+                                "; give the file another name, or replace that one with: kvlink "
+                                "model add --replace " +
+                                path);
+    }
+  }
   if (!same) KVLINK_RETURN_IF_ERROR(CopyModel(path, directory, name));
   if (session.json()) {
     PrintJson({{"name", name}, {"path", target}, {"default", name == kDefaultModel}});
@@ -150,8 +169,11 @@ void AddModelCommand(CLI::App& app, Command* command) {
 
   CLI::App* add = model->add_subcommand("add", "Copy a GGUF file into the models folder");
   add->add_option("PATH", *path, "A GGUF file")->required();
-  add->callback(
-      [command, path] { *command = [path](Session& session) { return Add(*path, session); }; });
+  auto replace = std::make_shared<bool>(false);
+  add->add_flag("--replace", *replace, "Even where another model has its name");
+  add->callback([command, path, replace] {
+    *command = [path, replace](Session& session) { return Add(*path, *replace, session); };
+  });
 }
 
 }  // namespace kvlink::cli

@@ -11,7 +11,8 @@ namespace kvlink::cli {
 namespace {
 
 std::optional<std::set<std::string>> PinnedIds(const std::string& path) {
-  const auto index = DocumentIndex::Open(path, /*read_only=*/true);
+  constexpr int kPatienceMs = 500;  // the store may be locked meanwhile
+  const auto index = DocumentIndex::Open(path, /*read_only=*/true, kPatienceMs);
   if (!index.ok()) return std::nullopt;
   const auto ids = (*index)->PinnedIds();
   if (!ids.ok()) return std::nullopt;

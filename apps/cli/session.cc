@@ -70,14 +70,15 @@ Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only, bool require
   return Engine::Open(options);
 }
 
-Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_only) {
+Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_only,
+                                                      bool keep_budget) {
   DiskStoreOptions options;
   KVLINK_ASSIGN_OR_RETURN(options.path, store_path());
   KVLINK_ASSIGN_OR_RETURN(const bool there, Exists(FileSystem::Posix(), options.path));
   if (!create && !there) {
     return NotFound("there is no store at " + options.path + "; make one with: kvlink index PATH");
   }
-  options.budget_bytes = options_.budget_bytes;
+  options.budget_bytes = keep_budget ? options_.budget_bytes : 0;
   options.read_only = read_only || (there && !IsWritable(options.path));
   options.files_suffice = !create;  // looking and making room work where keeping would not
   options.is_pinned = MakePinRule(DocumentsPath(options.path));

@@ -62,8 +62,10 @@ class Session {
   // The model, link file, store, and where warnings go.
   Result<std::unique_ptr<Engine>> OpenEngine(bool read_only, bool require_store = false);
   // kNotFound if there is no store, unless `create`, which also means that blocks are to be kept.
-  // read_only: nothing in the folder is made, mended or removed.
-  Result<std::unique_ptr<DiskStore>> OpenStore(bool create, bool read_only = false);
+  // read_only: nothing in the folder is made, mended or removed. Without keep_budget nothing is
+  // evicted by opening.
+  Result<std::unique_ptr<DiskStore>> OpenStore(bool create, bool read_only = false,
+                                               bool keep_budget = true);
   // kNotFound: that nothing is indexed, and what to do.
   Status NoDocuments() const;
   // kNotFound if nothing has been indexed, unless `create`.

@@ -1,17 +1,15 @@
 // kvlink store stats|verify|gc: the blocks on disk, and what can be restored from them.
 #include <CLI/CLI.hpp>
 
-#include <filesystem>
+#include <algorithm>
 #include <limits>
-#include <map>
 #include <optional>
-#include <tuple>
 
-#include "base/file.h"
 #include "cli/commands.h"
+#include "cli/document_blocks.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
-#include "cli/label.h"
+#include "cli/mend_documents.h"
 #include "cli/number_option.h"
 #include "cli/pin_rule.h"
 #include "cli/places.h"
@@ -46,82 +44,6 @@ Result<int> Stats(Session& session) {
   return 0;
 }
 
-// Moves a database that cannot be read out of the way, its journal too: beside a new database the
-// old journal would be taken for the new one's.
-Status SetAside(const std::string& path) {
-  for (const char* ending : {"", "-wal", "-shm"}) {
-    std::error_code error;
-    std::filesystem::rename(path + ending, path + ".damaged" + ending, error);
-    if (error && error != std::errc::no_such_file_or_directory) {
-      return Unavailable("cannot move " + path + ending + " aside: " + error.message());
-    }
-  }
-  return {};
-}
-
-// Fills a new document database from the blocks' labels. The sources' hashes are not known, so the
-// next `index` reads every source again, and finds the blocks there.
-Result<int64_t> RestoreDocuments(Session& session, DiskStore& store) {
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> blocks, store.List());
-  std::map<BlockId, const StoredBlock*> rows;
-  for (const StoredBlock& block : blocks) rows[block.id] = &block;
-
-  struct Found {
-    SourceDocument document;
-    int64_t tokens = 0;
-    bool pinned = false;
-  };
-  // By source and place; the parts of one .jsonl line share a place.
-  std::map<std::tuple<std::string, int64_t, std::string>, Found> found;
-  std::vector<std::pair<std::string, std::string>> holders;  // document, block
-  KVLINK_RETURN_IF_ERROR(store.ForEachLabel([&](const BlockId& id, std::string_view label) {
-    std::optional<SourceDocument> document = ParseLabel(label);
-    if (!document) return;
-    holders.emplace_back(document->id, ToHex(id));
-    const auto row = rows.find(id);
-    Found& entry = found[{document->source, document->begin, document->id}];
-    entry.document = *std::move(document);
-    if (row != rows.end()) {
-      entry.tokens = row->second->tokens;
-      entry.pinned |= row->second->pinned;
-    }
-  }));
-
-  KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(/*create=*/true, /*read_only=*/false));
-  std::string source;
-  int64_t ordinal = 0;
-  for (const auto& [place, entry] : found) {
-    if (std::get<0>(place) != source) ordinal = 0;
-    source = std::get<0>(place);
-    KVLINK_RETURN_IF_ERROR(index->Add(entry.document, ordinal++, entry.tokens));
-    if (entry.pinned) KVLINK_RETURN_IF_ERROR(index->SetPinned(entry.document.id, true));
-  }
-  KVLINK_RETURN_IF_ERROR(index->LearnBlocks(holders));
-  return static_cast<int64_t>(found.size());
-}
-
-// How many documents were restored; nothing if their database is sound.
-Result<std::optional<int64_t>> MendDocuments(Session& session, DiskStore& store) {
-  KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
-  const std::string path = DocumentsPath(folder);
-  const bool read_only = !IsWritable(folder);
-  KVLINK_ASSIGN_OR_RETURN(const bool there, Exists(FileSystem::Posix(), path));
-  if (!there && read_only) return std::optional<int64_t>();  // nothing can be restored there
-  if (there) {
-    const Result<std::unique_ptr<DocumentIndex>> opened = session.OpenDocuments(false, read_only);
-    Status state = opened.ok() ? (*opened)->List().status() : opened.status();
-    if (state.code() != StatusCode::kDataLoss || read_only) {
-      KVLINK_RETURN_IF_ERROR(state);
-      return std::optional<int64_t>();
-    }
-    session.Warn("the list of documents is damaged and was moved to " + path +
-                 ".damaged: " + state.message());
-    KVLINK_RETURN_IF_ERROR(SetAside(path));
-  }
-  KVLINK_ASSIGN_OR_RETURN(const int64_t restored, RestoreDocuments(session, store));
-  return std::optional<int64_t>(restored);
-}
-
 // The store's pins, as the documents say.
 Status ApplyPins(Session& session, DiskStore& store) {
   KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
@@ -142,10 +64,12 @@ Result<int> Verify(Session& session) {
     }));
   }
   if (Interrupted()) return Cancelled("store verify: stopped before all blocks were read");
-  const Result<std::optional<int64_t>> mended = MendDocuments(session, *store);
+  const Result<int64_t> mended = MendDocuments(session, *store);
   Status documents = mended.status();
-  const std::optional<int64_t> restored = mended.ok() ? *mended : std::nullopt;
+  const int64_t restored = mended.ok() ? *mended : 0;
   if (documents.ok()) documents = ApplyPins(session, *store);
+  // What a removal of documents that was killed has left.
+  if (documents.ok()) documents = RemoveForgotten(session, *store).status();
 
   if (session.json()) {
     PrintJson({{"checked", report.checked},
@@ -154,14 +78,17 @@ Result<int> Verify(Session& session) {
                {"quarantined", report.quarantined},
                {"adopted", report.adopted},
                {"forgotten", report.forgotten},
-               {"restored_documents", restored.value_or(0)}});
+               {"unreadable", report.unreadable},
+               {"restored_documents", restored}});
   } else if (!session.options().quiet) {
     PrintText("checked " + FormatCounted(report.checked, "block") + ", " +
               FormatBytes(report.bytes) + ": " + FormatCount(report.quarantined + report.damaged) +
               " damaged, " + FormatCount(report.adopted) + " without a row adopted, " +
-              FormatCount(report.forgotten) + " rows without a file forgotten\n");
-    if (restored) {
-      PrintText("the list of documents was missing: " + FormatCounted(*restored, "document") +
+              FormatCount(report.forgotten) + " rows without a file forgotten" +
+              (report.unreadable > 0 ? ", " + FormatCount(report.unreadable) + " unreadable" : "") +
+              "\n");
+    if (restored > 0) {
+      PrintText("the list of documents was missing: " + FormatCounted(restored, "document") +
                 " restored from their blocks\n");
     }
   }
@@ -176,19 +103,35 @@ Result<int> Verify(Session& session) {
                     "written; the first: " +
                     report.first_damage);
   }
+  if (report.unreadable > 0) {
+    return Unavailable(
+        "store verify: " + FormatCount(report.unreadable) +
+        " files or folders of blocks could not be read; the first: " + report.first_unreadable);
+  }
   KVLINK_RETURN_IF_ERROR(documents);
   return 0;
 }
 
 Result<int> Collect(std::optional<int64_t> budget, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
+  // The budget is kept below, where what goes is counted.
+  KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false, /*read_only=*/false,
+                                                        /*keep_budget=*/false));
   int64_t budget_bytes = std::numeric_limits<int64_t>::max();  // only quarantine is emptied
   if (budget) {
     budget_bytes = *budget;
   } else if (session.options().budget_bytes > 0) {
     budget_bytes = session.options().budget_bytes;
   }
-  KVLINK_ASSIGN_OR_RETURN(const int64_t freed, store->Collect(budget_bytes));
+  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats before, store->Stats());
+  // What a removal of documents that was killed has left goes first, whatever the budget.
+  const Result<int64_t> removed = RemoveForgotten(session, *store);
+  if (!removed.ok()) {
+    session.Warn("blocks of documents that were removed may be left: " +
+                 removed.status().message());
+  }
+  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats kept, store->Stats());
+  KVLINK_ASSIGN_OR_RETURN(const int64_t collected, store->Collect(budget_bytes));
+  const int64_t freed = collected + std::max<int64_t>(before.bytes - kept.bytes, 0);
   KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats stats, store->Stats());
   if (session.json()) {
     PrintJson({{"freed_bytes", freed}, {"blocks", stats.blocks}, {"bytes", stats.bytes}});

@@ -88,8 +88,14 @@ Result<Descriptor> OpenDescriptor(int folder, const std::string& name, const std
   }
   const int all = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
   const int fd = RetryInterrupted([&] { return openat(folder, name.c_str(), all, mode); });
-  if (fd < 0) return SystemError(what, path, errno);
-  return Descriptor(fd);
+  if (fd >= 0) return Descriptor(fd);
+  const int error = errno;
+  // "a/b" where a is a file: nothing is there, as with ENOENT. Where b itself is no folder, it is.
+  struct stat info {};
+  if (error == ENOTDIR && fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    return NotFound(SystemError(what, path, error).message());
+  }
+  return SystemError(what, path, error);
 }
 
 std::unique_ptr<WritableFile> NewPosixWritableFile(std::string path, Descriptor fd) {

@@ -42,14 +42,9 @@ Result<size_t> SizeOfRegularFile(const Descriptor& fd, const char* what, const s
 // Opens first, without waiting, and looks at what was opened: between a look and an opening it
 // could change.
 Result<OpenFile> OpenForReading(const std::string& path) {
-  Result<Descriptor> fd = OpenDescriptor(AT_FDCWD, path, path, O_RDONLY, "read");
-  if (!fd.ok()) {
-    // "a/b" where a is a file: nothing is there, as with ENOENT.
-    if (errno == ENOTDIR) return NotFound(fd.status().message());
-    return fd.status();
-  }
-  KVLINK_ASSIGN_OR_RETURN(const size_t size_bytes, SizeOfRegularFile(*fd, "read", path));
-  return OpenFile{*std::move(fd), size_bytes};
+  KVLINK_ASSIGN_OR_RETURN(Descriptor fd, OpenDescriptor(AT_FDCWD, path, path, O_RDONLY, "read"));
+  KVLINK_ASSIGN_OR_RETURN(const size_t size_bytes, SizeOfRegularFile(fd, "read", path));
+  return OpenFile{std::move(fd), size_bytes};
 }
 
 class PosixLock : public FileLock {

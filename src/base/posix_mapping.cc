@@ -93,6 +93,9 @@ class Registry {
   Slot* Add(const void* data, size_t size) {
     const std::lock_guard lock(mutex_);
     if (free_.empty()) {
+      // Room for every slot there is, so that giving one back takes no memory.
+      slots_ += kSlotsPerChunk;
+      free_.reserve(slots_);
       auto* const chunk = new Chunk;
       for (Slot& slot : chunk->slots) free_.push_back(&slot);
       chunk->next = chunks.load();
@@ -130,6 +133,7 @@ class Registry {
   }
 
   std::mutex mutex_;
+  size_t slots_ = 0;
   std::vector<Slot*> free_;
 };
 
@@ -153,16 +157,21 @@ struct FileState {
 
 class PosixMapping : public MappedFile {
  public:
-  PosixMapping(std::string path, const struct stat& info, void* data, size_t size)
-      : path_(std::move(path)),
-        state_(info),
-        data_(data),
-        size_(size),
-        slot_(size > 0 ? Registry::Get().Add(data, size) : nullptr) {}
+  // Maps nothing yet: what takes memory comes before there is a mapping to lose.
+  PosixMapping(std::string path, const struct stat& info)
+      : path_(std::move(path)), state_(info), size_(static_cast<size_t>(info.st_size)) {}
   ~PosixMapping() override {
-    if (slot_ == nullptr) return;
-    Registry::Get().Remove(slot_);
-    munmap(data_, size_);
+    if (slot_ != nullptr) Registry::Get().Remove(slot_);
+    if (data_ != nullptr) munmap(data_, size_);
+  }
+  // Called once, before anything else.
+  Status Map(const Descriptor& fd) {
+    if (size_ == 0) return {};
+    void* const data = mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.get(), 0);
+    if (data == MAP_FAILED) return SystemError("map", path_, errno);
+    data_ = data;
+    slot_ = Registry::Get().Add(data_, size_);
+    return {};
   }
   std::span<const std::byte> bytes() const override {
     return {static_cast<const std::byte*>(data_), size_};
@@ -185,9 +194,9 @@ class PosixMapping : public MappedFile {
  private:
   const std::string path_;
   const FileState state_;
-  void* const data_;
   const size_t size_;
-  Slot* const slot_;
+  void* data_ = nullptr;
+  Slot* slot_ = nullptr;
 };
 
 }  // namespace
@@ -196,13 +205,9 @@ Result<std::shared_ptr<const MappedFile>> MapDescriptor(const std::string& path,
                                                         const Descriptor& fd) {
   struct stat info {};
   if (fstat(fd.get(), &info) != 0) return SystemError("stat", path, errno);
-  const size_t size = static_cast<size_t>(info.st_size);
-  void* data = nullptr;
-  if (size > 0) {
-    data = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
-    if (data == MAP_FAILED) return SystemError("map", path, errno);
-  }
-  return std::shared_ptr<const MappedFile>(std::make_shared<PosixMapping>(path, info, data, size));
+  const auto mapping = std::make_shared<PosixMapping>(path, info);
+  KVLINK_RETURN_IF_ERROR(mapping->Map(fd));
+  return std::shared_ptr<const MappedFile>(mapping);
 }
 
 }  // namespace kvlink

@@ -1,7 +1,5 @@
 #include "base/publish.h"
 
-#include <algorithm>
-
 namespace kvlink {
 namespace {
 
@@ -11,14 +9,8 @@ void RemoveAbandoned(FileSystem& files, const std::string& path) {
   const std::string folder = FolderOf(path);
   const Result<std::vector<FileInfo>> entries = files.List(folder);
   if (!entries.ok()) return;  // it costs room, and the next writer tries again
-  const std::string begin = std::string(FileNameOf(path)) + ".tmp-";
-  constexpr size_t kRandomDigits = 16;
   for (const FileInfo& entry : *entries) {
-    if (entry.type != FileType::kFile || !entry.name.starts_with(begin) ||
-        entry.name.size() != begin.size() + kRandomDigits ||
-        entry.name.find_first_not_of("0123456789abcdef", begin.size()) != std::string::npos) {
-      continue;
-    }
+    if (entry.type != FileType::kFile || !IsTemporaryNameOf(FileNameOf(path), entry.name)) continue;
     const std::string abandoned = folder + "/" + entry.name;
     const auto lock = files.Lock(abandoned, 0);
     if (lock.ok()) (void)files.Remove(abandoned);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <new>
 #include <thread>
 
 #include "base/check.h"
@@ -133,6 +134,12 @@ void CreatePrivately(const std::string& path) {
 // kFailedPrecondition where something stands there that is no file: opening a FIFO would wait.
 Status CheckIsFile(const std::string& path, const struct stat& info) {
   if (S_ISREG(info.st_mode)) return {};
+  if (S_ISLNK(info.st_mode)) {
+    // What it leads to is another's, or would be made where nobody looks for it.
+    return FailedPrecondition(path +
+                              ": a database file expected, found a link, which is not followed; "
+                              "put the file itself in its place");
+  }
   return FailedPrecondition(path + ": a database file expected, found " +
                             (S_ISDIR(info.st_mode) ? "a folder" : "something else") +
                             "; move it away");
@@ -227,7 +234,7 @@ bool Statement::IsNull(int column) const {
 Result<Database> Database::Open(const std::string& path, DatabaseMode mode, int busy_timeout_ms) {
   if (path.empty()) return InvalidArgument("a database's path is empty; give a file");
   struct stat info {};
-  if (::stat(path.c_str(), &info) == 0) {
+  if (::lstat(path.c_str(), &info) == 0) {
     KVLINK_RETURN_IF_ERROR(CheckIsFile(path, info));
   } else if (errno != ENOENT && errno != ENOTDIR) {
     return ErrorAt(path, SQLITE_CANTOPEN, strerror(errno));
@@ -353,7 +360,10 @@ Result<Transaction> Transaction::BeginRead(Database& db) {
 Transaction::~Transaction() {
   if (db_ == nullptr) return;
   // SQLite may have rolled back by itself (disk full); then this says so and nothing is left to do.
-  (void)db_->Exec("ROLLBACK");
+  try {
+    (void)db_->Exec("ROLLBACK");
+  } catch (const std::bad_alloc&) {  // for the error's message alone; no destructor may throw
+  }
 }
 
 Status Transaction::Commit() {

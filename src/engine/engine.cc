@@ -12,6 +12,7 @@ namespace kvlink {
 namespace {
 
 constexpr int64_t kPatienceMs = 1'000;            // of an answer, for other processes' writes
+constexpr int64_t kPauseMs = 60'000;              // of its keeping blocks, once that was in vain
 constexpr int64_t kPatienceOfKeepingMs = 30'000;  // of what is there to keep blocks
 
 // The best store that can be had: for writing, else for reading, else none but this process's
@@ -26,6 +27,7 @@ Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int6
   disk_options.budget_bytes = options.store_budget_bytes;
   disk_options.read_only = options.store_read_only;
   disk_options.lock_timeout_ms = options.require_store ? kPatienceOfKeepingMs : kPatienceMs;
+  disk_options.pause_after_busy_ms = options.require_store ? 0 : kPauseMs;
   disk_options.is_pinned = options.is_pinned;
   disk_options.before_keeping = options.before_keeping;
   if (options.warn) {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "kv/store_names.h"
 
 namespace kvlink {
@@ -104,8 +105,12 @@ Status PrepareSchema(Database& db, const std::string& path, bool read_only) {
     if (application != 0) return NotOurs(path);
     KVLINK_ASSIGN_OR_RETURN(const bool older, IsOlderCatalogue(db));
     if (!older) return NotOurs(path);
-    // A mark for later, and no loss where it cannot be made (a full disk).
-    if (!read_only) (void)db.Exec(kMark);
+    if (!read_only) {
+      // A mark for later, and no loss where it cannot be made (a full disk).
+      (void)db.Exec(kMark);
+      // Stores of that time could be read by everyone; the texts in them are their owner's alone.
+      (void)::chmod(FolderOf(path).c_str(), 0700);
+    }
   }
   if (version > kSchemaVersion) {
     return FailedPrecondition(path + ": its schema version " + std::to_string(version) +
@@ -122,9 +127,9 @@ Status PrepareSchema(Database& db, const std::string& path, bool read_only) {
 
 }  // namespace
 
-Result<Catalogue> Catalogue::Open(const std::string& path, bool read_only) {
-  KVLINK_ASSIGN_OR_RETURN(Database db, Database::Open(path, read_only ? DatabaseMode::kReadOnly
-                                                                      : DatabaseMode::kCreate));
+Result<Catalogue> Catalogue::Open(const std::string& path, bool read_only, int busy_timeout_ms) {
+  const DatabaseMode mode = read_only ? DatabaseMode::kReadOnly : DatabaseMode::kCreate;
+  KVLINK_ASSIGN_OR_RETURN(Database db, Database::Open(path, mode, busy_timeout_ms));
   const auto file = FileAt(path);
   if (!read_only && db.alone()) {
     // There is room for no row either, and the process's next store would be kept out.
@@ -134,12 +139,14 @@ Result<Catalogue> Catalogue::Open(const std::string& path, bool read_only) {
   }
   if (!read_only) {
     // NORMAL: a power cut may lose the last rows, never the file; files without a row are adopted.
-    KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"));
+    KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA synchronous = NORMAL"));
   }
   Status status = PrepareSchema(db, path, read_only);
   // Marked as ours, with half of our tables: nothing in it is worth more than a rebuild.
   if (status.code() == StatusCode::kInternal) return DataLoss(status.message());
   KVLINK_RETURN_IF_ERROR(status);
+  // Only now: the file remembers it, and another program's is left as it is.
+  if (!read_only) KVLINK_RETURN_IF_ERROR(db.EnableWal());
   return Catalogue(path, std::move(db), file);
 }
 
@@ -176,6 +183,12 @@ Status Catalogue::Touch(const std::vector<BlockUse>& uses) {
     KVLINK_RETURN_IF_ERROR(update.Bind(1, use.used_ms).BindBlob(2, Text(use.id)).Run());
   }
   return transaction.Commit();
+}
+
+Status Catalogue::ClampUses(int64_t now_ms) {
+  KVLINK_ASSIGN_OR_RETURN(
+      Statement update, db_.Prepare("UPDATE blocks SET last_used_ms = ?1 WHERE last_used_ms > ?1"));
+  return update.Bind(1, now_ms).Run();
 }
 
 Result<bool> Catalogue::SetPinned(const BlockId& id, bool pinned) {

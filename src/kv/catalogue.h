@@ -30,12 +30,16 @@ class Catalogue {
  public:
   // Errors: kFailedPrecondition (schema of a newer version), kDataLoss (damaged: remove and rebuild
   // it), kNotFound (read_only and not there), else what the system said.
-  static Result<Catalogue> Open(const std::string& path, bool read_only);
+  // Waits up to busy_timeout_ms for locks that others hold in the database, at each call.
+  static Result<Catalogue> Open(const std::string& path, bool read_only, int busy_timeout_ms);
 
   Status Upsert(const StoredBlock& row);
   Status Erase(const std::vector<BlockId>& ids);
   // Keeps the later of the row's time and the given one.
   Status Touch(const std::vector<BlockUse>& uses);
+  // Uses beyond now_ms, by a clock that ran ahead, are taken for uses now: nothing would evict
+  // them.
+  Status ClampUses(int64_t now_ms);
   Result<bool> SetPinned(const BlockId& id, bool pinned);  // durable; false: there is no such row
   Result<std::optional<StoredBlock>> Find(const BlockId& id);
   Result<std::vector<StoredBlock>> List();  // oldest first

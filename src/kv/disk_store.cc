@@ -3,6 +3,7 @@
 #include "kv/disk_store.h"
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <set>
@@ -29,19 +30,25 @@ class FileDiskStore final : public DiskStore {
       : options_(options),
         clock_(options.clock != nullptr ? *options.clock : Clock::System()),
         folder_(options.files != nullptr ? *options.files : FileSystem::Posix(), options.path),
-        ledger_(folder_, clock_, options_.log, options_.is_pinned) {}
+        ledger_(folder_, clock_, options_.log, options_.is_pinned, options_.lock_timeout_ms) {}
 
   ~FileDiskStore() override {
-    if (options_.read_only || uses_.empty()) return;
-    const auto lock = folder_.Lock(kPatienceMs);
-    if (lock.ok()) FlushUses();
+    try {
+      if (options_.read_only || uses_.empty() || !CheckNotPaused().ok()) return;
+      const auto lock = folder_.Lock(kPatienceMs);
+      if (lock.ok()) (void)FlushUses();
+    } catch (const std::exception&) {  // no memory: some uses are lost, and nothing else
+    }
   }
 
   Status Initialize();
 
   Result<std::shared_ptr<const Block>> Get(const BlockId& id) override;
   Status Put(std::shared_ptr<const Block> block, bool pinned) override;
-  bool Contains(const BlockId& id) override { return folder_.Contains(id); }
+  bool Contains(const BlockId& id) override {
+    const Result<bool> there = folder_.Contains(id);
+    return there.ok() && *there;
+  }
   Status Remove(const BlockId& id) override;
   Status SetPinned(const BlockId& id, bool pinned) override;
   void NoteUse(const BlockId& id) override;
@@ -51,6 +58,7 @@ class FileDiskStore final : public DiskStore {
   Result<DiskStoreStats> Stats() override;
   Result<VerifyReport> Verify(const std::function<bool(int64_t, int64_t)>& progress) override;
   Result<int64_t> Collect(int64_t budget_bytes) override;
+  Status RemoveQuarantined(const std::set<BlockId>& blocks) override;
   Result<int64_t> ApplyPins(const PinRule& rule) override;
   Status ForEachLabel(const std::function<void(const BlockId&, std::string_view)>& visit) override;
 
@@ -63,7 +71,9 @@ class FileDiskStore final : public DiskStore {
   Result<std::shared_ptr<const Block>> Miss(Status why);
   Result<bool> SetAsideIfBad(const BlockId& id);
   Status PutHoldingLock(const Block& block, bool pinned, bool* written);
-  void FlushUses();
+  Status CheckNotPaused();
+  void PauseAfter(const Status& put);
+  Status FlushUses();
   Result<std::vector<StoredBlock>> Rows();
   Status ForgetRowsWithoutFiles(VerifyReport* report);
 
@@ -77,6 +87,8 @@ class FileDiskStore final : public DiskStore {
   size_t sweep_at_ = 64;                                // size of open_ that calls for a sweep
   std::map<BlockId, int64_t> uses_;  // when blocks were used, not yet in the catalogue
   StoreCounters counters_;
+  double paused_until_ms_ = 0;  // by the monotonic clock
+  Status why_paused_;
 };
 
 Status FileDiskStore::Initialize() {
@@ -192,7 +204,7 @@ Result<std::shared_ptr<const Block>> FileDiskStore::Get(const BlockId& id) {
   const Status& status = block.status();
   if (status.ok()) return KeepOpen(*std::move(block));
   if (status.code() != StatusCode::kDataLoss) return Miss(status);
-  if (!options_.read_only) {
+  if (!options_.read_only && CheckNotPaused().ok()) {
     const auto lock = folder_.Lock(std::min(options_.lock_timeout_ms, kPatienceMs));
     // Where it cannot be set aside now, the next Put or Verify does it.
     if (lock.ok()) (void)SetAsideIfBad(id);
@@ -215,10 +227,11 @@ Result<bool> FileDiskStore::SetAsideIfBad(const BlockId& id) {
 
 Status FileDiskStore::Put(std::shared_ptr<const Block> block, bool pinned) {
   bool written = false;
-  Status status;
-  {
+  Status status = CheckNotPaused();
+  if (status.ok()) {
     const auto lock = LockForWriting();
     status = lock.ok() ? PutHoldingLock(*block, pinned, &written) : lock.status();
+    PauseAfter(status);
   }
   const std::lock_guard guard(mutex_);
   counters_.puts += written;
@@ -226,14 +239,29 @@ Status FileDiskStore::Put(std::shared_ptr<const Block> block, bool pinned) {
   return status;
 }
 
+// What the Put that began the pause said is said again.
+Status FileDiskStore::CheckNotPaused() {
+  const std::lock_guard lock(mutex_);
+  return clock_.MonotonicMs() < paused_until_ms_ ? why_paused_ : Status();
+}
+
+void FileDiskStore::PauseAfter(const Status& put) {
+  if (put.code() != StatusCode::kUnavailable || options_.pause_after_busy_ms == 0) return;
+  const std::lock_guard lock(mutex_);
+  why_paused_ = put;
+  paused_until_ms_ = clock_.MonotonicMs() + static_cast<double>(options_.pause_after_busy_ms);
+}
+
 Status FileDiskStore::PutHoldingLock(const Block& block, bool pinned, bool* written) {
   const BlockId& id = block.identity().id;
   folder_.ClearTemporary();
-  FlushUses();
+  // Whoever keeps the catalogue's lock keeps it for the row as well: waiting once is enough.
+  if (Status flushed = FlushUses(); flushed.code() == StatusCode::kUnavailable) return flushed;
   if (options_.before_keeping) {
     KVLINK_RETURN_IF_ERROR(options_.before_keeping(block.label(), ToHex(id)));
   }
-  if (folder_.Contains(id)) {
+  KVLINK_ASSIGN_OR_RETURN(const bool there, folder_.Contains(id));
+  if (there) {
     KVLINK_ASSIGN_OR_RETURN(const bool gone, SetAsideIfBad(id));
     if (!gone) {
       // What lies there counts: a block of the same id may carry another label.
@@ -280,28 +308,27 @@ StoreCounters FileDiskStore::counters() const {
 }
 
 // REQUIRES: the folder's lock. Losing some uses makes eviction a little less apt and nothing else.
-void FileDiskStore::FlushUses() {
+Status FileDiskStore::FlushUses() {
   std::vector<BlockUse> uses;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [id, used_ms] : uses_) uses.push_back({id, used_ms});
     uses_.clear();
   }
-  if (uses.empty()) return;
-  const Status status = ledger_.Touch(uses);
+  if (uses.empty()) return {};
+  Status status = ledger_.Touch(uses);
   if (!status.ok()) options_.log(Severity::kInfo, "store: uses not kept: " + status.message());
+  return status;
 }
 
 Result<std::vector<StoredBlock>> FileDiskStore::Rows() {
   Result<std::vector<StoredBlock>> rows = ledger_.List();
-  if (rows.code() != StatusCode::kDataLoss && rows.code() != StatusCode::kInternal) return rows;
-  Status mended;
-  {
+  if (rows.code() == StatusCode::kDataLoss || rows.code() == StatusCode::kInternal) {
     const auto lock = folder_.Lock(std::min(options_.lock_timeout_ms, kPatienceMs));
-    mended = lock.ok() ? ledger_.Mend() : lock.status();
+    if (lock.ok() && ledger_.Mend().ok()) rows = ledger_.List();
   }
   // Somebody else's lock or a full disk: the files tell the same, only more slowly.
-  return mended.ok() ? ledger_.List() : ledger_.ListFromFiles();
+  return rows.ok() ? std::move(rows) : ledger_.ListFromFiles();
 }
 
 Result<std::vector<StoredBlock>> FileDiskStore::List() {
@@ -342,14 +369,22 @@ Result<VerifyReport> FileDiskStore::Verify(const std::function<bool(int64_t, int
   KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, Rows());
   std::map<BlockId, const StoredBlock*> known;
   for (const StoredBlock& row : rows) known[row.id] = &row;
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockFile> files, folder_.ListBlocks());
+  KVLINK_ASSIGN_OR_RETURN(const BlockListing listing, folder_.ListBlocks());
+  const auto cannot_read = [&](const Status& why) {
+    if (report.unreadable++ == 0) report.first_unreadable = why.message();
+    options_.log(Severity::kWarning, "store: left alone: " + why.message());
+  };
+  for (const auto& [shard, why] : listing.closed) cannot_read(why);
   int64_t total = 0;
-  for (const BlockFile& file : files) total += file.size_bytes;
-  for (const BlockFile& file : files) {
+  int64_t done = 0;
+  for (const BlockFile& file : listing.files) total += file.size_bytes;
+  for (const BlockFile& file : listing.files) {
     const auto block = folder_.Open(file.id, /*verify_planes=*/true);
     if (block.code() == StatusCode::kNotFound) continue;  // evicted meanwhile
-    ++report.checked;
-    report.bytes += file.size_bytes;
+    done += file.size_bytes;
+    const bool read = block.ok() || block.code() == StatusCode::kDataLoss;
+    report.checked += read;
+    report.bytes += read ? file.size_bytes : 0;
     const Status& status = block.status();
     if (status.code() == StatusCode::kDataLoss && options_.read_only) {
       if (report.damaged++ == 0) report.first_damage = status.message();
@@ -358,7 +393,7 @@ Result<VerifyReport> FileDiskStore::Verify(const std::function<bool(int64_t, int
       KVLINK_ASSIGN_OR_RETURN(const bool gone, SetAsideIfBad(file.id));
       report.quarantined += gone;
     } else if (!status.ok()) {
-      options_.log(Severity::kWarning, "store: left alone: " + status.message());
+      cannot_read(status);
     } else if (!options_.read_only) {
       const auto row = known.find(file.id);
       // The file is the truth: a row that says otherwise of it is written anew.
@@ -368,7 +403,7 @@ Result<VerifyReport> FileDiskStore::Verify(const std::function<bool(int64_t, int
         ++report.adopted;
       }
     }
-    if (progress && !progress(report.bytes, total)) break;
+    if (progress && !progress(done, total)) break;
   }
   return report;
 }
@@ -379,7 +414,8 @@ Status FileDiskStore::ForgetRowsWithoutFiles(VerifyReport* report) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, ledger_.List());
   std::vector<BlockId> gone;
   for (const StoredBlock& row : rows) {
-    if (!folder_.Contains(row.id)) gone.push_back(row.id);
+    const Result<bool> there = folder_.Contains(row.id);
+    if (there.ok() && !*there) gone.push_back(row.id);
   }
   KVLINK_RETURN_IF_ERROR(ledger_.Forget(gone));
   report->forgotten = static_cast<int64_t>(gone.size());
@@ -394,11 +430,16 @@ Result<int64_t> FileDiskStore::Collect(int64_t budget_bytes) {
   KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
   folder_.ClearTemporary();
   KVLINK_ASSIGN_OR_RETURN(const int64_t emptied, folder_.EmptyQuarantine());
-  FlushUses();
+  (void)FlushUses();
   Result<int64_t> evicted = ledger_.Shrink(budget_bytes);
   if (!evicted.ok() && options_.files_suffice) evicted = ledger_.ShrinkByFiles(budget_bytes);
   if (!evicted.ok()) return evicted.status();
   return emptied + *evicted;
+}
+
+Status FileDiskStore::RemoveQuarantined(const std::set<BlockId>& blocks) {
+  KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
+  return folder_.RemoveQuarantined(blocks);
 }
 
 Result<int64_t> FileDiskStore::ApplyPins(const PinRule& rule) {
@@ -419,16 +460,21 @@ Result<int64_t> FileDiskStore::ApplyPins(const PinRule& rule) {
 
 Status FileDiskStore::ForEachLabel(
     const std::function<void(const BlockId&, std::string_view)>& visit) {
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockFile> files, folder_.ListBlocks());
-  for (const BlockFile& file : files) {
+  KVLINK_ASSIGN_OR_RETURN(const BlockListing listing, folder_.ListBlocks());
+  Status failure;
+  for (const auto& [shard, why] : listing.closed) failure = why;
+  for (const BlockFile& file : listing.files) {
     const auto block = folder_.Open(file.id, /*verify_planes=*/false);
+    const StatusCode code = block.code();
     if (block.ok()) {
       visit(file.id, (*block)->label());
+    } else if (code == StatusCode::kUnavailable || code == StatusCode::kResourceExhausted) {
+      failure = block.status();
     } else {
       options_.log(Severity::kWarning, "store: no label: " + block.status().message());
     }
   }
-  return {};
+  return failure;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,12 @@ struct DiskStoreOptions {
   std::string path;
   int64_t budget_bytes = 0;  // 0: no limit but the disk's; kept at opening and by every Put
   bool read_only = false;    // Get works, Put gives kFailedPrecondition; nothing is made or removed
-  int64_t lock_timeout_ms = 30'000;  // how long a write waits for others'; opening does not wait
+  // How long a write waits for others' locks, of the folder and in the catalogue. Opening does not
+  // wait for the folder's.
+  int64_t lock_timeout_ms = 30'000;
+  // For so long after a Put that waited in vain, the next ones fail at once: whoever can do without
+  // keeping its blocks waits once.
+  int64_t pause_after_busy_ms = 0;
   // A catalogue that cannot be opened (a full disk, a folder in its place) is no failure of
   // opening: lists and eviction go by the files, and only Put fails.
   bool files_suffice = false;
@@ -55,11 +61,13 @@ struct StoredBlock {
 struct VerifyReport {
   int64_t checked = 0;
   int64_t bytes = 0;
-  int64_t quarantined = 0;   // damaged files set aside
-  int64_t damaged = 0;       // damaged files left where they are, as the store is read-only
-  std::string first_damage;  // one line; empty: none of those
-  int64_t adopted = 0;       // whole files that had no row
-  int64_t forgotten = 0;     // rows without a file
+  int64_t quarantined = 0;       // damaged files set aside
+  int64_t damaged = 0;           // damaged files left where they are, as the store is read-only
+  std::string first_damage;      // one line; empty: none of those
+  int64_t unreadable = 0;        // files, and folders of files, that cannot be read; left alone
+  std::string first_unreadable;  // one line; empty: none
+  int64_t adopted = 0;           // whole files that had no row
+  int64_t forgotten = 0;         // rows without a file
 };
 
 struct DiskStoreStats {
@@ -93,10 +101,13 @@ class DiskStore : public BlockStore {
   // Removes least recently used blocks, never pinned ones, until at most budget_bytes are used, and
   // empties quarantine/. Returns the bytes freed. Needs no room. kInvalidArgument: less than 0.
   virtual Result<int64_t> Collect(int64_t budget_bytes) = 0;
+  // Removes what was set aside of these blocks: their texts go with them.
+  virtual Status RemoveQuarantined(const std::set<BlockId>& blocks) = 0;
   // Pins and unpins blocks as the rule says by their labels; the others stay as they are. Returns
   // how many changed.
   virtual Result<int64_t> ApplyPins(const PinRule& rule) = 0;
-  // Labels of all blocks (kv/block.h), for rebuilding what was derived from them.
+  // Labels of all blocks (kv/block.h), for rebuilding what was derived from them. An error, after
+  // all that can be read were visited: some cannot be had now.
   virtual Status ForEachLabel(
       const std::function<void(const BlockId&, std::string_view label)>& visit) = 0;
 };

@@ -26,7 +26,16 @@ StoredBlock RowOf(const Block& block, int64_t now_ms) {
   return row;
 }
 
+// A reader goes by the files instead.
+constexpr int64_t kPatienceOfReadingMs = 200;
+
 }  // namespace
+
+Result<Catalogue> Ledger::OpenRows(bool read_only) {
+  const int64_t patience_ms =
+      read_only ? std::min(busy_timeout_ms_, kPatienceOfReadingMs) : busy_timeout_ms_;
+  return Catalogue::Open(folder_.CataloguePath(), read_only, static_cast<int>(patience_ms));
+}
 
 // Of a file that lies there without one.
 StoredBlock Ledger::RowOfFound(const Block& block, int64_t now_ms) const {
@@ -43,7 +52,7 @@ void Ledger::OpenReadOnly() {
 void Ledger::OpenWithoutLock() {
   const std::lock_guard lock(mutex_);
   rows_are_read_only_ = true;
-  Result<Catalogue> rows = Catalogue::Open(folder_.CataloguePath(), /*read_only=*/true);
+  Result<Catalogue> rows = OpenRows(/*read_only=*/true);
   if (rows.ok()) {
     rows_.emplace(*std::move(rows));
   } else {
@@ -53,7 +62,7 @@ void Ledger::OpenWithoutLock() {
 
 Status Ledger::Open() {
   const std::lock_guard lock(mutex_);
-  Result<Catalogue> rows = Catalogue::Open(folder_.CataloguePath(), /*read_only=*/false);
+  Result<Catalogue> rows = OpenRows(/*read_only=*/false);
   if (!rows.ok() && !MeansDamaged(rows.status())) return rows.status();
   if (!rows.ok()) {
     log_(Severity::kWarning, "store: catalogue is damaged: " + rows.status().message());
@@ -62,7 +71,9 @@ Status Ledger::Open() {
   rows_.emplace(*std::move(rows));
   rows_are_read_only_ = false;
   const Status status = ReconcileHeld();
-  return MeansDamaged(status) ? RebuildHeld() : status;
+  if (MeansDamaged(status)) return RebuildHeld();
+  if (!status.ok()) rows_.reset();
+  return status;
 }
 
 Status Ledger::Mend() {
@@ -74,28 +85,31 @@ Status Ledger::RebuildHeld() {
                                (is_pinned_ ? "" : "; pins are lost"));
   rows_.reset();
   KVLINK_RETURN_IF_ERROR(folder_.RemoveCatalogue());
-  KVLINK_ASSIGN_OR_RETURN(Catalogue rows,
-                          Catalogue::Open(folder_.CataloguePath(), /*read_only=*/false));
+  KVLINK_ASSIGN_OR_RETURN(Catalogue rows, OpenRows(/*read_only=*/false));
   rows_.emplace(std::move(rows));
   rows_are_read_only_ = false;
   return ReconcileHeld();
 }
 
 Status Ledger::ReconcileHeld() {
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockFile> files, folder_.ListBlocks());
+  KVLINK_ASSIGN_OR_RETURN(const BlockListing listing, folder_.ListBlocks());
   KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, rows_->List());
+  const int64_t now_ms = clock_.UnixMs();
+  bool ran_ahead = false;
   std::map<BlockId, int64_t> sizes;
-  for (const BlockFile& file : files) sizes.emplace(file.id, file.size_bytes);
+  for (const BlockFile& file : listing.files) sizes.emplace(file.id, file.size_bytes);
   std::vector<BlockId> gone;
   for (const StoredBlock& row : rows) {
+    ran_ahead |= row.last_used_ms > now_ms;
     const auto file = sizes.find(row.id);
     if (file == sizes.end()) {
-      gone.push_back(row.id);
+      if (!listing.MayHold(row.id)) gone.push_back(row.id);
     } else if (file->second == row.size_bytes) {
       sizes.erase(file);  // in step; what remains in `sizes` is to be looked at
     }
   }
   KVLINK_RETURN_IF_ERROR(rows_->Erase(gone));
+  if (ran_ahead) KVLINK_RETURN_IF_ERROR(rows_->ClampUses(now_ms));
   for (const auto& [id, size] : sizes) KVLINK_RETURN_IF_ERROR(AdoptHeld(id));
   return {};
 }
@@ -134,11 +148,12 @@ Status Ledger::WithRows(const Write& write) {
   if (!rows_.has_value() || rows_are_read_only_ || !rows_->IsCurrent()) {
     // Another process rebuilt it, or somebody removed it: in either case the files tell.
     rows_.reset();
-    Result<Catalogue> rows = Catalogue::Open(folder_.CataloguePath(), /*read_only=*/false);
+    Result<Catalogue> rows = OpenRows(/*read_only=*/false);
     if (rows.ok()) {
       rows_.emplace(*std::move(rows));
       rows_are_read_only_ = false;
       status = ReconcileHeld();
+      if (!status.ok()) rows_.reset();  // not in step: the next write tries again
     } else {
       status = rows.status();
     }
@@ -175,7 +190,8 @@ Status Ledger::Touch(const std::vector<BlockUse>& uses) {
 
 Status Ledger::SetPinned(const BlockId& id, bool pinned) {
   return WithRows([&](Catalogue& rows) -> Status {
-    if (!folder_.Contains(id)) return NotFound("block " + ToHex(id) + " is not in the store");
+    KVLINK_ASSIGN_OR_RETURN(const bool there, folder_.Contains(id));
+    if (!there) return NotFound("block " + ToHex(id) + " is not in the store");
     KVLINK_ASSIGN_OR_RETURN(bool found, rows.SetPinned(id, pinned));
     if (found) return {};
     KVLINK_RETURN_IF_ERROR(AdoptHeld(id));
@@ -293,8 +309,11 @@ Result<std::vector<StoredBlock>> Ledger::List() {
 
 Result<std::vector<StoredBlock>> Ledger::ListFromFiles() {
   std::vector<StoredBlock> rows;
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockFile> files, folder_.ListBlocks());
-  for (const BlockFile& file : files) {
+  KVLINK_ASSIGN_OR_RETURN(const BlockListing listing, folder_.ListBlocks());
+  for (const auto& [shard, why] : listing.closed) {
+    log_(Severity::kWarning, "store: left out: " + why.message());
+  }
+  for (const BlockFile& file : listing.files) {
     const auto block = folder_.Open(file.id, /*verify_planes=*/false);
     if (block.ok()) rows.push_back(RowOfFound(**block, file.modified_ms));
   }

@@ -26,8 +26,14 @@ struct LedgerCounters {
 // inside them. In the first group it gives kDataLoss: take the lock, Mend, and ask again.
 class Ledger {
  public:
-  Ledger(StoreFolder& folder, Clock& clock, const Log& log, const PinRule& is_pinned)
-      : folder_(folder), clock_(clock), log_(log), is_pinned_(is_pinned) {}
+  // `busy_timeout_ms`: how long a write waits for locks of others in the catalogue.
+  Ledger(StoreFolder& folder, Clock& clock, const Log& log, const PinRule& is_pinned,
+         int64_t busy_timeout_ms)
+      : folder_(folder),
+        clock_(clock),
+        log_(log),
+        is_pinned_(is_pinned),
+        busy_timeout_ms_(busy_timeout_ms) {}
 
   // For a store that is only read: goes by the files' headers where there is no usable catalogue.
   void OpenReadOnly();
@@ -61,6 +67,7 @@ class Ledger {
 
  private:
   using Write = std::function<Status(Catalogue&)>;
+  Result<Catalogue> OpenRows(bool read_only);
   Status WithRows(const Write& write);  // for writers; REQUIRES the folder's lock
   Status RebuildHeld();                 // REQUIRES: mutex_ held, and so on below
   Status ReconcileHeld();
@@ -74,6 +81,7 @@ class Ledger {
   Clock& clock_;
   const Log& log_;
   const PinRule& is_pinned_;  // may be empty
+  const int64_t busy_timeout_ms_;
   LedgerCounters counters_;
   bool read_only_ = false;
   bool rows_are_read_only_ = false;

@@ -1,6 +1,8 @@
 // The files of a disk store (kv/store_folder.h).
 #include "kv/store_folder.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -30,6 +32,10 @@ bool HasOurMark(FileSystem& files, const std::string& catalogue) {
     id = id << 8 | static_cast<uint32_t>((*file)->bytes()[kOffset + i]);
   }
   return id == kCatalogueMark && (*file)->CheckUnchanged().ok();
+}
+
+bool IsShardName(std::string_view name) {
+  return name.size() == 2 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 bool IsDatabase(std::string_view name) {
@@ -133,7 +139,8 @@ Status StoreFolder::CreateContents() {
     KVLINK_RETURN_IF_ERROR(
         files_.CreateDirectories(path_ + "/" + std::string(name), FileAccess::kPrivate));
   }
-  return {};
+  // Whoever made them may have died before their entries were synced.
+  return files_.SyncDirectory(path_);
 }
 
 Result<std::unique_ptr<FileLock>> StoreFolder::Lock(int64_t timeout_ms) {
@@ -153,37 +160,54 @@ Result<std::unique_ptr<Folder>> StoreFolder::OpenShard(const BlockId& id) {
   return blocks->OpenFolder(ShardName(id));
 }
 
-Result<std::vector<BlockFile>> StoreFolder::ListBlocks() {
-  std::vector<BlockFile> out;
+bool BlockListing::MayHold(const BlockId& id) const { return closed.contains(ShardName(id)); }
+
+Result<BlockListing> StoreFolder::ListBlocks() {
+  BlockListing out;
   const auto blocks = OpenInside("blocks");
   if (blocks.code() == StatusCode::kNotFound) return out;
   if (!blocks.ok()) return blocks.status();
   KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> shards, (*blocks)->List());
   for (const FileInfo& shard : shards) {
-    if (!shard.is_directory()) continue;
+    if (!shard.is_directory() || !IsShardName(shard.name)) continue;
     const auto folder = (*blocks)->OpenFolder(shard.name);
     if (folder.code() == StatusCode::kNotFound) continue;
-    if (!folder.ok()) return folder.status();
-    KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> files, (*folder)->List());
-    for (const FileInfo& file : files) {
+    const auto files = folder.ok() ? (*folder)->List() : folder.status();
+    if (!files.ok()) {
+      out.closed.emplace(shard.name, files.status());
+      continue;
+    }
+    for (const FileInfo& file : *files) {
       const Result<BlockId> id = IdOfBlockFile(shard.name, file.name);
       if (id.ok() && file.type == FileType::kFile) {
-        out.push_back({*id, file.size_bytes, file.modified_ms});
+        out.files.push_back({*id, file.size_bytes, file.modified_ms});
       }
     }
   }
-  std::sort(out.begin(), out.end(),
+  std::sort(out.files.begin(), out.files.end(),
             [](const BlockFile& a, const BlockFile& b) { return a.id < b.id; });
   return out;
 }
 
-bool StoreFolder::Contains(const BlockId& id) {
+Status StoreFolder::CheckNoLink(const BlockId& id) const {
+  for (const std::string& path : {path_ + "/blocks/" + ShardName(id), BlockPath(id)}) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) continue;
+    return FailedPrecondition("'" + path + "' is a link, which is not followed; move it away");
+  }
+  return {};
+}
+
+Result<bool> StoreFolder::Contains(const BlockId& id) {
   const Result<FileInfo> info = files_.Stat(BlockPath(id));
-  return info.ok() && !info->is_directory();
+  if (info.code() == StatusCode::kNotFound) return false;
+  if (!info.ok()) return info.status();
+  return info->type == FileType::kFile && CheckNoLink(id).ok();
 }
 
 Result<std::shared_ptr<const Block>> StoreFolder::Open(const BlockId& id, bool verify_planes) {
   const std::string path = BlockPath(id);
+  KVLINK_RETURN_IF_ERROR(CheckNoLink(id));
   Result<std::shared_ptr<const MappedFile>> file = files_.Map(path);
   if (!file.ok()) return file.status();
   Result<std::shared_ptr<const Block>> block = OpenBlock(*std::move(file), verify_planes);
@@ -256,18 +280,34 @@ Result<QuarantineTotals> StoreFolder::Quarantined() {
   return totals;
 }
 
-Result<int64_t> StoreFolder::EmptyQuarantine() {
+Result<int64_t> StoreFolder::ClearQuarantine(
+    const std::function<bool(std::string_view name)>& goes) {
   int64_t freed = 0;
   const auto folder = OpenInside("quarantine");
   if (folder.code() == StatusCode::kNotFound) return freed;
   if (!folder.ok()) return folder.status();
   KVLINK_ASSIGN_OR_RETURN(const std::vector<FileInfo> files, (*folder)->List());
   for (const FileInfo& file : files) {
-    if (file.type != FileType::kFile || !IsQuarantineName(file.name)) continue;
-    KVLINK_RETURN_IF_ERROR((*folder)->Remove(file.name));
+    if (file.type != FileType::kFile || !IsQuarantineName(file.name) || !goes(file.name)) continue;
+    const Status removed = (*folder)->Remove(file.name);
+    if (removed.code() == StatusCode::kNotFound) continue;  // somebody was faster
+    KVLINK_RETURN_IF_ERROR(removed);
     freed += file.size_bytes;
   }
+  if (freed > 0) KVLINK_RETURN_IF_ERROR((*folder)->Sync());
   return freed;
+}
+
+Result<int64_t> StoreFolder::EmptyQuarantine() {
+  return ClearQuarantine([](std::string_view) { return true; });
+}
+
+Status StoreFolder::RemoveQuarantined(const std::set<BlockId>& blocks) {
+  return ClearQuarantine([&](std::string_view name) {
+           const Result<BlockId> id = DigestFromHex(name.substr(0, name.find('-')));
+           return id.ok() && blocks.contains(*id);
+         })
+      .status();
 }
 
 void StoreFolder::ClearTemporary() {

@@ -5,8 +5,12 @@
 // kv/disk_store.cc).
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/file.h"
@@ -18,6 +22,14 @@ struct BlockFile {
   BlockId id{};
   int64_t size_bytes = 0;
   int64_t modified_ms = 0;  // Unix time: when the block was made
+};
+
+struct BlockListing {
+  std::vector<BlockFile> files;          // sorted by id
+  std::map<std::string, Status> closed;  // shards that could not be looked into, and why
+
+  // Whether the block's file may be in one of those.
+  bool MayHold(const BlockId& id) const;
 };
 
 struct QuarantineTotals {
@@ -41,8 +53,8 @@ class StoreFolder {
   Status CreateContents();  // the folders inside that are missing
   Result<std::unique_ptr<FileLock>> Lock(int64_t timeout_ms);
 
-  Result<std::vector<BlockFile>> ListBlocks();  // sorted by id; other names are not ours
-  bool Contains(const BlockId& id);
+  Result<BlockListing> ListBlocks();  // other names are not ours
+  Result<bool> Contains(const BlockId& id);
   // The block, its id compared with the name. kDataLoss: damaged or foreign.
   Result<std::shared_ptr<const Block>> Open(const BlockId& id, bool verify_planes);
 
@@ -52,6 +64,8 @@ class StoreFolder {
   Status Quarantine(const BlockId& id, int64_t now_ms);
   Result<QuarantineTotals> Quarantined();
   Result<int64_t> EmptyQuarantine();  // the bytes freed
+  // What was set aside of these blocks still holds their texts.
+  Status RemoveQuarantined(const std::set<BlockId>& blocks);
   // Writers hold the lock until their temporary file is gone, so whoever holds it knows that what
   // they named in tmp/ belongs to the dead.
   void ClearTemporary();
@@ -68,6 +82,10 @@ class StoreFolder {
   Status CheckUnused();
   Result<std::unique_ptr<Folder>> OpenInside(const char* name);
   Result<std::unique_ptr<Folder>> OpenShard(const BlockId& id);
+  // Removes what kvlink set aside and `goes` names by its file's name; gives the bytes freed.
+  Result<int64_t> ClearQuarantine(const std::function<bool(std::string_view name)>& goes);
+  // kFailedPrecondition: the block's file, or its folder, is a link.
+  Status CheckNoLink(const BlockId& id) const;
   Status WriteTemporary(Folder& folder, const std::string& name, const Block& block);
 
   FileSystem& files_;

@@ -70,7 +70,8 @@ bool IsQuarantineName(std::string_view name) {
 }
 
 bool IsUnfinishedFormatName(std::string_view name) {
-  constexpr std::string_view kBegin = "FORMAT.tmp-";
+  if (IsTemporaryNameOf("FORMAT", name)) return true;
+  constexpr std::string_view kBegin = "FORMAT.tmp-";  // then as older versions did
   return name.starts_with(kBegin) && IsTail(Parts(name.substr(kBegin.size())), 0);
 }
 

@@ -263,6 +263,10 @@ class SqliteIndex : public DocumentIndex {
     });
   }
 
+  Result<bool> MendWords() override {
+    return Locked<Result<bool>>([&] { return kvlink::MendWords(db_); });
+  }
+
   Status Scrub() override {
     return Locked<Status>([&]() -> Status {
       KVLINK_ASSIGN_OR_RETURN(const bool left, HasFact(db_, kWordsLeft));
@@ -498,9 +502,9 @@ class SqliteIndex : public DocumentIndex {
 
 }  // namespace
 
-Result<std::unique_ptr<DocumentIndex>> DocumentIndex::Open(const std::string& path,
-                                                           bool read_only) {
-  KVLINK_ASSIGN_OR_RETURN(IndexDatabase db, OpenIndexDatabase(path, read_only));
+Result<std::unique_ptr<DocumentIndex>> DocumentIndex::Open(const std::string& path, bool read_only,
+                                                           int busy_timeout_ms) {
+  KVLINK_ASSIGN_OR_RETURN(IndexDatabase db, OpenIndexDatabase(path, read_only, busy_timeout_ms));
   return std::unique_ptr<DocumentIndex>(std::make_unique<SqliteIndex>(path, std::move(db)));
 }
 

@@ -46,8 +46,10 @@ struct SearchResult {
 class DocumentIndex {
  public:
   // Creates the file if it is missing. kFailedPrecondition: made by a newer version;
-  // kDataLoss: not a database (says how to rebuild).
-  static Result<std::unique_ptr<DocumentIndex>> Open(const std::string& path, bool read_only);
+  // kDataLoss: not a database (says how to rebuild). Waits up to busy_timeout_ms for locks that
+  // others hold, here and in every later call.
+  static Result<std::unique_ptr<DocumentIndex>> Open(const std::string& path, bool read_only,
+                                                     int busy_timeout_ms = 10'000);
   virtual ~DocumentIndex() = default;
   // What opening has to tell, one line each: the words of all texts were indexed again.
   virtual const std::vector<std::string>& notes() const = 0;
@@ -100,6 +102,9 @@ class DocumentIndex {
   // Blocks of forgotten documents, which are to be removed from the store and then forgotten here.
   virtual Result<std::vector<std::string>> LeftoverBlocks() = 0;
   virtual Status ForgetBlocks(const std::vector<std::string>& blocks) = 0;
+  // Checks the words of the texts by FTS5's own sums, and indexes them again where they are
+  // damaged. True: they were.
+  virtual Result<bool> MendWords() = 0;
   // Takes the words of forgotten documents out of the file and its log, if there may be any. Other
   // connections may keep the log: then the next call does it.
   virtual Status Scrub() = 0;

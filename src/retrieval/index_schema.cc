@@ -136,6 +136,14 @@ Status FillWords(Database& db, bool keep_names) {
   return {};
 }
 
+// documents_fts anew, from the texts. REQUIRES: a transaction is open.
+Status WriteWords(Database& db) {
+  KVLINK_RETURN_IF_ERROR(db.Exec(kWords));
+  KVLINK_RETURN_IF_ERROR(FillWords(db, /*keep_names=*/true));
+  KVLINK_ASSIGN_OR_RETURN(Statement made_by, db.Prepare("INSERT INTO analysis VALUES(?)"));
+  return made_by.BindText(1, SearchAnalysisVersion()).Run();
+}
+
 Result<bool> WordsAreCurrent(Database& db, int64_t version) {
   if (version < kIndexVersion) return false;
   KVLINK_ASSIGN_OR_RETURN(Statement made_by, db.Prepare("SELECT version FROM analysis"));
@@ -152,10 +160,7 @@ Status BringUpToDate(Database& db, const std::string& path, std::vector<std::str
   }
   KVLINK_ASSIGN_OR_RETURN(const bool current, WordsAreCurrent(db, version));
   if (current) return {};  // another process was quicker
-  KVLINK_RETURN_IF_ERROR(db.Exec(kWords));
-  KVLINK_RETURN_IF_ERROR(FillWords(db, /*keep_names=*/true));
-  KVLINK_ASSIGN_OR_RETURN(Statement made_by, db.Prepare("INSERT INTO analysis VALUES(?)"));
-  KVLINK_RETURN_IF_ERROR(made_by.BindText(1, SearchAnalysisVersion()).Run());
+  KVLINK_RETURN_IF_ERROR(WriteWords(db));
   const std::string marks = "PRAGMA application_id=" + std::to_string(kApplicationId) +
                             "; PRAGMA user_version=" + std::to_string(kIndexVersion);
   KVLINK_RETURN_IF_ERROR(db.Exec(marks.c_str()));
@@ -190,9 +195,9 @@ Status AddTemporaryTables(Database& db, bool words_in_memory, bool has_names) {
   return db.Exec(sql.c_str());
 }
 
-Result<IndexDatabase> Open(const std::string& path, bool read_only) {
-  KVLINK_ASSIGN_OR_RETURN(Database db, Database::Open(path, read_only ? DatabaseMode::kReadOnly
-                                                                      : DatabaseMode::kCreate));
+Result<IndexDatabase> Open(const std::string& path, bool read_only, int busy_timeout_ms) {
+  const DatabaseMode mode = read_only ? DatabaseMode::kReadOnly : DatabaseMode::kCreate;
+  KVLINK_ASSIGN_OR_RETURN(Database db, Database::Open(path, mode, busy_timeout_ms));
   KVLINK_RETURN_IF_ERROR(db.AddTokenizer("kvlink", Tokenize));
   KVLINK_ASSIGN_OR_RETURN(State state, StateNow(db, path));
   if (read_only && state.version == 0) {
@@ -255,8 +260,23 @@ Result<std::string> FileNamesOf(Database& db, int64_t document) {
   }
 }
 
-Result<IndexDatabase> OpenIndexDatabase(const std::string& path, bool read_only) {
-  Result<IndexDatabase> db = Open(path, read_only);
+Result<bool> MendWords(Database& db) {
+  KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
+  // With a rank of 1 the words are held against the texts too, which they match once every text is
+  // in (file_names of one that is not is null).
+  const Status sound = db.Exec(
+      "INSERT INTO main.documents_fts(documents_fts, rank) SELECT 'integrity-check', "
+      "NOT EXISTS (SELECT 1 FROM main.documents WHERE file_names IS NULL)");
+  if (sound.ok()) return false;
+  if (sound.code() != StatusCode::kDataLoss) return sound;
+  KVLINK_RETURN_IF_ERROR(WriteWords(db));
+  KVLINK_RETURN_IF_ERROR(transaction.Commit());
+  return true;
+}
+
+Result<IndexDatabase> OpenIndexDatabase(const std::string& path, bool read_only,
+                                        int busy_timeout_ms) {
+  Result<IndexDatabase> db = Open(path, read_only, busy_timeout_ms);
   if (!db.ok()) return WithRebuildAdvice(path, db.status());
   return db;
 }

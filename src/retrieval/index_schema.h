@@ -38,7 +38,12 @@ struct IndexDatabase {
 
 // Opens the database at `path` and creates or checks its tables; those of an older version are
 // brought up to date without loss, unless read_only. Errors as DocumentIndex::Open.
-Result<IndexDatabase> OpenIndexDatabase(const std::string& path, bool read_only);
+Result<IndexDatabase> OpenIndexDatabase(const std::string& path, bool read_only,
+                                        int busy_timeout_ms);
+
+// Makes documents_fts anew where its own sums say that it is damaged. True: it was. REQUIRES: the
+// database was opened for writing.
+Result<bool> MendWords(Database& db);
 
 // The words of the names of a document's files, as documents_fts has them; empty for texts that
 // come from no file of their own (JSON Lines, standard input, kept answers).

@@ -84,6 +84,10 @@ TEST(OddFiles, NotKnowingIsNotAbsence) {
   EXPECT_EQ(Files().Stat(dir / "file/below").code(), StatusCode::kNotFound);
   EXPECT_EQ(Files().Read(dir / "file/below", 9).code(), StatusCode::kNotFound);
   EXPECT_EQ(Files().Map(dir / "file/below").code(), StatusCode::kNotFound);
+  EXPECT_EQ(Files().List(dir / "file/below").code(), StatusCode::kNotFound);
+  EXPECT_EQ(Files().OpenFolder(dir / "file/below").code(), StatusCode::kNotFound);
+  EXPECT_EQ(Files().List(dir / "file").code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Files().OpenFolder(dir / "file").code(), StatusCode::kFailedPrecondition);
   EXPECT_NE(Files().Stat(dir / "loop").code(), StatusCode::kNotFound);
   EXPECT_NE(Files().Stat(dir / std::string(300, 'n')).code(), StatusCode::kNotFound);
   EXPECT_TRUE(*Exists(Files(), dir / "file"));

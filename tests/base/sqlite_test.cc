@@ -100,6 +100,21 @@ TEST_F(SqliteTest, ErrorsNameTheFileAndHaveTheirCode) {
   EXPECT_EQ(Database::Open(dir_ / "text", DatabaseMode::kCreate).code(), StatusCode::kDataLoss);
 }
 
+TEST_F(SqliteTest, ALinkIsRefusedAndNothingMadeBehindIt) {
+  const std::string elsewhere = dir_ / "elsewhere";
+  std::filesystem::create_symlink(elsewhere, path_);
+  for (const bool there : {false, true}) {
+    if (there) std::ofstream(elsewhere) << "";
+    for (const DatabaseMode mode :
+         {DatabaseMode::kReadOnly, DatabaseMode::kReadWrite, DatabaseMode::kCreate}) {
+      const auto db = Database::Open(path_, mode);
+      EXPECT_EQ(db.code(), StatusCode::kFailedPrecondition) << db.status().message();
+      EXPECT_NE(db.status().message().find("a link"), std::string::npos) << db.status().message();
+    }
+    EXPECT_EQ(std::filesystem::exists(elsewhere), there);
+  }
+}
+
 TEST_F(SqliteTest, AFullFileIsResourceExhaustedAndUndone) {
   Database db = OpenOrDie();
   ASSERT_TRUE(db.Exec("CREATE TABLE t(x); PRAGMA max_page_count=10").ok());

@@ -102,6 +102,18 @@ class Model(harness.CliTest):
                  says=["./quickstart", "kvlink model add PATH", "SmolLM2-135M-Instruct.Q4_1.gguf"])
         self.bad("model", "info", "nobody", says=["nobody", "kvlink model list"])
 
+    def test_add_replaces_another_model_only_when_told_so(self):
+        self.good("model", "add", self.model)
+        self.good("model", "add", self.model)  # the same bytes
+        folder = pathlib.Path(self.good("model", "list", "--json").json()["directory"])
+        (self.dir / "other").mkdir()
+        other = harness.write_model(self.dir / "other", "tiny", seed=2)
+        self.bad("model", "add", other, says=["tiny.gguf", "--replace"])
+        self.assertEqual((folder / "tiny.gguf").read_bytes(),
+                         pathlib.Path(self.model).read_bytes())
+        self.good("model", "add", "--replace", other)
+        self.assertEqual((folder / "tiny.gguf").read_bytes(), pathlib.Path(other).read_bytes())
+
     def test_add_list_and_use_by_name(self):
         self.assertIn("kvlink model add PATH", self.good("model", "list").out)
         default = self.write("SmolLM2-135M-Instruct.Q4_1.gguf",

@@ -1,10 +1,13 @@
 """The store under trouble: damage, loss, read-only, newer versions, a full disk."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -45,7 +48,7 @@ class Store(harness.CliTest):
         report = self.verify()
         self.assertEqual(report, {"checked": 5, "bytes": stats["bytes"], "quarantined": 0,
                                   "damaged": 0, "adopted": 0, "forgotten": 0,
-                                  "restored_documents": 0})
+                                  "unreadable": 0, "restored_documents": 0})
         self.assertGreater(stats["database_bytes"], 4096)
         self.assertRegex(self.good("store", "stats").out, r"blocks +5")
         self.assertIn("0 damaged", self.good("store", "verify").out)
@@ -104,6 +107,108 @@ class Store(harness.CliTest):
         self.assertEqual(run.json()["restored_documents"], 5)
         self.assertIn("documents.sqlite.damaged", run.err)
         self.assertTrue(self.ask("Velmora")["documents"])
+
+    def test_a_restoring_that_was_cut_short_is_begun_again(self):
+        before = self.good("docs", "list", "--json").json()["documents"]
+        for path in self.store.glob("documents.sqlite*"):
+            path.unlink()
+        # No file may grow beyond what a list's first pages take: the program is killed midway.
+        run = self.kvlink("store", "verify", preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (48 << 10, 48 << 10)))
+        self.assertEqual(run.code, -signal.SIGXFSZ, run)
+        self.assertFalse((self.store / "documents.sqlite").exists())
+        self.assertNotEqual(list(self.store.glob("documents.sqlite.tmp-*")), [])
+        self.assertIn("5 documents restored", self.good("store", "verify").out)
+        self.assertEqual(list(self.store.glob("documents.sqlite.tmp-*")), [])
+        after = self.good("docs", "list", "--json").json()["documents"]
+        self.assertEqual(after, before)
+
+    def test_an_empty_document_list_file_is_a_lost_one(self):
+        for path in self.store.glob("documents.sqlite-*"):
+            path.unlink()
+        os.truncate(self.store / "documents.sqlite", 0)
+        self.assertEqual(self.verify()["restored_documents"], 5)
+        self.assertTrue(self.ask("Velmora")["documents"])
+
+    def test_damaged_words_are_indexed_again(self):
+        with contextlib.closing(sqlite3.connect(self.store / "documents.sqlite")) as database:
+            database.execute("UPDATE documents_fts_data SET block = zeroblob(9) WHERE id > 10")
+            database.commit()
+        run = self.good("store", "verify", "--json")
+        self.assertEqual(run.json()["restored_documents"], 0)
+        self.assertIn("indexed again", run.err)
+        self.assertEqual(self.good("store", "verify").err, "")
+        self.assertEqual(self.ask("Velmora cranes")["documents"][0]["status"], "linked")
+
+    def test_blocks_that_a_removal_left_go(self):
+        for words in (["gc"], ["verify"]):
+            with self.subTest(words=words):
+                before = self.stats()
+                with contextlib.closing(
+                        sqlite3.connect(self.store / "documents.sqlite")) as database:
+                    # As `docs rm` leaves it when it is killed before it removes blocks.
+                    database.execute("INSERT INTO leftover_blocks SELECT max(block) FROM blocks")
+                    database.execute("DELETE FROM blocks WHERE block IN leftover_blocks")
+                    database.commit()
+                report = self.good("store", *words, "--json").json()
+                after = self.stats()
+                self.assertEqual(after["blocks"], before["blocks"] - 1)
+                if words == ["gc"]:
+                    self.assertEqual(report["freed_bytes"], before["bytes"] - after["bytes"])
+
+    def test_gc_with_a_budget_for_all_says_what_went(self):
+        before = self.stats()
+        report = self.good("store", "gc", "--budget", "0", "--json",
+                           env={"KVLINK_BUDGET": "1"}).json()
+        self.assertEqual(report["freed_bytes"], before["bytes"])
+        self.assertEqual(report["blocks"], 0)
+
+    def test_a_closed_folder_of_blocks_stops_nothing_else(self):
+        if os.geteuid() == 0:  # permissions do not hold root: become somebody else
+            os.chmod(self.class_dir, 0o755)
+            os.chmod(self.model, 0o644)
+            for path in [self.dir, *self.dir.rglob("*")]:
+                os.chown(path, NOBODY, NOBODY)
+        more = {"preexec_fn": as_nobody} if os.geteuid() == 0 else {}
+        shard = self.blocks()[0].parent
+        inside = len(list(shard.iterdir()))
+        shard.chmod(0)
+        try:
+            try:
+                run = self.kvlink("store", "verify", "--json", "--log-level", "off", **more)
+            except PermissionError as error:
+                self.skipTest(f"skipped: another user cannot run the program: {error}")
+            self.assertEqual(run.code, 1, run)
+            self.assertIn(str(shard), run.err)
+            self.assertEqual(run.json()["unreadable"], 1)
+            self.assertEqual(run.json()["checked"], 5 - inside)
+            new = self.write("new.txt", "Words that nobody has seen.")
+            new.chmod(0o644)
+            run = self.kvlink("index", new, "--json", **more)
+            self.assertEqual(self.statuses(run.json()["documents"]), ["computed"], run)
+        finally:
+            shard.chmod(0o700)
+        report = self.good("store", "verify", "--json", **more).json()  # the rows stayed
+        self.assertEqual((report["checked"], report["adopted"], report["forgotten"]), (6, 0, 0))
+
+    def test_locks_that_are_held_delay_an_answer_once(self):
+        for name in ("documents.sqlite", "catalogue.sqlite", "lock"):
+            with self.subTest(name=name):
+                for path in self.blocks():
+                    path.unlink()  # so that each document of the answer is to be kept
+                self.good("store", "verify")
+                with contextlib.ExitStack() as held:
+                    if name == "lock":
+                        lock = held.enter_context(open(self.store / name, "rb"))
+                        fcntl.flock(lock, fcntl.LOCK_EX)
+                    else:
+                        database = sqlite3.connect(self.store / name)
+                        held.callback(database.close)
+                        database.execute("BEGIN IMMEDIATE")
+                    begin = time.monotonic()
+                    answer = self.ask("Velmora bees clocks garden")
+                    self.assertLess(time.monotonic() - begin, 8)
+                self.assertEqual({d["status"] for d in answer["documents"]}, {"computed"})
 
     def test_a_newer_store_is_refused(self):
         (self.store / "FORMAT").write_text("kvlink-store 999\n")

@@ -339,7 +339,11 @@ TEST_F(DiskStoreTest, ANewerBlockIsLeftAlone) {
   std::memcpy(image.data() + 4088, &checksum, 8);
   ASSERT_TRUE(WriteWholeFile(FileSystem::Posix(), PathOf(1), image).ok());
   EXPECT_EQ(store->Get(IdOf(1)).code(), StatusCode::kFailedPrecondition);
-  EXPECT_TRUE(store->Verify({}).ok());
+  const auto report = store->Verify({});
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->unreadable, 1);
+  EXPECT_NE(report->first_unreadable.find("version"), std::string::npos);
+  EXPECT_EQ(report->checked, 0);
   store.reset();
   store = MustOpen();
   EXPECT_EQ(store->Put(MakeBlock(1)).code(), StatusCode::kFailedPrecondition);
@@ -387,6 +391,45 @@ TEST_F(DiskStoreTest, VerifySetsAsideAdoptsAndForgets) {
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(again->quarantined + again->forgotten + again->adopted, 0);
   EXPECT_EQ(again->checked, 5);
+}
+
+TEST_F(DiskStoreTest, UsesByAClockThatRanAheadAreTakenForUsesNow) {
+  const int64_t now_ms = clock_.now_ms;
+  clock_.now_ms = now_ms + 1'000'000;
+  ASSERT_TRUE(MustOpen()->Put(MakeBlock(1)).ok());
+  clock_.now_ms = now_ms;
+  const auto rows = MustOpen()->List();
+  ASSERT_TRUE(rows.ok());
+  EXPECT_EQ(rows->at(0).last_used_ms, now_ms);
+}
+
+TEST_F(DiskStoreTest, AfterAPutThatWaitedInVainTheNextOnesFailAtOnce) {
+  DiskStoreOptions options = Options();
+  options.lock_timeout_ms = 20;
+  options.pause_after_busy_ms = 1'000;
+  const auto store = MustOpen(options);
+  {
+    const auto lock = FileSystem::Posix().Lock(options.path + "/lock", 0);
+    EXPECT_EQ(store->Put(MakeBlock(1)).code(), StatusCode::kUnavailable);
+  }
+  EXPECT_EQ(store->Put(MakeBlock(1)).code(), StatusCode::kUnavailable);
+  clock_.now_ms += 1'000;
+  EXPECT_TRUE(store->Put(MakeBlock(1)).ok());
+}
+
+TEST_F(DiskStoreTest, ALockInTheCatalogueIsWaitedForAsLongAsTheFolders) {
+  DiskStoreOptions options = Options();
+  options.lock_timeout_ms = 20;
+  const auto store = MustOpen(options);
+  auto holder = Database::Open(options.path + "/catalogue.sqlite", DatabaseMode::kReadWrite);
+  ASSERT_TRUE(holder.ok());
+  auto held = Transaction::Begin(*holder);
+  ASSERT_TRUE(held.ok());
+  const double begin_ms = Clock::System().MonotonicMs();
+  EXPECT_EQ(store->Put(MakeBlock(1)).code(), StatusCode::kUnavailable);
+  EXPECT_LT(Clock::System().MonotonicMs() - begin_ms, 5'000);
+  ASSERT_TRUE(held->Commit().ok());
+  EXPECT_TRUE(store->Put(MakeBlock(1)).ok());
 }
 
 TEST_F(DiskStoreTest, VerifyStopsWhenAsked) {

@@ -95,6 +95,21 @@ TEST_F(ForeignFolderTest, LinksAreNotFollowed) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir_ / "keep"), {}), 1);
 }
 
+TEST_F(ForeignFolderTest, BlocksBehindLinksAreNotThere) {
+  const auto store = MustOpen();
+  ASSERT_TRUE(store->Put(MakeBlock(1)).ok());
+  const std::string folder = fs::path(PathOf(1)).parent_path();
+  for (const std::string& path : {PathOf(1), folder}) {
+    fs::rename(path, dir_ / "elsewhere");
+    fs::create_symlink(dir_ / "elsewhere", path);
+    EXPECT_FALSE(MustOpen()->Contains(IdOf(1)));
+    EXPECT_EQ(MustOpen()->Get(IdOf(1)).code(), StatusCode::kFailedPrecondition);
+    fs::remove(path);
+    fs::rename(dir_ / "elsewhere", path);
+  }
+  ExpectStored(*MustOpen(), 1);
+}
+
 TEST_F(ForeignFolderTest, OnlyNamesOfOursGo) {
   auto store = MustOpen();
   ASSERT_TRUE(store->Put(MakeBlock(1)).ok());
@@ -117,6 +132,25 @@ TEST_F(ForeignFolderTest, OnlyNamesOfOursGo) {
   for (const std::string& name : theirs) EXPECT_TRUE(fs::exists(Store(name))) << name;
   for (const std::string& name : ours) EXPECT_FALSE(fs::exists(Store(name))) << name;
   EXPECT_TRUE(fs::exists(Store("FORMAT")));
+}
+
+TEST_F(ForeignFolderTest, WhatWasSetAsideOfSomeBlocksGoesAndNothingElse) {
+  const auto store = MustOpen();
+  const std::string hex = HexOf(IdOf(1));
+  const std::vector<std::string> stay = {"quarantine/" + hex + "-notes.txt",
+                                         "quarantine/" + HexOf(IdOf(2)) + "-17-fedcba9876543210"};
+  const std::string goes = "quarantine/" + hex + "-17-fedcba9876543210";
+  for (const std::string& name : stay) Write(Store(name), "x");
+  Write(Store(goes), "x");
+  {
+    const auto lock = FileSystem::Posix().Lock(Store("lock"), 0);
+    DiskStoreOptions options = Options();
+    options.lock_timeout_ms = 10;
+    EXPECT_EQ(MustOpen(options)->RemoveQuarantined({IdOf(1)}).code(), StatusCode::kUnavailable);
+  }
+  ASSERT_TRUE(store->RemoveQuarantined({IdOf(1)}).ok());
+  for (const std::string& name : stay) EXPECT_TRUE(fs::exists(Store(name))) << name;
+  EXPECT_FALSE(fs::exists(Store(goes)));
 }
 
 TEST_F(ForeignFolderTest, WhoOnlyReadsChangesNothing) {
@@ -150,7 +184,9 @@ TEST_F(ForeignFolderTest, AnothersDatabaseIsRefusedAndKept) {
     ASSERT_TRUE(db.ok());
     ASSERT_TRUE(db->Exec("CREATE TABLE mine(x); PRAGMA user_version = 1").ok());
   }
+  const auto before = Everything();
   const auto refused = DiskStore::Open(Options());
+  EXPECT_EQ(Everything(), before);
   EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
   EXPECT_NE(refused.status().message().find("not a catalogue of kvlink"), std::string::npos);
   // Whoever needs lists alone goes by the files.
@@ -172,12 +208,14 @@ TEST_F(ForeignFolderTest, AnOlderCatalogueIsOurs) {
     auto db = Database::Open(Store("catalogue.sqlite"), DatabaseMode::kReadWrite);
     ASSERT_TRUE(db.ok() && db->Exec("PRAGMA application_id = 0").ok());
   }
+  fs::permissions(dir_ / "store", fs::perms(0755));  // as it was made then
   const auto rows = MustOpen()->List();
   ASSERT_TRUE(rows.ok());
   ASSERT_EQ(rows->size(), 1u);
   EXPECT_TRUE(rows->at(0).pinned);  // kept, not built anew
   auto db = Database::Open(Store("catalogue.sqlite"), DatabaseMode::kReadOnly);
   EXPECT_EQ(*db->QueryInt("PRAGMA application_id"), 0x6b766c62);
+  EXPECT_EQ(fs::status(dir_ / "store").permissions(), fs::perms(0700));
 }
 
 TEST_F(ForeignFolderTest, WhatACreationLeftThatWasCutShortIsTakenUp) {
