@@ -195,7 +195,7 @@ class Sources(harness.CliTest):
         self.assertEqual(run.code, 1, run)
         self.assertEqual(self.statuses(run.json()["documents"]), ["computed"] * 2)
         self.assertEqual(len(run.json()["failures"]), 2)
-        self.assertIn("a.jsonl: line 2:", run.json()["failures"][0])
+        self.assertIn("a.jsonl: line 2, column 9:", run.json()["failures"][0])
         self.assertIn("a.jsonl: line 3:", run.json()["failures"][1])
         # They are named as long as they are wrong.
         self.assertEqual(len(self.kvlink("index", "--json", path).json()["failures"]), 2)
