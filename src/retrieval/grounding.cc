@@ -18,6 +18,9 @@ struct Weights {
 constexpr Weights kShort = {-5.85, 10.6, 3.0, 0, 4.21, 0.1};
 constexpr Weights kLong = {-4.78, 10.77, 0, 4.32, 0, 0.101};
 
+// What has hardly a word of the passages is not from them, however sure the model is.
+constexpr double kLeastShare = 0.1;
+
 // A sign is named where it is below what nine of ten right answers have.
 constexpr double kUsualCoverage = 0.5;
 constexpr double kUsualShare = 0.99;
@@ -39,7 +42,7 @@ Grounding JudgeGrounding(const GroundingSigns& signs) {
                        w.sentence_support * signs.sentence_support;
   Grounding grounding;
   grounding.score = 1 / (1 + std::exp(-logit));
-  grounding.grounded = grounding.score >= w.least_score;
+  grounding.grounded = grounding.score >= w.least_score && signs.share_in_passages >= kLeastShare;
   if (grounding.grounded) return grounding;
   const auto add = [&](const std::string& reason) {
     grounding.why += (grounding.why.empty() ? "" : "; ") + reason;

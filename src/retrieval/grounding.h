@@ -15,8 +15,8 @@ struct GroundingSigns {
   // none.
   double least_logprob = 0;
   double mean_logprob = 0;
-  double sentence_support = 0;   // retrieval/evidence.h
-  double share_in_passages = 0;  // only said, where it is low
+  double sentence_support = 0;  // retrieval/evidence.h
+  double share_in_passages = 0;
 };
 
 struct Grounding {

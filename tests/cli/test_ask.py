@@ -199,7 +199,7 @@ class Ask(harness.CliTest):
         answer = self.ask("Who keeps bees?")
         self.assertEqual(list(answer["grounded"]), ["score", "verdict", "why"])
         self.assertEqual(answer["grounded"]["verdict"], "not_found")
-        self.assertLess(answer["grounded"]["score"], 0.213)
+        self.assertLess(answer["grounded"]["score"], 0.101)
         why = answer["grounded"]["why"]
         self.assertIn("of the answer's words stand in the passages", why)
         warning = "the documents do not seem to answer this: " + why
@@ -207,7 +207,7 @@ class Ask(harness.CliTest):
         run = self.good("ask", "Who keeps bees?", "--max-tokens", "8", "--sources", "none")
         self.assertIn(warning, run.err)
         self.assertEqual(run.out, answer["answer"] + "\n")
-        self.bad("ask", "Who keeps bees?", "--strict", "--mode", "full", "--quiet",
+        self.bad("ask", "Who keeps bees?", "--strict", "--mode", "full", "--quiet", "--max-tokens", "8",
                  says=["do not seem to answer", "without --strict"])
         both = self.good("ask", "--json", "Who keeps bees?", "--compare").json()
         self.assertEqual({both[way]["grounded"]["verdict"] for way in ("linked", "full")},

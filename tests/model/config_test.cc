@@ -414,12 +414,16 @@ TEST(TokenizerConfig, KnowsEndsByTheirSpelling) {
       for (const char* key : {"tokens", "token_type", "merges", "eos_token_id", "bos_token_id"}) {
         w.Remove(std::string("tokenizer.ggml.") + key);
       }
-      w.Strings("tokenizer.ggml.tokens", {"a", end});
-      w.I32s("tokenizer.ggml.token_type", {1, 3});
+      std::vector<std::string> tokens = {end};
+      while (tokens.size() < 323) tokens.push_back("t" + std::to_string(tokens.size()));
+      w.Strings("tokenizer.ggml.tokens", tokens);
+      std::vector<int32_t> types(tokens.size(), 1);
+      types[0] = 3;
+      w.I32s("tokenizer.ggml.token_type", types);
       w.Strings("tokenizer.ggml.merges", {});
     });
     ASSERT_TRUE(words.ok()) << words.status().message();
-    EXPECT_EQ(words->end_of_generation, (std::vector<int32_t>{1})) << end;
+    EXPECT_EQ(words->end_of_generation, (std::vector<int32_t>{0})) << end;
   }
 }
 

@@ -70,11 +70,13 @@ TEST(Mutation, OfGgufIsReadOrRefused) {
   for (const char* key : {"tokens", "token_type", "merges"}) {
     writer.Remove(std::string("tokenizer.ggml.") + key);
   }
-  writer.Strings("tokenizer.ggml.tokens", {"a", "b", "<|im_end|>", "ab"});
-  writer.I32s("tokenizer.ggml.token_type", {1, 1, 3, 1});
+  // With the bytes of U+FFFD, without which there is no tokenizer.
+  writer.Strings("tokenizer.ggml.tokens",
+                 {"a", "b", "<|im_end|>", "ab", "\u00ef", "\u00bf", "\u00bd"});
+  writer.I32s("tokenizer.ggml.token_type", {1, 1, 3, 1, 1, 1, 1});
   writer.Strings("tokenizer.ggml.merges", {"a b"});
   writer.RemoveTensor("token_embd.weight");
-  writer.Tensor("token_embd.weight", GgmlType::kBF16, {4, 8}, std::string(64, '\x3c'));
+  writer.Tensor("token_embd.weight", GgmlType::kBF16, {7, 8}, std::string(112, '\x3c'));
   const std::string bytes = writer.Build();
   ASSERT_TRUE(fuzz::ReadGguf(bytes).configured);
   ASSERT_TRUE(fuzz::ReadGguf(bytes).has_template);

@@ -42,6 +42,16 @@ TEST(Grounding, SaysWhatSpeaksAgainstIt) {
   }
 }
 
+TEST(Grounding, WhatHasNoWordOfThePassagesIsNotFromThem) {
+  GroundingSigns signs = {
+      .coverage = 1, .tokens = 30, .mean_logprob = -0.1, .share_in_passages = 0};
+  const Grounding bad = JudgeGrounding(signs);
+  EXPECT_FALSE(bad.grounded);
+  EXPECT_NE(bad.why.find("only 0 % of the answer's words"), std::string::npos) << bad.why;
+  signs.share_in_passages = 0.5;
+  EXPECT_TRUE(JudgeGrounding(signs).grounded);
+}
+
 TEST(Grounding, EachSignCounts) {
   const GroundingSigns middle = {.coverage = 0.6, .least_logprob = -0.5, .sentence_support = 0.5};
   const double score = JudgeGrounding(middle).score;

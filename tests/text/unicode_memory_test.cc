@@ -26,7 +26,9 @@ TEST(UnicodeMemory, ItsEndIsThrown) {
   if (U_FAILURE(error)) GTEST_SKIP() << "skipped: this ICU takes no memory functions";
   std::string text, folded;
   for (int i = 0; i < 400; ++i) text += "E\u0301";
+  // ICU makes its tables at first use, and stays without one that it once had no memory for.
   const size_t breaks = Breaks(text, BreakKind::kWord).size();
+  EXPECT_EQ(WithoutAccents(FoldCase(text)), std::string(400, 'e'));
   exhausted = true;
   EXPECT_THROW(folded = FoldCase(text), std::bad_alloc);
   EXPECT_THROW(folded = WithoutAccents(text), std::bad_alloc);
