@@ -417,9 +417,7 @@ TEST(TokenizerConfig, KnowsEndsByTheirSpelling) {
       std::vector<std::string> tokens = {end};
       while (tokens.size() < 323) tokens.push_back("t" + std::to_string(tokens.size()));
       w.Strings("tokenizer.ggml.tokens", tokens);
-      std::vector<int32_t> types(tokens.size(), 1);
-      types[0] = 3;
-      w.I32s("tokenizer.ggml.token_type", types);
+      w.I32s("tokenizer.ggml.token_type", std::vector<int32_t>(tokens.size(), 3));
       w.Strings("tokenizer.ggml.merges", {});
     });
     ASSERT_TRUE(words.ok()) << words.status().message();
