@@ -2,14 +2,9 @@
 
 #include <algorithm>
 
+#include "cli/sources_output.h"
+
 namespace kvlink::cli {
-namespace {
-
-std::string SentenceOf(const Evidence& evidence, const std::vector<IndexedDocument>& documents) {
-  return documents[evidence.passage].text.substr(evidence.begin, evidence.end - evidence.begin);
-}
-
-}  // namespace
 
 AnswerSupport SupportOf(const std::string& question, const Answer& answer,
                         const std::vector<IndexedDocument>& documents,

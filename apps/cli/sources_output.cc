@@ -84,6 +84,10 @@ std::string PlaceOf(const IndexedDocument& document, bool whole) {
   return CleanLine(place);
 }
 
+std::string SentenceOf(const Evidence& evidence, const std::vector<IndexedDocument>& documents) {
+  return documents[evidence.passage].text.substr(evidence.begin, evidence.end - evidence.begin);
+}
+
 std::string DescribeSources(const Answer& answer, const std::vector<IndexedDocument>& documents,
                             const std::optional<Evidence>& evidence, bool whole) {
   std::string out;
@@ -91,9 +95,7 @@ std::string DescribeSources(const Answer& answer, const std::vector<IndexedDocum
     if (answer.documents[i].status == "dropped") continue;
     out += "  " + std::to_string(i + 1) + ". " + PlaceOf(documents[i], whole) + "\n";
     if (evidence && evidence->passage == i) {
-      const std::string sentence =
-          documents[i].text.substr(evidence->begin, evidence->end - evidence->begin);
-      out += "     \"" + CleanLine(sentence) + "\"\n";
+      out += "     \"" + CleanLine(SentenceOf(*evidence, documents)) + "\"\n";
     }
   }
   return out.empty() ? out : "Sources:\n" + out;

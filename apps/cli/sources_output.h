@@ -26,6 +26,9 @@ std::string HeadingOf(const IndexedDocument& document);
 // user stands, unless it is to be `whole`.
 std::string PlaceOf(const IndexedDocument& document, bool whole);
 
+// The sentence; its passage is an index into the documents.
+std::string SentenceOf(const Evidence& evidence, const std::vector<IndexedDocument>& documents);
+
 // The places of the documents that stand in the prompt, a line each, below a head, and below the
 // one that has it the sentence that supports the answer; empty: none does. documents: in the
 // answer's order.

@@ -15,10 +15,16 @@
 
 namespace kvlink {
 
+// How Guarded tells of what it was not told to expect.
+inline std::string DescribeBug(const std::exception& e) {
+  return std::string("bug: an exception that nobody expected: ") + e.what();
+}
+
 // What `work` returns (a Status or a Result). What it throws becomes a Status: kResourceExhausted
-// for memory, with `no_memory` as its message, kInternal for anything else.
+// for memory, with `no_memory` as its message, kInternal for anything else, as `describe` puts it.
 template <class Work>
-auto Guarded(const char* no_memory, Work&& work) -> decltype(work()) {
+auto Guarded(const char* no_memory, Work&& work,
+             std::string (*describe)(const std::exception&) = DescribeBug) -> decltype(work()) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
@@ -26,7 +32,7 @@ auto Guarded(const char* no_memory, Work&& work) -> decltype(work()) {
   } catch (const std::length_error&) {  // as resize() says it
     return ResourceExhausted(no_memory);
   } catch (const std::exception& e) {
-    return Internal(std::string("bug: an exception that nobody expected: ") + e.what());
+    return Internal(describe(e));
   } catch (...) {
     return Internal("bug: an exception of no known kind");
   }

@@ -2,12 +2,10 @@
 #pragma once
 
 #include <exception>
-#include <new>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
-#include "kvlink/status.h"
+#include "base/guarded.h"
 
 namespace kvlink {
 
@@ -21,15 +19,8 @@ inline std::string FirstLineOf(const std::exception& error) {
 // kResourceExhausted with `no_memory` as its message, all else is Torch's (c10::Error).
 template <class Work>
 auto GuardedTorch(const char* no_memory, Work&& work) -> decltype(work()) {
-  try {
-    return work();
-  } catch (const std::bad_alloc&) {
-    return ResourceExhausted(no_memory);
-  } catch (const std::length_error&) {  // as resize() says it
-    return ResourceExhausted(no_memory);
-  } catch (const std::exception& error) {
-    return Internal("Torch failed: " + FirstLineOf(error));
-  }
+  return Guarded(no_memory, std::forward<Work>(work),
+                 [](const std::exception& error) { return "Torch failed: " + FirstLineOf(error); });
 }
 
 }  // namespace kvlink
