@@ -1,5 +1,5 @@
 // The disk store as callers see it (kv/disk_store.h): who may read and write, what is cached and
-// counted. Files are kv/store_folder.h's, rows kv/ledger.h's.
+// counted. Files are kv/store_folder.h's, rows kv/reconciled_catalogue.h's.
 #include "kv/disk_store.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <set>
 #include <utility>
 
-#include "kv/ledger.h"
+#include "kv/reconciled_catalogue.h"
 #include "kv/store_folder.h"
 
 namespace kvlink {
