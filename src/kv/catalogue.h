@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/sqlite.h"
-#include "kv/disk_store.h"
+#include "kv/stored_block.h"
 
 namespace kvlink {
 

@@ -31,25 +31,25 @@ constexpr int64_t kPatienceOfReadingMs = 200;
 
 }  // namespace
 
-Result<Catalogue> Ledger::OpenRows(bool read_only) {
+Result<Catalogue> ReconciledCatalogue::OpenRows(bool read_only) {
   const int64_t patience_ms =
       read_only ? std::min(busy_timeout_ms_, kPatienceOfReadingMs) : busy_timeout_ms_;
   return Catalogue::Open(folder_.CataloguePath(), read_only, static_cast<int>(patience_ms));
 }
 
 // Of a file that lies there without one.
-StoredBlock Ledger::RowOfFound(const Block& block, int64_t now_ms) const {
+StoredBlock ReconciledCatalogue::RowOfFound(const Block& block, int64_t now_ms) const {
   StoredBlock row = RowOf(block, now_ms);
   if (is_pinned_) row.pinned = is_pinned_(block.label()).value_or(false);
   return row;
 }
 
-void Ledger::OpenReadOnly() {
+void ReconciledCatalogue::OpenReadOnly() {
   read_only_ = true;
   OpenWithoutLock();
 }
 
-void Ledger::OpenWithoutLock() {
+void ReconciledCatalogue::OpenWithoutLock() {
   const std::lock_guard lock(mutex_);
   rows_are_read_only_ = true;
   Result<Catalogue> rows = OpenRows(/*read_only=*/true);
@@ -60,7 +60,7 @@ void Ledger::OpenWithoutLock() {
   }
 }
 
-Status Ledger::Open() {
+Status ReconciledCatalogue::Open() {
   const std::lock_guard lock(mutex_);
   Result<Catalogue> rows = OpenRows(/*read_only=*/false);
   if (!rows.ok() && !MeansDamaged(rows.status())) return rows.status();
@@ -76,11 +76,11 @@ Status Ledger::Open() {
   return status;
 }
 
-Status Ledger::Mend() {
+Status ReconciledCatalogue::Mend() {
   return WithRows([](Catalogue& rows) { return rows.List().status(); });
 }
 
-Status Ledger::RebuildHeld() {
+Status ReconciledCatalogue::RebuildHeld() {
   log_(Severity::kWarning, "store: building '" + folder_.CataloguePath() + "' anew from the files" +
                                (is_pinned_ ? "" : "; pins are lost"));
   rows_.reset();
@@ -91,7 +91,7 @@ Status Ledger::RebuildHeld() {
   return ReconcileHeld();
 }
 
-Status Ledger::ReconcileHeld() {
+Status ReconciledCatalogue::ReconcileHeld() {
   KVLINK_ASSIGN_OR_RETURN(const BlockListing listing, folder_.ListBlocks());
   KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, rows_->List());
   const int64_t now_ms = clock_.UnixMs();
@@ -114,7 +114,7 @@ Status Ledger::ReconcileHeld() {
   return {};
 }
 
-Status Ledger::AdoptHeld(const BlockId& id) {
+Status ReconciledCatalogue::AdoptHeld(const BlockId& id) {
   const Result<std::shared_ptr<const Block>> block = folder_.Open(id, /*verify_planes=*/false);
   if (block.ok()) {
     StoredBlock row = RowOfFound(**block, clock_.UnixMs());
@@ -132,7 +132,7 @@ Status Ledger::AdoptHeld(const BlockId& id) {
   return {};
 }
 
-Status Ledger::SetAsideHeld(const BlockId& id, const std::string& why) {
+Status ReconciledCatalogue::SetAsideHeld(const BlockId& id, const std::string& why) {
   log_(Severity::kWarning, "store: set aside: " + why);
   Status status = folder_.Quarantine(id, clock_.UnixMs());
   if (!status.ok()) status = folder_.Remove(id, /*durable=*/false);
@@ -141,7 +141,7 @@ Status Ledger::SetAsideHeld(const BlockId& id, const std::string& why) {
   return rows_->Erase({id});
 }
 
-Status Ledger::WithRows(const Write& write) {
+Status ReconciledCatalogue::WithRows(const Write& write) {
   const std::lock_guard lock(mutex_);
   KVLINK_CHECK(!read_only_);
   Status status;
@@ -165,7 +165,7 @@ Status Ledger::WithRows(const Write& write) {
   return write(*rows_);
 }
 
-Status Ledger::Record(const Block& block, bool pinned) {
+Status ReconciledCatalogue::Record(const Block& block, bool pinned) {
   return WithRows([&](Catalogue& rows) -> Status {
     // An adopted row (a rebuild just before this) may hold a pin; it stays.
     KVLINK_ASSIGN_OR_RETURN(const std::optional<StoredBlock> old, rows.Find(block.identity().id));
@@ -176,19 +176,19 @@ Status Ledger::Record(const Block& block, bool pinned) {
   });
 }
 
-Status Ledger::Adopt(const BlockId& id) {
+Status ReconciledCatalogue::Adopt(const BlockId& id) {
   return WithRows([&](Catalogue&) { return AdoptHeld(id); });
 }
 
-Status Ledger::Forget(const std::vector<BlockId>& ids) {
+Status ReconciledCatalogue::Forget(const std::vector<BlockId>& ids) {
   return WithRows([&](Catalogue& rows) { return rows.Erase(ids); });
 }
 
-Status Ledger::Touch(const std::vector<BlockUse>& uses) {
+Status ReconciledCatalogue::Touch(const std::vector<BlockUse>& uses) {
   return WithRows([&](Catalogue& rows) { return rows.Touch(uses); });
 }
 
-Status Ledger::SetPinned(const BlockId& id, bool pinned) {
+Status ReconciledCatalogue::SetPinned(const BlockId& id, bool pinned) {
   return WithRows([&](Catalogue& rows) -> Status {
     KVLINK_ASSIGN_OR_RETURN(const bool there, folder_.Contains(id));
     if (!there) return NotFound("block " + ToHex(id) + " is not in the store");
@@ -201,11 +201,11 @@ Status Ledger::SetPinned(const BlockId& id, bool pinned) {
   });
 }
 
-Status Ledger::SetAside(const BlockId& id, const std::string& why) {
+Status ReconciledCatalogue::SetAside(const BlockId& id, const std::string& why) {
   return WithRows([&](Catalogue&) { return SetAsideHeld(id, why); });
 }
 
-Result<int64_t> Ledger::EvictHeld(Catalogue& rows, int64_t bytes) {
+Result<int64_t> ReconciledCatalogue::EvictHeld(Catalogue& rows, int64_t bytes) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> victims, rows.LeastRecentlyUsed(bytes));
   // Files first: a row too many overstates what is used, a file too many would break the budget.
   std::vector<BlockId> removed;
@@ -227,7 +227,7 @@ Result<int64_t> Ledger::EvictHeld(Catalogue& rows, int64_t bytes) {
   return freed;
 }
 
-Status Ledger::MakeRoom(int64_t need_bytes, int64_t budget_bytes) {
+Status ReconciledCatalogue::MakeRoom(int64_t need_bytes, int64_t budget_bytes) {
   return WithRows([&](Catalogue& rows) -> Status {
     KVLINK_ASSIGN_OR_RETURN(const CatalogueTotals totals, rows.Totals());
     KVLINK_ASSIGN_OR_RETURN(const QuarantineTotals quarantined, folder_.Quarantined());
@@ -246,7 +246,7 @@ Status Ledger::MakeRoom(int64_t need_bytes, int64_t budget_bytes) {
   });
 }
 
-Status Ledger::KeepBudget(int64_t budget_bytes) {
+Status ReconciledCatalogue::KeepBudget(int64_t budget_bytes) {
   return WithRows([&](Catalogue& rows) -> Status {
     KVLINK_ASSIGN_OR_RETURN(const CatalogueTotals totals, rows.Totals());
     KVLINK_ASSIGN_OR_RETURN(const QuarantineTotals quarantined, folder_.Quarantined());
@@ -257,7 +257,7 @@ Status Ledger::KeepBudget(int64_t budget_bytes) {
   });
 }
 
-Result<int64_t> Ledger::ShrinkByFiles(int64_t budget_bytes) {
+Result<int64_t> ReconciledCatalogue::ShrinkByFiles(int64_t budget_bytes) {
   Result<std::vector<StoredBlock>> listed = List();  // pins and uses, where they can be read
   if (!listed.ok()) listed = ListFromFiles();
   KVLINK_ASSIGN_OR_RETURN(std::vector<StoredBlock> rows, std::move(listed));
@@ -279,7 +279,7 @@ Result<int64_t> Ledger::ShrinkByFiles(int64_t budget_bytes) {
   return freed;
 }
 
-Result<int64_t> Ledger::Shrink(int64_t budget_bytes) {
+Result<int64_t> ReconciledCatalogue::Shrink(int64_t budget_bytes) {
   int64_t freed = 0;
   const Status status = WithRows([&](Catalogue& rows) -> Status {
     KVLINK_ASSIGN_OR_RETURN(const CatalogueTotals totals, rows.Totals());
@@ -291,12 +291,12 @@ Result<int64_t> Ledger::Shrink(int64_t budget_bytes) {
 }
 
 // A reader does not reopen: the rows of a file that is new here may not be reconciled yet.
-Status Ledger::CheckReadable() {
+Status ReconciledCatalogue::CheckReadable() {
   if (rows_.has_value() && rows_->IsCurrent()) return {};
   return DataLoss("'" + folder_.CataloguePath() + "' was replaced");
 }
 
-Result<std::vector<StoredBlock>> Ledger::List() {
+Result<std::vector<StoredBlock>> ReconciledCatalogue::List() {
   const std::lock_guard lock(mutex_);
   const Status status = CheckReadable();
   if (status.ok()) {
@@ -307,7 +307,7 @@ Result<std::vector<StoredBlock>> Ledger::List() {
   return status;
 }
 
-Result<std::vector<StoredBlock>> Ledger::ListFromFiles() {
+Result<std::vector<StoredBlock>> ReconciledCatalogue::ListFromFiles() {
   std::vector<StoredBlock> rows;
   KVLINK_ASSIGN_OR_RETURN(const BlockListing listing, folder_.ListBlocks());
   for (const auto& [shard, why] : listing.closed) {

@@ -14,21 +14,22 @@
 #include "base/log.h"
 #include "kv/catalogue.h"
 #include "kv/store_folder.h"
+#include "kv/store_rules.h"
 
 namespace kvlink {
 
-struct LedgerCounters {
+struct CatalogueCounters {
   std::atomic<int64_t> quarantined{0};
   std::atomic<int64_t> evicted{0};
 };
 
 // Thread-safe. Methods of the second group REQUIRE the folder's lock; a damaged catalogue is mended
 // inside them. In the first group it gives kDataLoss: take the lock, Mend, and ask again.
-class Ledger {
+class ReconciledCatalogue {
  public:
   // `busy_timeout_ms`: how long a write waits for locks of others in the catalogue.
-  Ledger(StoreFolder& folder, Clock& clock, const Log& log, const PinRule& is_pinned,
-         int64_t busy_timeout_ms)
+  ReconciledCatalogue(StoreFolder& folder, Clock& clock, const Log& log, const PinRule& is_pinned,
+                      int64_t busy_timeout_ms)
       : folder_(folder),
         clock_(clock),
         log_(log),
@@ -63,7 +64,7 @@ class Ledger {
   // The same without a catalogue.
   Result<int64_t> ShrinkByFiles(int64_t budget_bytes);
 
-  const LedgerCounters& counters() const { return counters_; }
+  const CatalogueCounters& counters() const { return counters_; }
 
  private:
   using Write = std::function<Status(Catalogue&)>;
@@ -82,7 +83,7 @@ class Ledger {
   const Log& log_;
   const PinRule& is_pinned_;  // may be empty
   const int64_t busy_timeout_ms_;
-  LedgerCounters counters_;
+  CatalogueCounters counters_;
   bool read_only_ = false;
   bool rows_are_read_only_ = false;
   std::mutex mutex_;  // guards rows_: one connection, one thread at a time

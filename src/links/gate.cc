@@ -6,7 +6,6 @@
 
 #include "base/bounded_json.h"
 #include "base/bytes.h"
-#include "links/link_file.h"
 #include "links/link_metadata.h"
 
 namespace kvlink {

@@ -11,10 +11,9 @@
 #include "base/hash.h"
 #include "formats/safetensors.h"
 #include "kvlink/status.h"
+#include "links/links.h"
 
 namespace kvlink {
-
-struct Links;
 
 struct GateRecord {
   bool passed = false;

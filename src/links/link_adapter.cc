@@ -9,7 +9,6 @@
 #include "base/bytes.h"
 #include "links/adapter_description.h"
 #include "links/checked_tensor.h"
-#include "links/link_file.h"
 
 namespace kvlink {
 namespace {
@@ -195,23 +194,6 @@ Result<std::string> WriteAdapter(const Adapter& adapter, const ModelConfig& conf
   }
   d.alpha = d.rank;  // the scale stands in lora_B already
   return WriteDescription(d, config.layers);
-}
-
-Sha256Digest AdapterHash(const Adapter& adapter) {
-  Sha256 hash;
-  hash.Field("kvlink-adapter").Field(uint64_t{1});
-  hash.Field(static_cast<uint64_t>(adapter.scope)).Field(adapter.layers.size());
-  const auto numbers = [&](const std::vector<float>& values) {
-    hash.Field(AsText(std::as_bytes(std::span(values))));
-  };
-  for (const auto& layer : adapter.layers) {
-    for (const LowRank& m : layer) {
-      hash.Field(static_cast<uint64_t>(m.rank));
-      numbers(m.a);
-      numbers(m.b);
-    }
-  }
-  return hash.Finish();
 }
 
 }  // namespace kvlink

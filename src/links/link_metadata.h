@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "kvlink/status.h"
-#include "links/link_file.h"
+#include "links/links.h"
 
 namespace kvlink {
 
