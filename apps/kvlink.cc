@@ -3,8 +3,8 @@
 #include "base/guarded.h"
 #include "cli/arguments.h"
 #include "cli/json_output.h"
+#include "cli/openmp_spin.h"
 #include "cli/session.h"
-#include "cli/spinning.h"
 
 namespace kvlink::cli {
 namespace {

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "data/readers.h"
-#include "engine/scratch_folder.h"
+#include "diagnose/scratch_folder.h"
 #include "eval/metrics.h"
 #include "kvlink/engine.h"
 #include "retrieval/choose_passages.h"

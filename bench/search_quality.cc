@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "data/readers.h"
-#include "engine/scratch_folder.h"
+#include "diagnose/scratch_folder.h"
 #include "retrieval/document_index.h"
 
 namespace kvlink {

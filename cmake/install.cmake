@@ -3,7 +3,7 @@
 # header reaches it.
 include(CMakePackageConfigHelpers)
 
-set(kvlink_installed_rooms base text tensor kv model link engine)
+set(kvlink_installed_rooms base text tensor formats kv model links link engine)
 list(TRANSFORM kvlink_installed_rooms PREPEND kvlink_ OUTPUT_VARIABLE kvlink_installed_targets)
 set(kvlink_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/kvlink)
 

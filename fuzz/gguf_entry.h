@@ -10,9 +10,10 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "formats/gguf.h"
 #include "model/config.h"
-#include "model/gguf.h"
 #include "support/memory_file.h"
+#include "tensor/quant.h"
 #include "text/chat_template.h"
 #include "text/jinja_outputs.h"
 #include "text/tokenizer.h"

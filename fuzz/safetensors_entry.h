@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "model/safetensors.h"
+#include "formats/safetensors.h"
 #include "support/memory_file.h"
 
 namespace kvlink::fuzz {

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "cli/places.h"
+#include "base/utf8.h"
+#include "cli/default_paths.h"
 #include "cli/sources_output.h"
 
 namespace kvlink::cli {

@@ -9,10 +9,10 @@
 #include "cli/command_tree.h"
 #include "cli/commands.h"
 #include "cli/config_file.h"
+#include "cli/default_paths.h"
 #include "cli/help.h"
 #include "cli/json_output.h"
 #include "cli/number_option.h"
-#include "cli/places.h"
 
 namespace kvlink::cli {
 namespace {

@@ -1,5 +1,5 @@
 // kvlink bench: the engine's rates on this machine.
-#include "engine/bench.h"
+#include "diagnose/bench.h"
 
 #include <CLI/CLI.hpp>
 

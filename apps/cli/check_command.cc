@@ -1,5 +1,5 @@
 // kvlink check: does linking hold on this model and this machine? With --quality: check_quality.cc.
-#include "engine/check.h"
+#include "diagnose/check.h"
 
 #include <CLI/CLI.hpp>
 

@@ -4,16 +4,16 @@
 #include <map>
 
 #include "base/absolute_path.h"
-#include "cli/evaluating.h"
+#include "base/bounded_json.h"
+#include "base/quote.h"
+#include "cli/default_paths.h"
+#include "cli/evaluation_run.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
-#include "cli/places.h"
 #include "eval/quality_gate.h"
 #include "eval/report.h"
-#include "link/gate.h"
-#include "model/safetensors.h"
-#include "text/bounded_json.h"
-#include "text/quote.h"
+#include "formats/safetensors.h"
+#include "links/gate.h"
 
 namespace kvlink::cli {
 namespace {

@@ -6,10 +6,10 @@
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/default_paths.h"
 #include "cli/document_blocks.h"
 #include "cli/json_output.h"
 #include "cli/named_documents.h"
-#include "cli/places.h"
 #include "cli/sources_output.h"
 
 namespace kvlink::cli {

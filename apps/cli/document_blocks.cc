@@ -4,9 +4,9 @@
 #include <optional>
 
 #include "base/hash.h"
+#include "cli/default_paths.h"
 #include "cli/label.h"
 #include "cli/mend_documents.h"
-#include "cli/places.h"
 
 namespace kvlink::cli {
 namespace {

@@ -5,11 +5,11 @@
 #include <limits>
 
 #include "cli/commands.h"
-#include "cli/evaluating.h"
+#include "cli/default_paths.h"
+#include "cli/evaluation_run.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/number_option.h"
-#include "cli/places.h"
 #include "data/readers.h"
 #include "eval/report.h"
 #include "eval/summary.h"

@@ -6,12 +6,12 @@
 #include "base/absolute_path.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "cli/default_paths.h"
 #include "cli/document_blocks.h"
 #include "cli/index_cost.h"
 #include "cli/interrupt.h"
 #include "cli/label.h"
 #include "cli/named_documents.h"
-#include "cli/places.h"
 #include "cli/source_check.h"
 #include "cli/standard_input.h"
 

@@ -2,9 +2,9 @@
 
 #include <limits>
 
+#include "base/bounded_json.h"
+#include "base/utf8.h"
 #include "cli/json_output.h"
-#include "text/bounded_json.h"
-#include "text/utf8.h"
 
 namespace kvlink::cli {
 

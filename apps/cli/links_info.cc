@@ -1,10 +1,10 @@
 #include "cli/links_info.h"
 
+#include "base/bounded_json.h"
 #include "base/file.h"
 #include "cli/json_output.h"
 #include "cli/terminal.h"
-#include "model/safetensors.h"
-#include "text/bounded_json.h"
+#include "formats/safetensors.h"
 
 namespace kvlink::cli {
 namespace {

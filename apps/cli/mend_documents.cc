@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/file.h"
+#include "cli/default_paths.h"
 #include "cli/label.h"
-#include "cli/places.h"
 #include "retrieval/document_index.h"
 
 namespace kvlink::cli {

@@ -5,10 +5,10 @@
 #include <filesystem>
 
 #include "cli/commands.h"
+#include "cli/default_paths.h"
 #include "cli/json_output.h"
 #include "cli/links_info.h"
 #include "cli/model_file.h"
-#include "cli/places.h"
 
 namespace kvlink::cli {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/publish.h"
-#include "model/gguf.h"
+#include "formats/gguf.h"
 #include "text/template.h"
 
 namespace kvlink::cli {

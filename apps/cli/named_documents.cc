@@ -4,8 +4,8 @@
 #include <iterator>
 
 #include "base/absolute_path.h"
+#include "cli/default_paths.h"
 #include "cli/pattern.h"
-#include "cli/places.h"
 
 namespace kvlink::cli {
 namespace {

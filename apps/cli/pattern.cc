@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace kvlink::cli {
 namespace {

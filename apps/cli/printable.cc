@@ -6,7 +6,7 @@
 #include <clocale>
 #include <cstdio>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace kvlink::cli {
 namespace {

@@ -5,11 +5,11 @@
 #include <iostream>
 
 #include "base/file.h"
+#include "cli/default_paths.h"
 #include "cli/document_blocks.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/pin_rule.h"
-#include "cli/places.h"
 #include "kv/store_folder.h"
 
 namespace kvlink::cli {

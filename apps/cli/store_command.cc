@@ -6,13 +6,13 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/default_paths.h"
 #include "cli/document_blocks.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/mend_documents.h"
 #include "cli/number_option.h"
 #include "cli/pin_rule.h"
-#include "cli/places.h"
 
 namespace kvlink::cli {
 namespace {

@@ -21,6 +21,14 @@ inline std::string_view AsText(std::span<const std::byte> b) {
   return {reinterpret_cast<const char*>(b.data()), b.size()};
 }
 
+template <class T>
+T LoadUnaligned(const void* bytes) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  T value;
+  std::memcpy(&value, bytes, sizeof(T));
+  return value;
+}
+
 // Reads front to back. A read past the end fails, moves nothing and stays failed.
 class ByteReader {
  public:

@@ -1,4 +1,5 @@
-// The two number formats of activations and of blocks. Stored values never change meaning.
+// The two number formats of activations and of blocks, and conversions of 16-bit numbers. Stored
+// values never change meaning.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,27 @@ inline float FromBf16(bf16_t b) {
   float f;
   std::memcpy(&f, &u, 4);
   return f;
+}
+
+// Of an IEEE half: exact.
+inline float FromF16(uint16_t h) {
+  const uint32_t sign = (h & 0x8000u) << 16;
+  const uint32_t exponent = (h >> 10) & 0x1f;
+  const uint32_t mantissa = h & 0x3ffu;
+  float magnitude;
+  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24 is exact in float
+    magnitude = static_cast<float>(mantissa) * 0x1p-24f;
+  } else {
+    const uint32_t wide = exponent == 31 ? 255 : exponent + (127 - 15);
+    const uint32_t bits = (wide << 23) | (mantissa << 13);
+    std::memcpy(&magnitude, &bits, 4);
+  }
+  uint32_t bits;
+  std::memcpy(&bits, &magnitude, 4);
+  bits |= sign;
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
 }
 
 }  // namespace kvlink

@@ -10,8 +10,8 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/random.h"
 #include "data/pieces.h"
-#include "data/random.h"
 
 namespace kvlink {
 namespace {

@@ -9,11 +9,11 @@
 #include <set>
 #include <utility>
 
+#include "base/bounded_json.h"
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "data/random.h"
-#include "text/bounded_json.h"
-#include "text/quote.h"
+#include "base/quote.h"
+#include "base/random.h"
 
 namespace kvlink {
 namespace {

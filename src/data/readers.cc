@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/quote.h"
+#include "base/utf8.h"
 #include "data/gunzip.h"
 #include "data/layouts.h"
 #include "data/pieces.h"
-#include "text/quote.h"
-#include "text/utf8.h"
 
 namespace kvlink {
 namespace {

@@ -11,7 +11,7 @@
 #include "engine/sampler.h"
 #include "engine/text_replay.h"
 #include "engine/text_stream.h"
-#include "link/comparison.h"
+#include "tensor/log_sum_exp.h"
 
 namespace kvlink {
 namespace {

@@ -9,14 +9,6 @@
 namespace kvlink {
 namespace {
 
-constexpr uint64_t kGolden = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio, odd
-
-uint64_t Mix(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return z ^ (z >> 31);
-}
-
 struct Candidate {
   int32_t id = 0;
   double weight = 0;  // proportional to its probability; the largest is 1
@@ -58,16 +50,10 @@ Status OutOfRange(const char* name, const char* expected, const std::string& fou
 
 }  // namespace
 
-RandomStream::RandomStream(uint64_t seed) : key_(Mix(seed + kGolden)) {}
-
-uint64_t RandomStream::Next() { return Mix(key_ + kGolden * ++counter_); }
-
-double RandomStream::NextUnit() { return static_cast<double>(Next() >> 11) * 0x1p-53; }
-
 Sampler::Sampler(const Sampling& sampling, int32_t vocab)
     : sampling_(sampling),
       in_history_(static_cast<size_t>(vocab), false),
-      random_(sampling.seed.value_or(0)) {}
+      random_(RandomOf(sampling.seed.value_or(0))) {}
 
 Result<Sampler> Sampler::Create(const Sampling& s, int32_t vocab) {
   // Written so that NaN fails each of them.

@@ -7,23 +7,15 @@
 #include <span>
 #include <vector>
 
+#include "base/random.h"
 #include "kvlink/engine.h"
 #include "kvlink/status.h"
 
 namespace kvlink {
 
-// The random numbers of one request: SplitMix64's mixing (Steele, Lea, Flood, OOPSLA 2014) of a
-// counter under a mixed seed. Draw n depends on (seed, n) only.
-class RandomStream {
- public:
-  explicit RandomStream(uint64_t seed);
-  uint64_t Next();
-  double NextUnit();  // in [0, 1), a multiple of 2^-53
-
- private:
-  uint64_t key_ = 0;
-  uint64_t counter_ = 0;
-};
+// The random numbers of one request. The seed is mixed first: SplitMix64 streams of neighbouring
+// seeds would overlap.
+inline Random RandomOf(uint64_t seed) { return Random(Random(seed).Next()); }
 
 struct SampledToken {
   int32_t id = 0;
@@ -65,7 +57,7 @@ class Sampler {
 
   Sampling sampling_;
   std::vector<bool> in_history_;  // [V]
-  RandomStream random_;
+  Random random_;
 };
 
 }  // namespace kvlink

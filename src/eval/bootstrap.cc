@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "data/random.h"
+#include "base/random.h"
 
 namespace kvlink {
 namespace {

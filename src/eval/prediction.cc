@@ -5,8 +5,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/bounded_json.h"
 #include "base/file.h"
-#include "text/bounded_json.h"
 
 namespace kvlink {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "base/guarded.h"
 #include "base/hash.h"
+#include "base/quote.h"
 #include "eval/gate_set.h"
-#include "text/quote.h"
 
 namespace kvlink {
 namespace {

@@ -1,5 +1,5 @@
 // The quality gate: a fixed, small evaluation that says how much of full attention's answers these
-// links keep, and whether that is enough. Its result goes into the link file (link/gate.h), where
+// links keep, and whether that is enough. Its result goes into the link file (links/gate.h), where
 // every answer looks for it. Not here: recording it (apps/cli/check_quality.cc).
 #pragma once
 

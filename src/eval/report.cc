@@ -7,8 +7,8 @@
 #include <limits>
 #include <numeric>
 
+#include "base/utf8.h"
 #include "eval/report_table.h"
-#include "text/utf8.h"
 
 namespace kvlink {
 namespace {

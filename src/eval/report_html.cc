@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/plot.h"
+#include "chart/plot.h"
 #include "eval/report.h"
 #include "eval/report_table.h"
 

@@ -7,7 +7,7 @@
 #include <set>
 #include <tuple>
 
-#include "data/random.h"
+#include "base/random.h"
 
 namespace kvlink {
 namespace {

@@ -1,6 +1,6 @@
 // The rows beside the block files: sizes, use, pins. Everything but use and pins follows from the
 // files, which are the truth: Get never depends on a row. Not here: keeping rows and files in step
-// (kv/ledger.h).
+// (kv/reconciled_catalogue.h).
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/sqlite.h"
-#include "kv/disk_store.h"
+#include "kv/stored_block.h"
 
 namespace kvlink {
 

@@ -1,5 +1,5 @@
 // The disk store as callers see it (kv/disk_store.h): who may read and write, what is cached and
-// counted. Files are kv/store_folder.h's, rows kv/ledger.h's.
+// counted. Files are kv/store_folder.h's, rows kv/reconciled_catalogue.h's.
 #include "kv/disk_store.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <set>
 #include <utility>
 
-#include "kv/ledger.h"
+#include "kv/reconciled_catalogue.h"
 #include "kv/store_folder.h"
 
 namespace kvlink {
@@ -30,7 +30,7 @@ class FileDiskStore final : public DiskStore {
       : options_(options),
         clock_(options.clock != nullptr ? *options.clock : Clock::System()),
         folder_(options.files != nullptr ? *options.files : FileSystem::Posix(), options.path),
-        ledger_(folder_, clock_, options_.log, options_.is_pinned, options_.lock_timeout_ms) {}
+        catalogue_(folder_, clock_, options_.log, options_.is_pinned, options_.lock_timeout_ms) {}
 
   ~FileDiskStore() override {
     try {
@@ -80,7 +80,7 @@ class FileDiskStore final : public DiskStore {
   const DiskStoreOptions options_;
   Clock& clock_;
   StoreFolder folder_;
-  Ledger ledger_;
+  ReconciledCatalogue catalogue_;
 
   mutable std::mutex mutex_;                            // guards what follows; never held over I/O
   std::map<BlockId, std::weak_ptr<const Block>> open_;  // verified mappings that are in use
@@ -101,7 +101,7 @@ Status FileDiskStore::Initialize() {
   if (options_.read_only) {
     KVLINK_RETURN_IF_ERROR(format);
     KVLINK_RETURN_IF_ERROR(folder_.CheckInside());
-    ledger_.OpenReadOnly();
+    catalogue_.OpenReadOnly();
     return {};
   }
   if (format.code() == StatusCode::kNotFound) format = folder_.Create(options_.lock_timeout_ms);
@@ -110,7 +110,7 @@ Status FileDiskStore::Initialize() {
   const auto lock = folder_.Lock(0);
   if (lock.code() == StatusCode::kUnavailable) {
     // Whoever has it may take long, and reading needs no lock. The first write does the rest.
-    ledger_.OpenWithoutLock();
+    catalogue_.OpenWithoutLock();
     return {};
   }
   if (!lock.ok()) return lock.status();
@@ -121,15 +121,15 @@ Status FileDiskStore::Initialize() {
 Status FileDiskStore::OpenLedger() {
   KVLINK_RETURN_IF_ERROR(folder_.CreateContents());
   folder_.ClearTemporary();
-  Status opened = ledger_.Open();
+  Status opened = catalogue_.Open();
   if (!opened.ok() && options_.files_suffice) {
     options_.log(Severity::kWarning, "store: going by its files alone: " + opened.message());
-    ledger_.OpenWithoutLock();
+    catalogue_.OpenWithoutLock();
     return {};
   }
   KVLINK_RETURN_IF_ERROR(opened);
   if (options_.budget_bytes == 0) return {};
-  Status kept = ledger_.KeepBudget(options_.budget_bytes);
+  Status kept = catalogue_.KeepBudget(options_.budget_bytes);
   if (!kept.ok()) options_.log(Severity::kWarning, "store: over its budget: " + kept.message());
   return {};
 }
@@ -221,7 +221,7 @@ Result<bool> FileDiskStore::SetAsideIfBad(const BlockId& id) {
   if (status.ok()) return false;
   if (status.code() != StatusCode::kDataLoss) return status;
   DropOpen(id);
-  KVLINK_RETURN_IF_ERROR(ledger_.SetAside(id, status.message()));
+  KVLINK_RETURN_IF_ERROR(catalogue_.SetAside(id, status.message()));
   return true;
 }
 
@@ -266,15 +266,15 @@ Status FileDiskStore::PutHoldingLock(const Block& block, bool pinned, bool* writ
     if (!gone) {
       // What lies there counts: a block of the same id may carry another label.
       KVLINK_ASSIGN_OR_RETURN(const auto kept, folder_.Open(id, /*verify_planes=*/false));
-      return ledger_.Record(*kept, pinned);
+      return catalogue_.Record(*kept, pinned);
     }
   }
   if (options_.budget_bytes > 0) {
     KVLINK_RETURN_IF_ERROR(
-        ledger_.MakeRoom(static_cast<int64_t>(block.image().size()), options_.budget_bytes));
+        catalogue_.MakeRoom(static_cast<int64_t>(block.image().size()), options_.budget_bytes));
   }
   KVLINK_RETURN_IF_ERROR(folder_.Publish(block));
-  Status recorded = ledger_.Record(block, pinned);
+  Status recorded = catalogue_.Record(block, pinned);
   if (!recorded.ok()) {
     // A block without a row would not count towards the budget.
     (void)folder_.Remove(id, /*durable=*/false);
@@ -289,21 +289,21 @@ Status FileDiskStore::Remove(const BlockId& id) {
   DropOpen(id);
   Status removed = folder_.Remove(id, /*durable=*/true);
   if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
-  KVLINK_RETURN_IF_ERROR(ledger_.Forget({id}));
+  KVLINK_RETURN_IF_ERROR(catalogue_.Forget({id}));
   if (removed.ok()) return {};
   return NotFound("block " + ToHex(id) + " is not in the store");
 }
 
 Status FileDiskStore::SetPinned(const BlockId& id, bool pinned) {
   KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
-  return ledger_.SetPinned(id, pinned);
+  return catalogue_.SetPinned(id, pinned);
 }
 
 StoreCounters FileDiskStore::counters() const {
   const std::lock_guard lock(mutex_);
   StoreCounters counters = counters_;
-  counters.quarantined = ledger_.counters().quarantined;
-  counters.evicted = ledger_.counters().evicted;
+  counters.quarantined = catalogue_.counters().quarantined;
+  counters.evicted = catalogue_.counters().evicted;
   return counters;
 }
 
@@ -316,19 +316,19 @@ Status FileDiskStore::FlushUses() {
     uses_.clear();
   }
   if (uses.empty()) return {};
-  Status status = ledger_.Touch(uses);
+  Status status = catalogue_.Touch(uses);
   if (!status.ok()) options_.log(Severity::kInfo, "store: uses not kept: " + status.message());
   return status;
 }
 
 Result<std::vector<StoredBlock>> FileDiskStore::Rows() {
-  Result<std::vector<StoredBlock>> rows = ledger_.List();
+  Result<std::vector<StoredBlock>> rows = catalogue_.List();
   if (rows.code() == StatusCode::kDataLoss || rows.code() == StatusCode::kInternal) {
     const auto lock = folder_.Lock(std::min(options_.lock_timeout_ms, kPatienceMs));
-    if (lock.ok() && ledger_.Mend().ok()) rows = ledger_.List();
+    if (lock.ok() && catalogue_.Mend().ok()) rows = catalogue_.List();
   }
   // Somebody else's lock or a full disk: the files tell the same, only more slowly.
-  return rows.ok() ? std::move(rows) : ledger_.ListFromFiles();
+  return rows.ok() ? std::move(rows) : catalogue_.ListFromFiles();
 }
 
 Result<std::vector<StoredBlock>> FileDiskStore::List() {
@@ -399,7 +399,7 @@ Result<VerifyReport> FileDiskStore::Verify(const std::function<bool(int64_t, int
       // The file is the truth: a row that says otherwise of it is written anew.
       if (row == known.end() || !Describes(*row->second, **block)) {
         KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
-        KVLINK_RETURN_IF_ERROR(ledger_.Adopt(file.id));
+        KVLINK_RETURN_IF_ERROR(catalogue_.Adopt(file.id));
         ++report.adopted;
       }
     }
@@ -410,14 +410,14 @@ Result<VerifyReport> FileDiskStore::Verify(const std::function<bool(int64_t, int
 
 Status FileDiskStore::ForgetRowsWithoutFiles(VerifyReport* report) {
   KVLINK_ASSIGN_OR_RETURN(const auto lock, LockForWriting());
-  KVLINK_RETURN_IF_ERROR(ledger_.Mend());
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, ledger_.List());
+  KVLINK_RETURN_IF_ERROR(catalogue_.Mend());
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, catalogue_.List());
   std::vector<BlockId> gone;
   for (const StoredBlock& row : rows) {
     const Result<bool> there = folder_.Contains(row.id);
     if (there.ok() && !*there) gone.push_back(row.id);
   }
-  KVLINK_RETURN_IF_ERROR(ledger_.Forget(gone));
+  KVLINK_RETURN_IF_ERROR(catalogue_.Forget(gone));
   report->forgotten = static_cast<int64_t>(gone.size());
   return {};
 }
@@ -431,8 +431,8 @@ Result<int64_t> FileDiskStore::Collect(int64_t budget_bytes) {
   folder_.ClearTemporary();
   KVLINK_ASSIGN_OR_RETURN(const int64_t emptied, folder_.EmptyQuarantine());
   (void)FlushUses();
-  Result<int64_t> evicted = ledger_.Shrink(budget_bytes);
-  if (!evicted.ok() && options_.files_suffice) evicted = ledger_.ShrinkByFiles(budget_bytes);
+  Result<int64_t> evicted = catalogue_.Shrink(budget_bytes);
+  if (!evicted.ok() && options_.files_suffice) evicted = catalogue_.ShrinkByFiles(budget_bytes);
   if (!evicted.ok()) return evicted.status();
   return emptied + *evicted;
 }

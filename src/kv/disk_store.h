@@ -16,16 +16,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kv/store.h"
+#include "kv/store_rules.h"
+#include "kv/stored_block.h"
 
 namespace kvlink {
-
-// Whether the document of a block is pinned, by the block's label; nothing: not known. Pins belong
-// to documents, whose owner keeps them; the catalogue's follow from that.
-using PinRule = std::function<std::optional<bool>(std::string_view label)>;
-
-// Told of a block that is about to be kept, by its label and id in hex, while the store is locked.
-// Not OK: it is not kept.
-using KeepRule = std::function<Status(std::string_view label, std::string_view block)>;
 
 struct DiskStoreOptions {
   std::string path;
@@ -45,17 +39,6 @@ struct DiskStoreOptions {
   FileSystem* files = nullptr;  // nullptr: FileSystem::Posix()
   Clock* clock = nullptr;       // nullptr: Clock::System()
   Log log;
-};
-
-struct StoredBlock {
-  BlockId id{};
-  Sha256Digest model{};
-  int64_t size_bytes = 0;
-  int32_t tokens = 0;
-  DType dtype = DType::kF32;
-  bool pinned = false;
-  int64_t created_ms = 0;
-  int64_t last_used_ms = 0;
 };
 
 struct VerifyReport {

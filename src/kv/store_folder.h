@@ -1,7 +1,7 @@
 // The files of a disk store: where each lies, how a block is published, set aside and removed.
 // Only what kvlink made is touched: a folder without FORMAT is no store, no link inside is
 // followed, and of the files only those with names that kvlink gives are removed, in the folder
-// that was looked at. Not here: rows, budgets and what a caller may see (kv/ledger.h,
+// that was looked at. Not here: rows, budgets and what a caller may see (kv/reconciled_catalogue.h,
 // kv/disk_store.cc).
 #pragma once
 

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "kv/store.h"
-#include "link/link_file.h"
 #include "link/plan.h"
+#include "links/link_file.h"
 #include "model/model.h"
 #include "model/prepared_adapter.h"
 

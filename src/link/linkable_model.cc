@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "link/gate.h"
+#include "links/gate.h"
 
 namespace kvlink {
 

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "text/quote.h"
+#include "base/quote.h"
 
 namespace kvlink {
 namespace {

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "base/check.h"
-#include "model/value_distance.h"
+#include "link/value_distance.h"
 
 namespace kvlink {
 namespace {

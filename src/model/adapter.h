@@ -38,4 +38,9 @@ struct Adapter {
   Sha256Digest hash{};  // part of the block id where scope is kEverywhere
 };
 
+// Over scope, places, ranks and matrices as they act (scale folded in), so the same for the same
+// adapter in another dtype or file. Whoever makes an adapter fills
+// Adapter::hash with it.
+Sha256Digest AdapterHash(const Adapter& adapter);
+
 }  // namespace kvlink

@@ -7,8 +7,9 @@
 #include <map>
 #include <set>
 
+#include "base/quote.h"
 #include "model/other_settings.h"
-#include "text/quote.h"
+#include "tensor/quant.h"
 
 namespace kvlink {
 namespace {

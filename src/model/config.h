@@ -7,8 +7,8 @@
 
 #include "base/dtype.h"
 #include "base/hash.h"
+#include "formats/gguf.h"
 #include "kvlink/status.h"
-#include "model/gguf.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/file.h"
+#include "formats/gguf.h"
 #include "kvlink/status.h"
 #include "model/config.h"
-#include "model/gguf.h"
 #include "model/sequence.h"
 #include "model/weights.h"
 #include "tensor/attention.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <variant>
 
-#include "text/quote.h"
+#include "base/quote.h"
 
 namespace kvlink {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <string_view>
 
+#include "formats/gguf.h"
 #include "kvlink/status.h"
-#include "model/gguf.h"
 
 namespace kvlink {
 

@@ -7,10 +7,10 @@
 #include <span>
 #include <vector>
 
+#include "formats/gguf.h"
 #include "kvlink/status.h"
 #include "model/adapter.h"
 #include "model/config.h"
-#include "model/gguf.h"
 
 namespace kvlink {
 

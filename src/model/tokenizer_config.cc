@@ -4,8 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/quote.h"
 #include "model/config.h"
-#include "text/quote.h"
 
 namespace kvlink {
 namespace {

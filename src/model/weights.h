@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "formats/gguf.h"
 #include "model/config.h"
-#include "model/gguf.h"
 #include "tensor/linear.h"
 #include "tensor/weight_memory.h"
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/bounded_json.h"
 #include "retrieval/boundaries.h"
-#include "text/bounded_json.h"
 
 namespace kvlink {
 namespace {

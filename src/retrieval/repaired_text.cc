@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/utf8.h"
 #include "text/charset.h"
 #include "text/unicode.h"
-#include "text/utf8.h"
 
 namespace kvlink {
 

@@ -4,46 +4,18 @@
 #include "tensor/quant.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "base/dtype.h"
 
 namespace kvlink {
 namespace {
 
-constexpr int64_t kSmallBlock = 32;   // elements of a Q4_0 .. Q8_0 block
 constexpr int64_t kSuperBlock = 256;  // elements of a K-quant block
 
-template <class T>
-T Load(const uint8_t* bytes) {
-  T value;
-  std::memcpy(&value, bytes, sizeof(T));
-  return value;
-}
-
-float FromF16(uint16_t h) {
-  const uint32_t sign = (h & 0x8000u) << 16;
-  const uint32_t exponent = (h >> 10) & 0x1f;
-  const uint32_t mantissa = h & 0x3ffu;
-  float magnitude;
-  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24 is exact in float
-    magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-  } else {
-    const uint32_t wide = exponent == 31 ? 255 : exponent + (127 - 15);
-    const uint32_t bits = (wide << 23) | (mantissa << 13);
-    std::memcpy(&magnitude, &bits, 4);
-  }
-  uint32_t bits;
-  std::memcpy(&bits, &magnitude, 4);
-  bits |= sign;
-  float value;
-  std::memcpy(&value, &bits, 4);
-  return value;
-}
-
-float LoadF16(const uint8_t* bytes) { return FromF16(Load<uint16_t>(bytes)); }
+float LoadF16(const uint8_t* bytes) { return FromF16(LoadUnaligned<uint16_t>(bytes)); }
 
 // What one block says: an element is scale * code + offset, each of its group.
 struct Unpacked {
@@ -78,7 +50,7 @@ int FifthBit(uint32_t high, int i) { return static_cast<int>((high >> i) & 1) <<
 
 void UnpackQ5_0(const uint8_t* block, Unpacked out) {
   out.scale[0] = LoadF16(block);
-  const uint32_t high = Load<uint32_t>(block + 2);
+  const uint32_t high = LoadUnaligned<uint32_t>(block + 2);
   const uint8_t* q = block + 6;
   for (int j = 0; j < 16; ++j) {
     out.code[j] = static_cast<int8_t>(((q[j] & 15) | FifthBit(high, j)) - 16);
@@ -89,7 +61,7 @@ void UnpackQ5_0(const uint8_t* block, Unpacked out) {
 void UnpackQ5_1(const uint8_t* block, Unpacked out) {
   out.scale[0] = LoadF16(block);
   out.offset[0] = LoadF16(block + 2);
-  const uint32_t high = Load<uint32_t>(block + 4);
+  const uint32_t high = LoadUnaligned<uint32_t>(block + 4);
   const uint8_t* q = block + 8;
   for (int j = 0; j < 16; ++j) {
     out.code[j] = static_cast<int8_t>((q[j] & 15) | FifthBit(high, j));
@@ -207,78 +179,65 @@ void UnpackQ6_K(const uint8_t* block, Unpacked out) {
   }
 }
 
-struct TypeRow {
+struct Quantized {
   GgmlType type;
-  GgmlTypeTraits traits;
-  CodeTraits codes;  // group 0: not quantised
+  CodeTraits codes;
   void (*unpack)(const uint8_t* block, Unpacked out);
 };
-constexpr std::array<TypeRow, 13> kTypes = {{
-    {GgmlType::kF32, {"F32", 1, 4}, {}, nullptr},
-    {GgmlType::kF16, {"F16", 1, 2}, {}, nullptr},
-    {GgmlType::kQ4_0, {"Q4_0", kSmallBlock, 18}, {32, -8, 7, false}, UnpackQ4_0},
-    {GgmlType::kQ4_1, {"Q4_1", kSmallBlock, 20}, {32, 0, 15, true}, UnpackQ4_1},
-    {GgmlType::kQ5_0, {"Q5_0", kSmallBlock, 22}, {32, -16, 15, false}, UnpackQ5_0},
-    {GgmlType::kQ5_1, {"Q5_1", kSmallBlock, 24}, {32, 0, 31, true}, UnpackQ5_1},
-    {GgmlType::kQ8_0, {"Q8_0", kSmallBlock, 34}, {32, -128, 127, false}, UnpackQ8_0},
-    {GgmlType::kQ2_K, {"Q2_K", kSuperBlock, 84}, {16, 0, 3, true}, UnpackQ2_K},
-    {GgmlType::kQ3_K, {"Q3_K", kSuperBlock, 110}, {16, -4, 3, false}, UnpackQ3_K},
-    {GgmlType::kQ4_K, {"Q4_K", kSuperBlock, 144}, {32, 0, 15, true}, UnpackQ4_K},
-    {GgmlType::kQ5_K, {"Q5_K", kSuperBlock, 176}, {32, 0, 31, true}, UnpackQ5_K},
-    {GgmlType::kQ6_K, {"Q6_K", kSuperBlock, 210}, {16, -32, 31, false}, UnpackQ6_K},
-    {GgmlType::kBF16, {"BF16", 1, 2}, {}, nullptr},
-}};
+constexpr Quantized kQuantized[] = {
+    {GgmlType::kQ4_0, {32, -8, 7, false}, UnpackQ4_0},
+    {GgmlType::kQ4_1, {32, 0, 15, true}, UnpackQ4_1},
+    {GgmlType::kQ5_0, {32, -16, 15, false}, UnpackQ5_0},
+    {GgmlType::kQ5_1, {32, 0, 31, true}, UnpackQ5_1},
+    {GgmlType::kQ8_0, {32, -128, 127, false}, UnpackQ8_0},
+    {GgmlType::kQ2_K, {16, 0, 3, true}, UnpackQ2_K},
+    {GgmlType::kQ3_K, {16, -4, 3, false}, UnpackQ3_K},
+    {GgmlType::kQ4_K, {32, 0, 15, true}, UnpackQ4_K},
+    {GgmlType::kQ5_K, {32, 0, 31, true}, UnpackQ5_K},
+    {GgmlType::kQ6_K, {16, -32, 31, false}, UnpackQ6_K},
+};
 
-const TypeRow* RowOf(uint32_t type) {
-  for (const TypeRow& row : kTypes) {
-    if (static_cast<uint32_t>(row.type) == type) return &row;
+const Quantized* Find(GgmlType type) {
+  for (const Quantized& row : kQuantized) {
+    if (row.type == type) return &row;
   }
   return nullptr;
 }
 
-const TypeRow& RowOf(GgmlType type) {
-  const TypeRow* row = RowOf(static_cast<uint32_t>(type));
-  KVLINK_CHECK(row != nullptr && "a type that TraitsOf does not know");
-  return *row;
-}
-
-void DequantizeBlocks(const TypeRow& row, const uint8_t* source, int64_t elements, float* out) {
+void DequantizeBlocks(const Quantized& row, const uint8_t* source, int64_t elements, float* out) {
+  const GgmlTypeTraits& traits = *TraitsOf(static_cast<uint32_t>(row.type));
   int8_t codes[kSuperBlock] = {};
   float scales[kSuperBlock / 16] = {}, offsets[kSuperBlock / 16] = {};
-  for (int64_t done = 0; done < elements; done += row.traits.block_elements) {
+  for (int64_t done = 0; done < elements; done += traits.block_elements) {
     row.unpack(source, {codes, scales, offsets});
-    for (int64_t g = 0; g < row.traits.block_elements / row.codes.group; ++g) {
+    for (int64_t g = 0; g < traits.block_elements / row.codes.group; ++g) {
       const int8_t* q = codes + g * row.codes.group;
       for (int64_t i = 0; i < row.codes.group; ++i) {
         *out++ = static_cast<float>(q[i]) * scales[g] + offsets[g];
       }
     }
-    source += row.traits.block_bytes;
+    source += traits.block_bytes;
   }
 }
 
 }  // namespace
 
-const GgmlTypeTraits* TraitsOf(uint32_t ggml_type) {
-  const TypeRow* row = RowOf(ggml_type);
-  return row == nullptr ? nullptr : &row->traits;
-}
-
 const CodeTraits* CodesOf(GgmlType type) {
-  const TypeRow& row = RowOf(type);
-  return row.codes.group == 0 ? nullptr : &row.codes;
+  const Quantized* row = Find(type);
+  return row == nullptr ? nullptr : &row->codes;
 }
 
 void Unpack(GgmlType type, const void* source, int64_t elements, int8_t* codes, float* scales,
             float* offsets) {
-  const TypeRow& row = RowOf(type);
-  KVLINK_CHECK(row.unpack != nullptr);
+  const Quantized* row = Find(type);
+  KVLINK_CHECK(row != nullptr && "a type that CodesOf does not know");
+  const GgmlTypeTraits& traits = *TraitsOf(static_cast<uint32_t>(type));
   const auto* bytes = static_cast<const uint8_t*>(source);
-  std::fill_n(offsets, elements / row.codes.group, 0.0f);
-  for (int64_t done = 0; done < elements; done += row.traits.block_elements) {
-    const int64_t group = done / row.codes.group;
-    row.unpack(bytes, {codes + done, scales + group, offsets + group});
-    bytes += row.traits.block_bytes;
+  std::fill_n(offsets, elements / row->codes.group, 0.0f);
+  for (int64_t done = 0; done < elements; done += traits.block_elements) {
+    const int64_t group = done / row->codes.group;
+    row->unpack(bytes, {codes + done, scales + group, offsets + group});
+    bytes += traits.block_bytes;
   }
 }
 
@@ -292,10 +251,13 @@ void Dequantize(GgmlType type, const void* source, int64_t elements, float* out)
       for (int64_t i = 0; i < elements; ++i) out[i] = LoadF16(bytes + 2 * i);
       return;
     case GgmlType::kBF16:
-      for (int64_t i = 0; i < elements; ++i) out[i] = FromBf16(Load<bf16_t>(bytes + 2 * i));
+      for (int64_t i = 0; i < elements; ++i)
+        out[i] = FromBf16(LoadUnaligned<bf16_t>(bytes + 2 * i));
       return;
     default:
-      DequantizeBlocks(RowOf(type), bytes, elements, out);
+      const Quantized* row = Find(type);
+      KVLINK_CHECK(row != nullptr && "a type that TraitsOf does not know");
+      DequantizeBlocks(*row, bytes, elements, out);
   }
 }
 

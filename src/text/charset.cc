@@ -9,8 +9,8 @@
 #include <array>
 #include <memory>
 
+#include "base/utf8.h"
 #include "text/unicode.h"
-#include "text/utf8.h"
 
 namespace kvlink {
 namespace {

@@ -11,8 +11,8 @@
 
 #include <string>
 
-#include "text/quote.h"
-#include "text/utf8.h"
+#include "base/quote.h"
+#include "base/utf8.h"
 
 // Parts of the expressions, one alternative a line. White space is Unicode's White_Space, for use
 // inside a class.

@@ -5,8 +5,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "text/bounded_json.h"
-#include "text/quote.h"
+#include "base/bounded_json.h"
+#include "base/quote.h"
 #include "text/template.h"
 
 namespace kvlink {

@@ -8,10 +8,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/utf8.h"
 #include "text/bpe.h"
 #include "text/normal_form.h"
 #include "text/pre_tokenizer.h"
-#include "text/utf8.h"
 #include "text/vocabulary.h"
 
 namespace kvlink {

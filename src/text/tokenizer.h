@@ -1,5 +1,5 @@
 // Byte-level BPE: text to token ids and back. Not here: where the vocabulary comes from
-// (model/gguf.h reads it) and where special tokens may stand (text/template.h decides).
+// (formats/gguf.h reads it) and where special tokens may stand (text/template.h decides).
 #pragma once
 
 #include <cstdint>
@@ -74,12 +74,5 @@ class Tokenizer {
   virtual int32_t Find(std::string_view token) const = 0;  // id of a token's exact bytes, or -1
   virtual const Sha256Digest& fingerprint() const = 0;     // over everything in TokenizerConfig
 };
-
-// Text made valid UTF-8: each ill-formed sequence becomes U+FFFD (Unicode 15, 3.9, maximal
-// subparts). `replaced` (if given) counts them.
-std::string ToValidUtf8(std::string_view text, int64_t* replaced);
-
-// The longest prefix of `bytes` that ends on a whole UTF-8 character: what a stream may print now.
-size_t CompleteUtf8Prefix(std::string_view bytes);
 
 }  // namespace kvlink

@@ -1,5 +1,5 @@
 // Characters, words and boundaries as Unicode defines them: case, classes, scripts and breaks, all
-// by ICU. Not here: what UTF-8 is well-formed (text/utf8.h), the pieces a model's tokenizer cuts
+// by ICU. Not here: what UTF-8 is well-formed (base/utf8.h), the pieces a model's tokenizer cuts
 // (text/pre_tokenizer.h). Any bytes are taken; those that are not UTF-8 are no characters. Where
 // ICU has no memory, or the text is longer than it can count, std::bad_alloc is thrown.
 #pragma once

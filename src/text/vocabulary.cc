@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/quote.h"
 #include "text/byte_alphabet.h"
-#include "text/quote.h"
 
 namespace kvlink {
 namespace {

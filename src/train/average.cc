@@ -9,12 +9,12 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "link/link_file.h"
+#include "formats/gguf.h"
+#include "links/link_file.h"
 #include "model/config.h"
-#include "model/gguf.h"
 #include "text/template.h"
 #include "train/options.h"
-#include "train/outputs.h"
+#include "train/output_files.h"
 #include "train/torch_failure.h"
 
 namespace kvlink {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/random.h"
+#include "base/random.h"
 
 namespace kvlink {
 

@@ -5,9 +5,9 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/random.h"
 #include "data/arrange.h"
 #include "data/pieces.h"
-#include "data/random.h"
 
 namespace kvlink {
 namespace {

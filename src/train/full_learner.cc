@@ -1,7 +1,7 @@
 #include "train/full_learner.h"
 
 #include "base/check.h"
-#include "model/gguf_copy.h"
+#include "formats/gguf_copy.h"
 #include "train/device.h"
 #include "train/loss.h"
 

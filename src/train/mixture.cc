@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "text/bounded_json.h"
-#include "text/quote.h"
+#include "base/bounded_json.h"
+#include "base/quote.h"
 
 namespace kvlink {
 namespace {

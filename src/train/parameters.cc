@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "data/random.h"
+#include "base/random.h"
 
 namespace kvlink {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/bounded_json.h"
 #include "base/file.h"
-#include "text/bounded_json.h"
-#include "text/quote.h"
+#include "base/quote.h"
 
 namespace kvlink {
 namespace {

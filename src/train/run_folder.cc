@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "data/plot.h"
-#include "text/bounded_json.h"
+#include "base/bounded_json.h"
+#include "chart/plot.h"
 
 namespace kvlink {
 namespace {

@@ -5,7 +5,7 @@
 #include <numbers>
 #include <numeric>
 
-#include "data/random.h"
+#include "base/random.h"
 
 namespace kvlink {
 

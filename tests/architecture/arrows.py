@@ -2,31 +2,43 @@
 """Checks the shape of the source tree: who includes whom, and that files open with what they are.
 
     arrows.py ROOT
+    arrows.py --table
 
 Reads src/, apps/ and include/ under ROOT (for lengths and heads also tests/, bench/, fuzz/), prints
-one line a finding and exits 1 if there is any. What the arrows mean: ARCHITECTURE.md.
+one line a finding and exits 1 if there is any. --table prints ARCHITECTURE.md's table of rooms.
 """
 import pathlib
 import re
 import sys
 
-# A -> B: files of room A may include files of room B. Every room may include its own, the public
-# headers (kvlink) and base.
-ARROWS = {
-    "kvlink": set(),
-    "base": set(),
-    "text": set(),
-    "tensor": set(),
-    "kv": set(),
-    "retrieval": {"text"},
-    "model": {"tensor", "text"},
-    "link": {"model", "kv", "text"},
-    "engine": {"link", "model", "kv", "text"},
-    "data": {"text"},
-    "serve": {"engine"},
-    "eval": {"engine", "data", "text"},
-    "train": {"data", "link", "model", "kv", "text"},
-    "apps": {"engine", "retrieval", "data", "link", "model", "kv", "text", "serve", "eval", "train"},
+# The one list of rooms: which others a room's files may include, and what it does. A room may include
+# what those may include, too; every room its own, the public headers (kvlink) and base.
+# ARCHITECTURE.md's table is made from it (arrows.py --table).
+ROOMS = {
+    "kvlink": ((), "the public interface: `Engine`, `Request`, `Answer`, `Status`; no library's types"),
+    "base": ((), "status, hashes (OpenSSL, xxHash), files, clock, SQLite behind `Status`, random numbers, "
+             "quoting, bounded JSON"),
+    "chart": ((), "SVG plots, for reports of evaluation and training"),
+    "text": ((), "tokenizer (byte-level BPE, PCRE2, ICU), prompt templates, UTF-8, Unicode's properties and "
+             "breaks (ICU)"),
+    "tensor": ((), "linear layers (oneDNN; few rows by the file's own codes), attention over segments, RoPE, "
+               "kernels (Highway), GGML's codes"),
+    "formats": ((), "GGUF and safetensors: files to named tensors"),
+    "kv": ((), "the block and its format, stores: memory, disk (SQLite catalogue)"),
+    "retrieval": (("text",), "reading and splitting files, the documents' full-text index (FTS5, by our own "
+                  "analysis: docs/search.md)"),
+    "data": (("text",), "examples to measure and train on: readers of published layouts (zlib), arranging"),
+    "model": (("formats", "tensor", "text"), "configuration, weights, the forward pass, the slow reference"),
+    "links": (("model",), "the link file: read, write, its recorded gate"),
+    "link": (("links", "kv"), "link plan, indexer, linker, methods, what is computed again"),
+    "engine": (("link",), "requests, answers, sampler"),
+    "diagnose": (("engine",), "`check` and `bench`: whether linking holds here, and how fast it is"),
+    "eval": (("engine", "data", "chart"), "metrics of answers and summaries, bootstrap intervals, reports, the "
+             "quality gate"),
+    "train": (("link", "data", "chart"), "the trainer (Torch): a frozen base over cached blocks, or every "
+              "parameter; the run and its folder; the mean of runs"),
+    "apps": (("engine", "retrieval", "diagnose", "eval", "train"),
+             "the program `kvlink`: one file a command; `kvlink-train`"),
 }
 
 # <header> prefix -> the rooms that may include it. Every other <header> is C++'s own, which has
@@ -41,7 +53,7 @@ LIBRARIES = {
     "pcre2.h": {"text"},
     "unicode/": {"text"},
     "libstemmer.h": {"retrieval"},
-    "nlohmann/": {"text", "model", "retrieval", "data", "link", "serve", "eval", "train", "apps"},
+    "nlohmann/": {"text", "formats", "model", "retrieval", "data", "links", "eval", "train", "apps"},
     "zlib.h": {"data"},
     "torch/": {"train"},
     "CLI/": {"apps"},
@@ -50,7 +62,7 @@ LIBRARIES = {
 }
 # The operating system. Mapping, locking and walking files is base's alone: it is the seam that tests
 # fake. Small questions may be asked elsewhere, but not by the rooms that only compute.
-ASKING = {"base", "kv", "engine", "serve", "apps"}
+ASKING = {"base", "kv", "engine", "diagnose", "apps"}
 SYSTEM = {
     "dirent.h": {"base"},
     "sys/file.h": {"base"},
@@ -94,8 +106,20 @@ def strip_comments(text):
 
 def may_include(room):
     """The rooms whose files a file of this room may include."""
-    everyones = {"kvlink"} if room in ("kvlink", "base") else {"kvlink", "base"}
-    return everyones | {room} | ARROWS[room]
+    allowed = {room} | ({"kvlink"} if room in ("kvlink", "base") else {"kvlink", "base"})
+    for other in ROOMS[room][0]:
+        allowed |= may_include(other)
+    return allowed
+
+
+def table():
+    """ARCHITECTURE.md's table of rooms."""
+    lines = ["| room | what it does | may include, with what that may |", "|---|---|---|"]
+    for room, (others, what) in ROOMS.items():
+        place = {"kvlink": "include/kvlink", "apps": "apps"}.get(room, f"src/{room}")
+        names = ", ".join(others) or {"kvlink": "nothing", "base": "kvlink"}.get(room, "base")
+        lines.append(f"| `{place}` | {what} | {names} |")
+    return "\n".join(lines) + "\n"
 
 
 class Tree:
@@ -159,9 +183,9 @@ class Tree:
         for path in self.files("src", "include", "apps"):
             self.graph[path] = []
             room = self.room(path)
-            if room not in ARROWS:
+            if room not in ROOMS:
                 self.say(path, 1, f"{room or 'src/ itself'} is not a room: add it and its arrows to "
-                         "ARCHITECTURE.md and tests/architecture/arrows.py")
+                         "tests/architecture/arrows.py")
                 continue
             text = strip_comments(path.read_text(encoding="utf-8"))
             own = {m[1] for m in map(HIGHWAY_SELF.match, text.splitlines()) if m}
@@ -212,8 +236,14 @@ class Tree:
                 continue
             room = match[1]
             for other in re.findall(r"\bkvlink_(\w+)", match[2]):
-                if room not in ARROWS or other not in may_include(room):
+                if room not in ROOMS or other not in may_include(room):
                     self.say(cmake, number, f"kvlink_{room} links kvlink_{other} against the arrows")
+
+    def check_table(self):
+        """ARCHITECTURE.md shows the rooms as they are."""
+        page = self.root / "ARCHITECTURE.md"
+        if page.is_file() and table() not in page.read_text(encoding="utf-8"):
+            self.say(page, 1, "its table of rooms is not what arrows.py --table prints")
 
     def check_heads(self):
         """Headers open with what they are; a long file says why it is long."""
@@ -234,11 +264,15 @@ class Tree:
         self.check_includes()
         self.check_cycles()
         self.check_links()
+        self.check_table()
         self.check_heads()
         return self.findings
 
 
 def main():
+    if sys.argv[1:] == ["--table"]:
+        print(table(), end="")
+        return 0
     if len(sys.argv) != 2:
         print(__doc__, file=sys.stderr)
         return 2

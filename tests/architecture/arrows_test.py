@@ -48,8 +48,18 @@ class ArrowsTest(unittest.TestCase):
                           "src/base/hash.cc:1", "base may include only base, kvlink")
         self.assert_finds({**model, "include/kvlink/engine.h": HEAD + '#include "model/model.h"\n'},
                           "include/kvlink/engine.h:2", "kvlink may include only kvlink")
-        self.assert_finds({"src/tensor/x.h": HEAD, "apps/kvlink.cc": '#include "tensor/x.h"\n'},
-                          "apps/kvlink.cc:1", "apps may include only")
+        self.assert_finds({"src/engine/x.h": HEAD, "src/data/x.cc": '#include "engine/x.h"\n'},
+                          "src/data/x.cc:1", "data may include only")
+
+    def test_a_room_includes_what_the_rooms_below_it_may(self):
+        self.assertEqual(self.findings({"src/formats/x.h": HEAD,
+                                        "src/engine/x.cc": '#include "formats/x.h"\n'}), [])
+
+    def test_the_page_shows_the_rooms(self):
+        tree = {"src/base/x.h": HEAD}
+        self.assertEqual(self.findings({**tree, "ARCHITECTURE.md": "x\n" + arrows.table()}), [])
+        self.assert_finds({**tree, "ARCHITECTURE.md": arrows.table().replace("kv |", "kv, text |")},
+                          "ARCHITECTURE.md:1", "arrows.py --table")
 
     def test_the_public_headers_include_no_room(self):
         self.assert_finds({"src/base/hash.h": HEAD,

@@ -8,7 +8,7 @@
 #include <random>
 #include <string>
 
-#include "link/link_file.h"
+#include "links/link_file.h"
 #include "model/config.h"
 #include "support/random_links.h"
 #include "support/tiny_model.h"

@@ -8,8 +8,8 @@
 #include <set>
 #include <string>
 
+#include "base/random.h"
 #include "data/pieces.h"
-#include "data/random.h"
 
 namespace kvlink {
 namespace {

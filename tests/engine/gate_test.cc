@@ -1,6 +1,6 @@
 // What an answer says of its links' quality, and when it is refused: with gates made by hand and
 // recorded in real link files.
-#include "link/gate.h"
+#include "links/gate.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kvlink/engine.h"
-#include "link/link_file.h"
+#include "links/link_file.h"
 #include "model/config.h"
 #include "support/tiny_model.h"
 

@@ -12,11 +12,11 @@
 #include <random>
 
 #include "engine/engine_impl.h"
-#include "link/comparison.h"
 #include "link/recompute.h"
 #include "model/reference.h"
 #include "support/random_links.h"
 #include "support/tiny_model.h"
+#include "tensor/log_sum_exp.h"
 
 namespace kvlink {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kvlink/engine.h"
-#include "link/link_file.h"
+#include "links/link_file.h"
 #include "model/model.h"
 #include "support/fault_files.h"
 #include "support/tiny_model.h"

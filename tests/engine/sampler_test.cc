@@ -62,7 +62,7 @@ double ChiSquare(const std::vector<int>& counts, const std::vector<double>& expe
   return statistic;
 }
 
-TEST(RandomStreamTest, GivesTheSameNumbersOnEveryMachine) {
+TEST(RandomOfTest, GivesTheSameNumbersOnEveryMachine) {
   // Computed apart from this code, from the published constants of SplitMix64.
   struct Case {
     uint64_t seed;
@@ -74,13 +74,13 @@ TEST(RandomStreamTest, GivesTheSameNumbersOnEveryMachine) {
       {~uint64_t{0}, {0x5dc20aa7b2a27137, 0xbda5668a01d7049c, 0x82b43276abb80226}},
   };
   for (const Case& c : cases) {
-    RandomStream random(c.seed);
+    Random random = RandomOf(c.seed);
     for (const uint64_t expected : c.first) EXPECT_EQ(random.Next(), expected) << c.seed;
   }
 }
 
-TEST(RandomStreamTest, UnitsFillTheUnitIntervalEvenly) {
-  RandomStream random(7);
+TEST(RandomOfTest, UnitsFillTheUnitIntervalEvenly) {
+  Random random = RandomOf(7);
   std::vector<int> counts(64, 0);
   for (int i = 0; i < 64'000; ++i) {
     const double u = random.NextUnit();
@@ -92,12 +92,12 @@ TEST(RandomStreamTest, UnitsFillTheUnitIntervalEvenly) {
   EXPECT_LT(ChiSquare(counts, std::vector<double>(64, 1.0 / 64)), 113);
 }
 
-TEST(RandomStreamTest, NeighbouringSeedsAreUnrelated) {
+TEST(RandomOfTest, NeighbouringSeedsAreUnrelated) {
   // Streams of seeds s and s + golden would overlap if the seed were used unmixed.
   constexpr uint64_t kGolden = 0x9e3779b97f4a7c15;
   std::set<uint64_t> seen;
   for (const uint64_t seed : {uint64_t{0}, uint64_t{1}, kGolden, 2 * kGolden}) {
-    RandomStream random(seed);
+    Random random = RandomOf(seed);
     for (int i = 0; i < 1000; ++i) EXPECT_TRUE(seen.insert(random.Next()).second);
   }
 }
@@ -163,7 +163,7 @@ TEST(SamplerTest, AlternativesAreOrderedTiesByIdAndNeverMoreThanTheVocabulary) {
 TEST(SamplerTest, TheProbabilitiesOfAllAlternativesSumToOne) {
   Sampler sampler = MakeSampler({}, 1000);
   std::vector<float> logits(1000);
-  RandomStream random(3);
+  Random random = RandomOf(3);
   for (float& logit : logits) logit = static_cast<float>(random.NextUnit() * 40 - 20);
   double sum = 0;
   for (const TokenChoice& choice : NextOf(sampler, logits, 1000).top)
@@ -303,7 +303,7 @@ TEST(SamplerTest, UniformDrawsAreTheStreamScaled) {
   // 8 equal weights: token = floor(8 u), whatever the machine.
   const std::vector<float> logits(8, 1.5f);
   Sampler sampler = MakeSampler({.temperature = 1, .seed = 42}, 8);
-  RandomStream random(42);
+  Random random = RandomOf(42);
   for (int i = 0; i < 100; ++i) {
     EXPECT_EQ(NextOf(sampler, logits).id, static_cast<int32_t>(random.NextUnit() * 8));
   }

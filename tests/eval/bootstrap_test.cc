@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "data/random.h"
+#include "base/random.h"
 
 namespace kvlink {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/random.h"
+#include "base/random.h"
 #include "eval/characters.h"
 #include "eval/python.h"
 

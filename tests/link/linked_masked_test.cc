@@ -8,8 +8,8 @@
 #include <numeric>
 #include <random>
 
+#include "diagnose/comparison.h"
 #include "kv/store.h"
-#include "link/comparison.h"
 #include "link/indexer.h"
 #include "link/linkable_model.h"
 #include "link/linker.h"

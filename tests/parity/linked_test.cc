@@ -2,9 +2,9 @@
 // same greedy ids, bf16 within 1e-3 nats.
 #include <gtest/gtest.h>
 
+#include "diagnose/comparison.h"
 #include "kv/store.h"
 #include "kvlink/engine.h"
-#include "link/comparison.h"
 #include "link/indexer.h"
 #include "link/linkable_model.h"
 #include "support/tiny_model.h"

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "formats/safetensors.h"
 #include "model/model.h"
 #include "model/reference.h"
-#include "model/safetensors.h"
 #include "support/tiny_model.h"
 
 namespace kvlink {

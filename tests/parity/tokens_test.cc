@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/file.h"
+#include "formats/gguf.h"
 #include "model/config.h"
-#include "model/gguf.h"
 #include "support/tiny_model.h"
 #include "text/template.h"
 #include "text/tokenizer.h"

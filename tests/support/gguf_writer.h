@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tensor/quant.h"
+#include "base/ggml_type.h"
 
 namespace kvlink::testing {
 

@@ -9,25 +9,19 @@
 #include <limits>
 
 #include "base/dtype.h"
+#include "base/random.h"
 #include "support/gguf_writer.h"
 
 namespace kvlink::testing {
 namespace {
 
-// SplitMix64 (Steele, Lea, Flood 2014): the same numbers on every machine, which the standard
-// library's distributions do not promise.
-class Random {
+// What models of a seed are made of.
+class Weights {
  public:
-  explicit Random(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 0x1234567u) {}
+  explicit Weights(uint64_t seed) : random_(seed * 0x9e3779b97f4a7c15u + 0x1234567u) {}
   // Uniform with mean 0 and the given standard deviation.
   float Next(double deviation) {
-    state_ += 0x9e3779b97f4a7c15u;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    const double unit = static_cast<double>(z >> 11) * 0x1p-53;
-    return static_cast<float>((2 * unit - 1) * 1.7320508075688772 * deviation);
+    return static_cast<float>((2 * random_.NextUnit() - 1) * 1.7320508075688772 * deviation);
   }
   std::vector<float> Numbers(int64_t n, double deviation, double mean = 0) {
     std::vector<float> values(n);
@@ -36,7 +30,7 @@ class Random {
   }
 
  private:
-  uint64_t state_;
+  Random random_;
 };
 
 std::string Utf8(int code_point) {  // below U+0800
@@ -148,7 +142,7 @@ GgufWriter TinyModelWriter(const TinyModelOptions& o) {
   const int64_t E = o.width, F = o.feed_forward;
   const int64_t q_rows = static_cast<int64_t>(o.heads) * o.head_dim;
   const int64_t kv_rows = static_cast<int64_t>(o.kv_heads) * o.head_dim;
-  Random random(o.seed);
+  Weights random(o.seed);
   // A matrix of K inputs with deviation gain / sqrt(K) gives outputs of deviation `gain` for
   // normed inputs: 1.5 on Q and K spreads attention (scores of deviation about 2) without making
   // it hard. The embedding is small beside what the layers add, or a tied model would repeat its

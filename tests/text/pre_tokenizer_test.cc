@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "text/small_vocabulary.h"
-#include "text/utf8.h"
 
 namespace kvlink {
 namespace {

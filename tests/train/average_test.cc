@@ -8,7 +8,7 @@
 #include <functional>
 #include <random>
 
-#include "link/link_file.h"
+#include "links/link_file.h"
 #include "model/model.h"
 #include "support/random_links.h"
 #include "support/tiny_model.h"

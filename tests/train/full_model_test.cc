@@ -10,7 +10,7 @@
 #include <cmath>
 #include <limits>
 
-#include "model/gguf_copy.h"
+#include "formats/gguf_copy.h"
 #include "train/full_learner.h"
 #include "train/loss.h"
 #include "train/tiny_training.h"

@@ -14,7 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "model/safetensors.h"
+#include "formats/safetensors.h"
 #include "train/checkpoint.h"
 #include "train/tiny_training.h"
 #include "train/trainer.h"

@@ -4,11 +4,11 @@
 
 #include <cmath>
 
-#include "link/comparison.h"
+#include "diagnose/comparison.h"
 #include "link/indexer.h"
-#include "link/link_file.h"
 #include "link/linker.h"
 #include "link/recompute.h"
+#include "links/link_file.h"
 #include "train/tiny_training.h"
 
 namespace kvlink {

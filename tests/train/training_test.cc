@@ -8,8 +8,8 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "formats/safetensors.h"
 #include "kvlink/engine.h"
-#include "model/safetensors.h"
 #include "train/example_prompt.h"
 #include "train/tiny_training.h"
 #include "train/trainer.h"

@@ -1,0 +1,334 @@
+#include "diagnose/bench.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "base/clock.h"
+#include "base/guarded.h"
+#include "diagnose/scratch_folder.h"
+#include "engine/engine_impl.h"
+#include "kv/disk_store.h"
+#include "kv/warm_store.h"
+
+namespace kvlink {
+namespace {
+
+constexpr int kDocuments = 10;
+constexpr int64_t kDocumentTokens = 200;
+
+std::string CpuName() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+// The process's peak of resident memory since ResetPeak (Linux: VmHWM; 5 resets it).
+void ResetPeak() { std::ofstream("/proc/self/clear_refs") << 5; }
+int64_t PeakBytes() {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("VmHWM:")) return std::atoll(line.c_str() + 6) * 1024;
+  }
+  return 0;
+}
+
+// Ids that any vocabulary has, in no order that repeats soon.
+std::vector<int32_t> Ids(int64_t count, int32_t vocab, uint32_t salt) {
+  std::vector<int32_t> ids(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) {
+    ids[i] = static_cast<int32_t>((static_cast<uint64_t>(i) * 2654435761u + salt * 40503u) %
+                                  static_cast<uint64_t>(vocab));
+  }
+  return ids;
+}
+
+class Bench {
+ public:
+  Bench(EngineImpl* engine, WarmStore* warm, std::string folder, const BenchOptions& options,
+        BenchReport* report, std::function<void(std::string_view)> progress)
+      : engine_(*engine),
+        warm_(*warm),
+        folder_(std::move(folder)),
+        model_(engine->linkable().model()),
+        options_(options),
+        report_(*report),
+        progress_(std::move(progress)) {}
+
+  bool Wanted(const std::string& key) const {
+    return options_.only.empty() ||
+           std::find(options_.only.begin(), options_.only.end(), key) != options_.only.end();
+  }
+
+  Status Run() {
+    KVLINK_RETURN_IF_ERROR(Pass("prefill_512", 512, 0));
+    if (!options_.quick) KVLINK_RETURN_IF_ERROR(Pass("prefill_2048", 2048, 0));
+    KVLINK_RETURN_IF_ERROR(Pass("link_64_on_2048", 64, 2048));
+    KVLINK_RETURN_IF_ERROR(Pass("decode", 1, 64));
+    if (Wanted("ttft_full_ms") || Wanted("ttft_linked_ms") || Wanted("ttft_linked_cold_ms")) {
+      return TimeToFirstToken("ttft_linked_ms");
+    }
+    return {};
+  }
+
+  void Say(const std::string& what) const {
+    if (progress_) progress_(what);
+  }
+
+  void Add(const std::string& key, const std::string& unit, std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    const bool rate = unit != "ms";
+    report_.figures.push_back({key, unit, values[values.size() / 2],
+                               rate ? values.back() : values.front(),
+                               static_cast<int>(values.size())});
+  }
+
+  // Tokens a second of one pass of `count` new tokens over `context` linked ones, in blocks of 256.
+  Status Pass(const std::string& key, int64_t count, int64_t context) {
+    if (!Wanted(key)) return {};
+    Say(key);
+    const ModelConfig& c = model_.config();
+    if (context + count > c.context_tokens) return {};
+    Indexer indexer(&model_, &engine_.store(), nullptr, nullptr);
+    std::vector<std::shared_ptr<const Block>> blocks;
+    std::vector<Segment> segments;
+    for (int64_t start = 0; start < context; start += 256) {
+      const int64_t length = std::min<int64_t>(256, context - start);
+      KVLINK_ASSIGN_OR_RETURN(std::shared_ptr<const Block> block,
+                              indexer.Encode(Ids(length, c.vocab, static_cast<uint32_t>(start)),
+                                             BlockKind::kDocument, ""));
+      segments.push_back(SegmentOf(*block, static_cast<int32_t>(start)));
+      blocks.push_back(std::move(block));
+    }
+    const std::vector<int32_t> tokens = Ids(count, c.vocab, 7);
+    std::vector<int32_t> positions(tokens.size());
+    std::iota(positions.begin(), positions.end(), static_cast<int32_t>(context));
+    const int32_t last = static_cast<int32_t>(count) - 1;
+    std::vector<float> logits(static_cast<size_t>(c.vocab));
+    const int runs = (count == 1 ? 30 : 8) / (options_.quick ? 2 : 1);
+    std::vector<double> rates;
+    for (int run = 0; run <= runs; ++run) {
+      KVLINK_ASSIGN_OR_RETURN(
+          Tail tail, Tail::Create(c.layers, c.kv_heads, c.head_dim, count, model_.kv_dtype()));
+      Sequence s;
+      s.tokens = tokens;
+      s.positions = positions;
+      s.context = segments;
+      s.tail = &tail;
+      s.logit_rows = {&last, 1};
+      s.logits = logits.data();
+      const double before = Clock::System().MonotonicMs();
+      KVLINK_RETURN_IF_ERROR(model_.Forward({&s, 1}));
+      const double ms = Clock::System().MonotonicMs() - before;
+      if (run > 0) rates.push_back(static_cast<double>(count) / ms * 1e3);  // 0 warms up
+    }
+    Add(key, "tokens/s", std::move(rates));
+    return {};
+  }
+
+  // A document of kDocumentTokens tokens (rendered, within a word).
+  Document MakeDocument(int number) const {
+    static constexpr const char* kWords[] = {"harbour", "stone",  "letter", "winter",
+                                             "seven",   "garden", "copper", "river",
+                                             "signal",  "bread",  "market", "lantern"};
+    Document d;
+    d.id = std::to_string(number);
+    d.title = "Note " + std::to_string(number);
+    uint64_t state = static_cast<uint64_t>(number) + 1;
+    const auto tokens = [&](const std::string& text) {
+      return static_cast<int64_t>(engine_.linkable().RenderDocument(d.title, text, 0).size());
+    };
+    int64_t words = kDocumentTokens;
+    const auto text_of = [&](int64_t count) {
+      std::string text = "The";
+      uint64_t s = state;
+      for (int64_t i = 0; i < count; ++i) {
+        s = s * 6364136223846793005u + 1442695040888963407u;
+        text += std::string(" ") + kWords[(s >> 33) % std::size(kWords)];
+      }
+      return text + ".";
+    };
+    while (words > 1 && tokens(text_of(words)) > kDocumentTokens) --words;
+    d.text = text_of(words);
+    return d;
+  }
+
+  // Ten documents, all blocks kept: full attention and linked in turn; then linked from blocks
+  // whose mappings and pages were dropped before each run. The first figure of each way warms up.
+  Status TimeToFirstToken(const std::string& linked_key) {
+    const bool cold_too = linked_key == "ttft_linked_ms";
+    Say(linked_key);
+    Request request;
+    request.question = "Which note speaks of the lantern?";
+    request.max_tokens = 1;
+    request.strict = true;  // a figure over fewer documents would mislead
+    for (int i = 0; i < kDocuments; ++i) request.documents.push_back(MakeDocument(i));
+    for (const Document& d : request.documents) KVLINK_RETURN_IF_ERROR(engine_.Encode(d).status());
+    const int runs = options_.quick ? 3 : 7;
+    std::vector<double> full, linked, cold;
+    for (int run = 0; run <= runs; ++run) {
+      request.mode = Mode::kLinked;
+      if (run == 1) ResetPeak();
+      KVLINK_ASSIGN_OR_RETURN(const Answer warm, engine_.Ask(request, {}));
+      if (run == 1) RecordMemory(warm);
+      if (run > 0) linked.push_back(warm.timings.ttft_ms);
+      if (cold_too) {
+        DropBlocks();
+        KVLINK_ASSIGN_OR_RETURN(const Answer answer, engine_.Ask(request, {}));
+        if (run > 0) cold.push_back(answer.timings.ttft_ms);
+      }
+      if (!cold_too || run == 0 || run % 2 == 0) continue;  // full takes longest: half as often
+      request.mode = Mode::kFull;
+      KVLINK_ASSIGN_OR_RETURN(const Answer reference, engine_.Ask(request, {}));
+      full.push_back(reference.timings.ttft_ms);
+    }
+    if (cold_too) {
+      Add("ttft_full_ms", "ms", std::move(full));
+      Add("ttft_linked_cold_ms", "ms", std::move(cold));
+    }
+    Add(linked_key, "ms", std::move(linked));
+    return {};
+  }
+
+ private:
+  void RecordMemory(const Answer& answer) {
+    if (report_.kv_bytes > 0) return;
+    report_.kv_bytes = answer.kv_bytes;
+    report_.kv_own_bytes = answer.kv_own_bytes;
+    report_.peak_bytes = PeakBytes();
+  }
+
+  // Mappings forgotten, pages of the block files given back to the kernel.
+  void DropBlocks() {
+    warm_.Clear();
+    std::error_code error;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_, error)) {
+      if (!entry.is_regular_file(error)) continue;
+      const int file = open(entry.path().c_str(), O_RDONLY);
+      if (file < 0) continue;
+      posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+      close(file);
+    }
+  }
+
+  EngineImpl& engine_;
+  WarmStore& warm_;
+  const std::string folder_;
+  Model& model_;
+  const BenchOptions& options_;
+  BenchReport& report_;
+  std::function<void(std::string_view)> progress_;
+};
+
+// A model and a store of its own in a folder of its own.
+struct Stage {
+  std::unique_ptr<ScratchFolder> folder;
+  WarmStore* warm = nullptr;  // the engine's
+  std::unique_ptr<EngineImpl> engine;
+};
+
+Result<Stage> SetUp(std::unique_ptr<LinkableModel> model, const EngineOptions& options) {
+  Stage stage;
+  KVLINK_ASSIGN_OR_RETURN(stage.folder, ScratchFolder::Create());
+  DiskStoreOptions store_options;
+  store_options.path = stage.folder->path() + "/store";
+  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<DiskStore> disk, DiskStore::Open(store_options));
+  auto warm = std::make_unique<WarmStore>(std::move(disk), kWarmBytes, kWarmBytes);
+  stage.warm = warm.get();
+  stage.engine = std::make_unique<EngineImpl>(std::move(model), std::move(warm), options);
+  return stage;
+}
+
+// Five link tokens whose embeddings are rows of the vocabulary's: their cost, not their use.
+std::unique_ptr<const Links> FiveLinks(const Model& model) {
+  auto links = std::make_unique<Links>();
+  links->k = 5;
+  std::vector<float> row(static_cast<size_t>(model.config().width));
+  for (int32_t i = 0; i < links->k; ++i) {
+    model.weights().embedding.ReadRow((1 + i) * model.config().vocab / 7, row.data());
+    links->embeddings.insert(links->embeddings.end(), row.begin(), row.end());
+  }
+  return links;
+}
+
+}  // namespace
+
+std::vector<std::string> BenchKeys() {
+  return {"prefill_512",    "prefill_2048",      "link_64_on_2048",
+          "decode",         "ttft_full_ms",      "ttft_linked_cold_ms",
+          "ttft_linked_ms", "ttft_linked_k5_ms", "ttft_link_file_ms"};
+}
+
+namespace {
+
+Result<BenchReport> BenchUnguarded(const EngineOptions& options, const BenchOptions& bench,
+                                   const std::function<void(std::string_view)>& progress) {
+  if (progress) progress("loading the model");
+  const ModelOptions model_options = ModelOptionsOf(options);
+  BenchReport report;
+  {
+    KVLINK_ASSIGN_OR_RETURN(
+        std::unique_ptr<LinkableModel> model,
+        LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
+                            model_options, options.prompt_template));
+    KVLINK_ASSIGN_OR_RETURN(const Stage stage, SetUp(std::move(model), options));
+    const ModelSummary& summary = stage.engine->model();
+    report.cpu = CpuName();
+    report.threads = model_options.threads;
+    report.model = summary.name.empty() ? options.model_path : summary.name;
+    report.dtype = summary.dtype;
+    report.compute = summary.compute;
+    report.weight_bytes = summary.weight_bytes;
+    KVLINK_RETURN_IF_ERROR(
+        Bench(stage.engine.get(), stage.warm, stage.folder->path(), bench, &report, progress)
+            .Run());
+  }
+  const auto wanted = [&](std::string_view key) {
+    return bench.only.empty() ||
+           std::find(bench.only.begin(), bench.only.end(), key) != bench.only.end();
+  };
+  const auto time_links = [&](const std::string& key,
+                              std::unique_ptr<LinkableModel> model) -> Status {
+    KVLINK_ASSIGN_OR_RETURN(const Stage stage, SetUp(std::move(model), options));
+    return Bench(stage.engine.get(), stage.warm, stage.folder->path(), bench, &report, progress)
+        .TimeToFirstToken(key);
+  };
+  // A link file that all was measured with has its own K.
+  if (options.links_path.empty() && wanted("ttft_linked_k5_ms")) {
+    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
+                            Model::Load(FileSystem::Posix(), options.model_path, model_options));
+    auto links = FiveLinks(*model);
+    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<LinkableModel> linkable,
+                            LinkableModel::Create(std::move(model), std::move(links)));
+    KVLINK_RETURN_IF_ERROR(time_links("ttft_linked_k5_ms", std::move(linkable)));
+  }
+  if (!bench.link_file.empty() && wanted("ttft_link_file_ms")) {
+    // The figures before it do not depend on this file: a damaged one must not lose them.
+    Result<std::unique_ptr<LinkableModel>> linkable =
+        LinkableModel::Load(FileSystem::Posix(), options.model_path, bench.link_file, model_options,
+                            options.prompt_template);
+    const Status timed =
+        linkable.ok() ? time_links("ttft_link_file_ms", *std::move(linkable)) : linkable.status();
+    if (!timed.ok() && options.warn) {
+      options.warn("ttft_link_file_ms was not measured: " + timed.message());
+    }
+  }
+  return report;
+}
+
+}  // namespace
+
+Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& bench,
+                             const std::function<void(std::string_view)>& progress) {
+  return Guarded("bench: there is not enough memory; close other programs",
+                 [&] { return BenchUnguarded(options, bench, progress); });
+}
+
+}  // namespace kvlink

@@ -1,0 +1,28 @@
+// The adapter inside a link file: PEFT's names, shapes and row order <-> kvlink's. Private to the
+// room; grammar in docs/link-file.md.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "formats/safetensors.h"
+#include "kvlink/status.h"
+#include "model/adapter.h"
+#include "model/config.h"
+
+namespace kvlink {
+
+// The adapter that the metadata field "adapter" describes. Each tensor that belongs to it is added
+// to `used`. Messages name the field or tensor; the caller adds the file.
+Result<Adapter> ReadAdapter(const SafetensorsFile& file, std::string_view description,
+                            const ModelConfig& config, std::set<std::string_view>* used);
+
+// The reverse: adds the tensors and gives the metadata field. kInvalidArgument for what
+// ReadAdapter would refuse or the grammar cannot say (ranks that differ, targets that differ
+// between layers).
+Result<std::string> WriteAdapter(const Adapter& adapter, const ModelConfig& config,
+                                 std::map<std::string, SafeTensorToWrite>* tensors);
+
+}  // namespace kvlink
