@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,13 @@ enum class Mode {
   kFull,    // one pass with full attention over everything: the reference
 };
 
+// An earlier turn of the conversation.
+struct Message {
+  enum class Role : uint8_t { kUser, kAssistant };
+  Role role = Role::kUser;
+  std::string content;
+};
+
 struct Sampling {
   float temperature = 0;         // 0: greedy
   int32_t top_k = 0;             // 0: off
@@ -44,6 +52,7 @@ struct Sampling {
 
 struct Request {
   std::string question;
+  std::vector<Message> messages;    // earlier turns, between the documents and the question
   std::string system;               // empty: the template's own
   std::vector<Document> documents;  // in prompt order
   Mode mode = Mode::kLinked;
@@ -51,7 +60,10 @@ struct Request {
   // "full", "full+adapter", "reuse", "naive", "epic:8", "cacheblend:0.15", ... (docs/methods.md).
   std::string method;
   int32_t max_tokens = 200;
+  std::vector<std::string> stop;  // texts that end the answer, beside the template's own
   Sampling sampling;
+  int32_t n = 1;             // answers over the same prompt, 1 to 64; seeds count up from the first
+  int64_t deadline_ms = 0;   // from Submit(): then the answer ends as it is; 0: none
   int32_t top_logprobs = 0;  // per generated token, how many alternatives to report
   // Where the context has no room for all documents, they are taken by rank, the smallest first,
   // and of equal ones the one that stands first; one that does not fit beside those taken before it
@@ -105,26 +117,31 @@ struct Usage {
 };
 
 struct Timings {
-  double ttft_ms = 0;     // from Ask() to the first token
+  double ttft_ms = 0;     // from Submit() or Ask() to the first token
   double load_ms = 0;     // of it: tokenising, finding, mapping and verifying blocks
   double encode_ms = 0;   // of it: documents that had no block
   double prefill_ms = 0;  // of it: links and question, and what a method computes again
   double decode_ms = 0;   // after the first token
 };
 
-struct Answer {
+// One of the n answers of a request.
+struct Choice {
   std::string text;
-  std::string finish_reason;  // "stop", "length", "cancelled" (by the sink)
-  std::vector<PromptToken> prompt;
+  std::string finish_reason;  // "stop", "length", "cancelled", "deadline"
   std::vector<GeneratedToken> generated;
+  std::optional<uint64_t> seed;  // of the sampler; none: greedy, nothing was drawn
+};
+
+struct Answer : Choice {       // the first choice
+  std::vector<Choice> others;  // n - 1
+  std::vector<PromptToken> prompt;
   std::vector<float> gold_logprobs;  // of Request::gold's tokens and the token that ends an answer
   std::vector<DocumentUse> documents;
   Usage usage;
   Timings timings;
   std::vector<std::string> warnings;
-  std::optional<uint64_t> seed;  // of the sampler; none: greedy, nothing was drawn
-  int64_t kv_bytes = 0;          // KV in use: blocks and tail
-  int64_t kv_own_bytes = 0;      // of it, what this request alone owns (the tail)
+  int64_t kv_bytes = 0;      // KV in use: blocks and tail
+  int64_t kv_own_bytes = 0;  // of it, what this request alone owns (the tail)
 };
 
 // What `Encode` did with a document.
@@ -146,6 +163,9 @@ struct EngineOptions {
   // 0: as many as this process may use (affinity, a container's quota); more are cut to that.
   int32_t threads = 0;
   int64_t store_budget_bytes = 0;  // 0: no limit
+  // What the requests in flight may own of KV together; the others wait. 0: a quarter of the
+  // machine's memory.
+  int64_t kv_budget_bytes = 0;
   bool store_read_only = false;
   // Opening fails where blocks could not be kept, and writes wait half a minute for those of other
   // processes. Otherwise a store that cannot be written is only read, one that cannot be read is
@@ -177,27 +197,64 @@ struct ModelSummary {
   std::string why_not_gated;  // empty: its gate was passed
 };
 
-// Called with each piece of text (whole UTF-8 characters). Returning false stops the answer.
+// Called with each piece of text (whole UTF-8 characters) of the first choice. Returning false
+// stops the answer, which then ends with what was shown.
 using TextSink = std::function<bool(std::string_view)>;
+
+using RequestId = uint64_t;  // ascend from 1 in an engine
+
+// What is told of a request under way.
+struct Event {
+  enum class Kind : uint8_t {
+    kProgress,  // of documents that have no block
+    kToken,     // a token was generated
+    kDone,      // the last one
+  };
+  Kind kind = Kind::kProgress;
+  RequestId request = 0;
+  int64_t documents_encoded = 0, documents_to_encode = 0;  // kProgress
+  // kToken. What can be shown now: whole characters, not yet the beginning of a stop text.
+  int32_t choice = 0;
+  std::string text;
+  std::optional<GeneratedToken> token;  // none: only text was left
+  // kDone. Status: why there is no answer.
+  std::optional<Result<Answer>> answer;
+};
+
+// Events of a request come one at a time and in order. It may call the engine; while it runs, no
+// other handler of the engine does.
+using EventHandler = std::function<void(const Event&)>;
 
 // One model, one store. No exception leaves what gives a Status or a Result: where memory ends that
 // is kResourceExhausted. The look-ups that give plain values may throw std::bad_alloc.
-// Thread promise: calls are serialised inside; use one Engine a process. A sink may not call the
-// engine that calls it.
+//
+// Requests run side by side: each step of the engine's own thread computes some tokens of each, and
+// what a request gets does not depend on who runs beside it. Thread promise: every call from any
+// thread. The destructor cancels what is in flight and waits for it.
 class Engine {
  public:
   static Result<std::unique_ptr<Engine>> Open(const EngineOptions& options);
   virtual ~Engine() = default;
 
-  // Encodes a document alone and keeps its block. A document of the same tokens is encoded once.
-  virtual Result<Encoded> Encode(const Document& document) = 0;
-  // Answers. Documents without a block are encoded first (and kept).
-  // kInvalidArgument: the question is empty; kUnsupported: the model
-  // cannot be linked; kResourceExhausted: longer than the context (strict, or without documents);
-  // kFailedPrecondition: require_gate, and the gate was not passed (or measured another method).
+  // Starts an answer. Documents without a block are encoded first (and kept). `events` (may be
+  // empty) hears of it on a thread of the engine's, kDone included, unless Submit failed.
+  // kInvalidArgument: the question is empty, a number is out of range; kUnsupported: the model
+  // cannot be linked; kResourceExhausted: longer than the context (strict, or without documents),
+  // or than kv_budget_bytes; kFailedPrecondition: require_gate, and the gate was not passed (or
+  // measured another method).
+  virtual Result<RequestId> Submit(Request request, EventHandler events) = 0;
+  // The answer ends as it is, within one step. Nothing happens for one that is done.
+  virtual void Cancel(RequestId request) = 0;
+  // Submit, and wait. The sink is called on the calling thread, and may call the engine.
   virtual Result<Answer> Ask(const Request& request, const TextSink& sink = {}) = 0;
 
+  // Encodes a document alone and keeps its block. A document of the same tokens is encoded once.
+  // kCancelled: `stop` was asked for.
+  virtual Result<Encoded> Encode(const Document& document, std::stop_token stop = {}) = 0;
+
   virtual int64_t CountTokens(std::string_view text) const = 0;
+  // The bytes a token stands for, which may be a part of a character; empty for no token.
+  virtual std::string TokenText(int32_t id) const = 0;
   // The block a document has under this model and template: hex id. Empty if rendered empty.
   virtual std::string BlockIdOf(const Document& document) const = 0;
   // Tokens of the document as it stands in a prompt: what Encode will say.

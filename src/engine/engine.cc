@@ -1,8 +1,9 @@
-// Opening an engine, and everything about single documents. Answers: answer.cc.
+// Opening an engine, and everything about single documents. Answers: ask.cc.
 #include "kvlink/engine.h"
 
 #include "base/cpu_count.h"
 #include "base/guarded.h"
+#include "base/memory_size.h"
 #include "engine/engine_impl.h"
 #include "kv/disk_store.h"
 #include "kv/store_folder.h"
@@ -100,6 +101,10 @@ EngineImpl::EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<Blo
       base_indexer_(&model_->model(), store_.get(), nullptr, nullptr),
       clock_(Clock::System()) {
   FillSummary(options);
+  const EngineParts parts{model_.get(), &indexer_, &base_indexer_, &clock_, &summary_};
+  loop_ = std::make_unique<Loop>(
+      parts, options.kv_budget_bytes > 0 ? options.kv_budget_bytes : PhysicalMemoryBytes() / 4);
+  loop_->Run();
 }
 
 void EngineImpl::FillSummary(const EngineOptions& options) {
@@ -147,28 +152,39 @@ BlockId EngineImpl::IdOf(std::span<const int32_t> tokens) const {
   return indexer_.IdOf(tokens, BlockKind::kDocument, model_->DocumentPrefix(""));
 }
 
-Result<Encoded> EngineImpl::Encode(const Document& document) {
-  const std::lock_guard lock(mutex_);
-  return Guarded(kNoMemoryForDocument, [&] { return EncodeAlone(document); });
+Result<Encoded> EngineImpl::Encode(const Document& document, std::stop_token stop) {
+  return Guarded(kNoMemoryForDocument, [&] { return EncodeUnguarded(document, std::move(stop)); });
 }
 
-Result<Encoded> EngineImpl::EncodeAlone(const Document& document) {
-  const std::vector<int32_t> tokens = DocumentTokens(document);
-  if (tokens.empty()) return Encoded{0, "empty", "", "the document has no text"};
-  if (static_cast<int64_t>(tokens.size()) > summary_.context_tokens) {
-    return InvalidArgument("the document has " + std::to_string(tokens.size()) +
+Result<Encoded> EngineImpl::EncodeUnguarded(const Document& document, std::stop_token stop) {
+  EncodeTask task;
+  task.tokens = DocumentTokens(document);
+  if (task.tokens.empty()) return Encoded{0, "empty", "", "the document has no text"};
+  const auto tokens = static_cast<int64_t>(task.tokens.size());
+  if (tokens > summary_.context_tokens) {
+    return InvalidArgument("the document has " + std::to_string(tokens) +
                            " tokens and the model's context " +
                            std::to_string(summary_.context_tokens) + "; split it");
   }
-  KVLINK_ASSIGN_OR_RETURN(const IndexedBlock fetched,
-                          indexer_.Fetch(tokens, BlockKind::kDocument, document.label,
-                                         model_->DocumentPrefix(""), document.pinned));
-  return Encoded{static_cast<int64_t>(tokens.size()), fetched.computed ? "computed" : "unchanged",
-                 ToHex(fetched.block->identity().id), fetched.not_kept};
+  task.prefix = model_->DocumentPrefix("");
+  if (const auto found = indexer_.Find(task.tokens, BlockKind::kDocument, task.prefix);
+      found.ok()) {
+    return Encoded{tokens, "unchanged", ToHex((*found)->identity().id), ""};
+  }
+  task.label = document.label;
+  task.pinned = document.pinned;
+  task.stop = std::move(stop);
+  std::future<Result<Encoded>> result = task.result.get_future();
+  loop_->Add(std::move(task));
+  return result.get();
 }
 
 int64_t EngineImpl::CountTokens(std::string_view text) const {
   return static_cast<int64_t>(model_->model().tokenizer().Encode(text).size());
+}
+
+std::string EngineImpl::TokenText(int32_t id) const {
+  return std::string(model_->model().tokenizer().TokenBytes(id));
 }
 
 std::string EngineImpl::BlockIdOf(const Document& document) const {

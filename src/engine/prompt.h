@@ -1,25 +1,68 @@
-// A request on its way through the engine. Private to the room.
+// A request made ready for its first pass: rendered, planned, its blocks found. Private to the
+// room. Place on the main path: Engine::Submit -> MakePrompt, FindBlocks -> the loop's steps
+// (loop.h).
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
-#include "engine/engine_impl.h"
+#include "base/clock.h"
+#include "kv/store.h"
+#include "kvlink/engine.h"
+#include "link/indexer.h"
+#include "link/linkable_model.h"
+#include "link/linker.h"
 #include "link/method.h"
 
 namespace kvlink {
 
-struct EngineImpl::Prompt {
+// What an engine is made of. All outlive whoever holds this.
+struct EngineParts {
+  LinkableModel* model = nullptr;
+  Indexer* indexer = nullptr;       // with the link file's adapter
+  Indexer* base_indexer = nullptr;  // without: what methods of the base model reuse
+  Clock* clock = nullptr;
+  const ModelSummary* summary = nullptr;
+
+  PreparedAdapter* AdapterOf(const Method& method) const {  // null: none
+    return method.adapter ? model->adapter() : nullptr;
+  }
+  Indexer& IndexerOf(const Method& method) const {
+    return method.adapter ? *indexer : *base_indexer;
+  }
+};
+
+struct Prompt {
   Method method;
-  std::vector<std::vector<int32_t>> documents;  // tokens of those that stay, in order
-  std::vector<size_t> places;                   // their index in the request
-  std::vector<int32_t> gold;                    // tokens of Request::gold and of an answer's end
-  int64_t answer_tokens = 0;                    // room behind the prompt
+  std::vector<std::vector<int32_t>> document_tokens;  // of those that stay, in order
+  std::vector<size_t> request_index;                  // theirs in Request::documents
+  std::vector<int32_t> gold;  // tokens of Request::gold and of an answer's end
+  int64_t answer_tokens = 0;  // room behind the prompt
   LinkPlan plan;
+  std::vector<int32_t> prefix;                       // that documents are encoded behind
+  std::vector<std::shared_ptr<const Block>> blocks;  // [plan.blocks] null: missing, or no tokens
   LinkedPrompt linked;
-  bool block_changed = false;  // CheckBlocks found one: what was computed from it is void
   std::vector<bool>
       computed;  // [plan.tokens] for this request: not read from a block that was there
 };
+
+// Renders and plans; drops documents until the prompt fits the context. Pure but for the model's
+// tokenizer. Errors: as Engine::Submit.
+Result<Prompt> MakePrompt(const EngineParts& parts, const Request& request, Answer* answer);
+
+// Looks for the blocks that are missing in the store; what became of each document goes into the
+// answer. Returns the indices of those that are to be computed. Thread-safe.
+std::vector<size_t> FindBlocks(const EngineParts& parts, Prompt* prompt, Answer* answer);
+// A block that was missing, computed. not_kept: why the store did not take it.
+void PutBlock(size_t index, std::shared_ptr<const Block> block, const Status& not_kept,
+              Prompt* prompt, Answer* answer);
+
+// All blocks are there: puts them into the prompt, chooses what of them the method computes again
+// (a pass of its own), counts, and warns. Runs the model.
+Status LinkBlocks(const EngineParts& parts, Prompt* prompt, Answer* answer);
+
+// kDataLoss: a block's file was cut or written to since it was opened.
+Status CheckBlocks(const Prompt& prompt);
 
 }  // namespace kvlink

@@ -1,6 +1,6 @@
 #include "link/indexer.h"
 
-#include <numeric>
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -30,57 +30,31 @@ BlockShape Indexer::ShapeOf(size_t tokens) const {
   return {c.layers, c.kv_heads, c.head_dim, static_cast<int32_t>(tokens), model_->kv_dtype()};
 }
 
+Result<std::unique_ptr<Encoding>> Indexer::Begin(std::span<const int32_t> tokens, BlockKind kind,
+                                                 std::string_view label,
+                                                 std::span<const int32_t> prefix) {
+  std::shared_ptr<const Block> before;
+  if (!prefix.empty()) {
+    KVLINK_ASSIGN_OR_RETURN(before, PrefixBlock(prefix, kind));
+  }
+  return Encoding::Create(*model_, {IdOf(tokens, kind, prefix), model_->fingerprint()}, tokens,
+                          label, std::move(before), static_cast<int32_t>(prefix.size()),
+                          AdapterActsOn(kind) ? adapter_ : nullptr);
+}
+
 Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> tokens,
                                                      BlockKind kind, std::string_view label,
                                                      std::span<const int32_t> prefix) {
-  if (prefix.empty()) return EncodeBehind(nullptr, tokens, kind, label, prefix);
   while (true) {
-    KVLINK_ASSIGN_OR_RETURN(const auto before, PrefixBlock(prefix, kind));
-    auto block = EncodeBehind(before.get(), tokens, kind, label, prefix);
-    if (before->CheckUnchanged().ok()) return block;
-    prefix_.reset();  // its file was cut meanwhile: what was made behind it is not to be believed
+    KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<Encoding> encoding,
+                            Begin(tokens, kind, label, prefix));
+    Sequence sequence = encoding->Next(encoding->left());
+    KVLINK_RETURN_IF_ERROR(model_->Forward({&sequence, 1}));
+    auto block = encoding->Finish();
+    // What it stands behind was a file that was cut meanwhile: that is made anew, too.
+    if (prefix_ == nullptr || prefix_->CheckUnchanged().ok()) return block;
+    prefix_.reset();
   }
-}
-
-Result<std::shared_ptr<const Block>> Indexer::EncodeBehind(const Block* before,
-                                                           std::span<const int32_t> tokens,
-                                                           BlockKind kind, std::string_view label,
-                                                           std::span<const int32_t> prefix) {
-  const ModelConfig& c = model_->config();
-  std::vector<Segment> context;
-  if (before != nullptr) {
-    context.push_back(SegmentOf(*before, -static_cast<int32_t>(prefix.size())));
-  }
-  const BlockShape shape = ShapeOf(tokens.size());
-  KVLINK_ASSIGN_OR_RETURN(BlockBuilder builder,
-                          BlockBuilder::Create({IdOf(tokens, kind, prefix), model_->fingerprint()},
-                                               shape, tokens, label));
-  // The pass writes keys and values where they will rest.
-  std::vector<void*> keys, values;
-  for (int32_t l = 0; l < c.layers; ++l) {
-    keys.push_back(builder.keys(l));
-    values.push_back(builder.values(l));
-  }
-  Tail tail(std::move(keys), std::move(values), shape.padded_tokens());
-  std::vector<int32_t> positions(tokens.size());
-  std::iota(positions.begin(), positions.end(), 0);
-  Sequence sequence;
-  sequence.tokens = tokens;
-  sequence.positions = positions;
-  sequence.context = context;
-  sequence.tail = &tail;
-  if (AdapterActsOn(kind)) sequence.adapter = adapter_;
-  KVLINK_RETURN_IF_ERROR(model_->Forward({&sequence, 1}));
-  for (int32_t l = 0; l < c.layers; ++l) {
-    for (const void* plane : {builder.keys(l), builder.values(l)}) {
-      if (Model::AreFinite(plane, shape.plane_bytes() / SizeOf(shape.dtype), shape.dtype)) continue;
-      return DataLoss("layer " + std::to_string(l) + " of the document's block (" +
-                      std::to_string(tokens.size()) +
-                      " tokens) holds numbers that are not finite, so it is not kept: the model "
-                      "file is damaged, or needs --dtype f32");
-    }
-  }
-  return std::move(builder).Finish();
 }
 
 Result<std::shared_ptr<const Block>> Indexer::PrefixBlock(std::span<const int32_t> prefix,
@@ -92,32 +66,34 @@ Result<std::shared_ptr<const Block>> Indexer::PrefixBlock(std::span<const int32_
   return prefix_;
 }
 
+Result<std::shared_ptr<const Block>> Indexer::Find(std::span<const int32_t> tokens, BlockKind kind,
+                                                   std::span<const int32_t> prefix) {
+  if (store_ == nullptr) return NotFound("there is no store");
+  KVLINK_ASSIGN_OR_RETURN(std::shared_ptr<const Block> block,
+                          store_->Get(IdOf(tokens, kind, prefix)));
+  // The id is a hash over all of this; a file that says otherwise under it was forged or damaged,
+  // and reading it by this model's sizes would leave its bounds.
+  if (std::equal(tokens.begin(), tokens.end(), block->tokens().begin(), block->tokens().end()) &&
+      block->shape() == ShapeOf(tokens.size()) &&
+      block->identity().model == model_->fingerprint()) {
+    return block;
+  }
+  (void)store_->Remove(block->identity().id);  // else it would never be replaced
+  return DataLoss("the stored block is not what its name says");
+}
+
+Status Indexer::Keep(std::shared_ptr<const Block> block, bool pinned) {
+  return store_ == nullptr ? Status() : store_->Put(std::move(block), pinned);
+}
+
 Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind kind,
                                     std::string_view label, std::span<const int32_t> prefix,
                                     bool pinned) {
-  if (store_ == nullptr) {
-    KVLINK_ASSIGN_OR_RETURN(auto encoded, Encode(tokens, kind, label, prefix));
-    return IndexedBlock{std::move(encoded), true, "there is no store", ""};
-  }
-  auto found = store_->Get(IdOf(tokens, kind, prefix));
-  if (found.ok()) {
-    // The id is a hash over all of this; a file that says otherwise under it was forged or damaged,
-    // and reading it by this model's sizes would leave its bounds.
-    const std::shared_ptr<const Block>& block = *found;
-    if (std::equal(tokens.begin(), tokens.end(), block->tokens().begin(), block->tokens().end()) &&
-        block->shape() == ShapeOf(tokens.size()) &&
-        block->identity().model == model_->fingerprint()) {
-      return IndexedBlock{block, false, "block was in the store", ""};
-    }
-  }
-  IndexedBlock made{
-      nullptr, true,
-      found.ok() ? "the stored block is not what its name says" : found.status().message(), ""};
+  auto found = Find(tokens, kind, prefix);
+  if (found.ok()) return IndexedBlock{*std::move(found), false, "block was in the store", ""};
+  IndexedBlock made{nullptr, true, found.status().message(), ""};
   KVLINK_ASSIGN_OR_RETURN(made.block, Encode(tokens, kind, label, prefix));
-  if (found.ok()) (void)store_->Remove((*found)->identity().id);  // else it would never be replaced
-  if (const Status kept = store_->Put(made.block, pinned); !kept.ok()) {
-    made.not_kept = kept.message();
-  }
+  made.not_kept = Keep(made.block, pinned).message();
   return made;
 }
 

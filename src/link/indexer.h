@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "kv/store.h"
+#include "link/encoding.h"
 #include "link/plan.h"
 #include "links/link_file.h"
 #include "model/model.h"
@@ -26,7 +27,8 @@ struct IndexedBlock {
   std::string not_kept;   // empty, or why the store did not take it
 };
 
-// Thread promise: one call at a time (it runs the model).
+// Thread promise: IdOf, Find and Keep from any thread (the store is thread-safe); the others run
+// the model, one call at a time.
 class Indexer {
  public:
   // All outlive the indexer. `links` and `adapter` may be null; so may `store`: nothing is kept.
@@ -39,19 +41,29 @@ class Indexer {
   BlockId IdOf(std::span<const int32_t> tokens, BlockKind kind,
                std::span<const int32_t> prefix = {}) const;
 
-  // From the store, or encoded and kept. A store that fails costs time, never the block.
-  // `pinned`: where it is kept now, with a pin. REQUIRES: tokens is not empty.
+  // From the store. kNotFound: a miss, with the reason; every other code is a fault, and a miss as
+  // well. A stored block that is not what its id says counts as damaged and leaves the store.
+  Result<std::shared_ptr<const Block>> Find(std::span<const int32_t> tokens, BlockKind kind,
+                                            std::span<const int32_t> prefix = {});
+  // The document's block, to be computed. The prefix's own block is found, or computed and kept:
+  // it is encoded as a document is, so that an adapter outside documents changes no document's
+  // block. REQUIRES: tokens is not empty.
+  Result<std::unique_ptr<Encoding>> Begin(std::span<const int32_t> tokens, BlockKind kind,
+                                          std::string_view label,
+                                          std::span<const int32_t> prefix = {});
+  // Into the store, with a pin if `pinned`. Without a store: OK, and nothing is kept.
+  Status Keep(std::shared_ptr<const Block> block, bool pinned);
+
+  // Find, or else Begin, its passes at once, and Keep. A store that fails costs time, never the
+  // block. REQUIRES: tokens is not empty.
   Result<IndexedBlock> Fetch(std::span<const int32_t> tokens, BlockKind kind,
                              std::string_view label, std::span<const int32_t> prefix = {},
                              bool pinned = false);
-
   // The same for a block of a plan, documents behind `prefix`. REQUIRES: the block has tokens.
   Result<IndexedBlock> Fetch(const LinkPlan& plan, const PlannedBlock& block,
                              std::span<const int32_t> prefix, std::string_view label = "",
                              bool pinned = false);
-
-  // Always encodes, keeps nothing in the store but the prefix's own block. The prefix is encoded as
-  // a document is, so that an adapter outside documents changes no document's block.
+  // Begin and its passes at once; keeps nothing in the store but the prefix's own block.
   Result<std::shared_ptr<const Block>> Encode(std::span<const int32_t> tokens, BlockKind kind,
                                               std::string_view label,
                                               std::span<const int32_t> prefix = {});
@@ -65,10 +77,6 @@ class Indexer {
   }
 
   BlockShape ShapeOf(size_t tokens) const;
-  Result<std::shared_ptr<const Block>> EncodeBehind(const Block* before,
-                                                    std::span<const int32_t> tokens, BlockKind kind,
-                                                    std::string_view label,
-                                                    std::span<const int32_t> prefix);
   // The block of what documents are encoded behind. The last one is held: a store may be null, or
   // drop it.
   Result<std::shared_ptr<const Block>> PrefixBlock(std::span<const int32_t> prefix, BlockKind kind);

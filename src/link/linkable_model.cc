@@ -103,20 +103,23 @@ std::vector<int32_t> LinkableModel::DocumentPrefix(std::string_view system) cons
 }
 
 int64_t LinkableModel::CountAround(std::string_view system, std::string_view question,
-                                   bool has_documents) const {
+                                   bool has_documents, std::span<const Message> earlier) const {
   const Tokenizer& tokenizer = model_->tokenizer();
-  return static_cast<int64_t>(RenderHead(template_, tokenizer, system, has_documents).size() +
-                              RenderQuestion(template_, tokenizer, question, has_documents).size());
+  return static_cast<int64_t>(
+      RenderHead(template_, tokenizer, system, has_documents).size() +
+      RenderQuestion(template_, tokenizer, question, has_documents, earlier).size());
 }
 
 LinkPlan LinkableModel::Plan(std::string_view system,
                              std::span<const std::vector<int32_t>> documents,
-                             std::string_view question, Layout layout) const {
+                             std::string_view question, Layout layout,
+                             std::span<const Message> earlier) const {
   const Tokenizer& tokenizer = model_->tokenizer();
   const bool has_documents = !documents.empty();
   const std::vector<int32_t> head = RenderHead(
       template_, tokenizer, system.empty() ? template_.default_system : system, has_documents);
-  const std::vector<int32_t> tail = RenderQuestion(template_, tokenizer, question, has_documents);
+  const std::vector<int32_t> tail =
+      RenderQuestion(template_, tokenizer, question, has_documents, earlier);
   std::vector<int32_t> link_ids;
   const int32_t links = layout == Layout::kLinked ? k() : 0;
   for (size_t slot = 0; slot < documents.size(); ++slot) {

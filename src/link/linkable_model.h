@@ -55,10 +55,12 @@ class LinkableModel {
   // for the template's own.
   std::vector<int32_t> DocumentPrefix(std::string_view system) const;
   // How many tokens a prompt has outside documents and their links.
-  int64_t CountAround(std::string_view system, std::string_view question, bool has_documents) const;
+  int64_t CountAround(std::string_view system, std::string_view question, bool has_documents,
+                      std::span<const Message> earlier = {}) const;
   // The plan of a prompt over documents that are already tokens.
   LinkPlan Plan(std::string_view system, std::span<const std::vector<int32_t>> documents,
-                std::string_view question, Layout layout) const;
+                std::string_view question, Layout layout,
+                std::span<const Message> earlier = {}) const;
   LinkPlan Plan(std::string_view system, std::span<const std::vector<int32_t>> documents,
                 std::string_view question, bool full) const {
     return Plan(system, documents, question, full ? Layout::kFull : Layout::kLinked);

@@ -37,6 +37,9 @@ class Tail {
   Tail(std::vector<void*> keys, std::vector<void*> values, int64_t stride)
       : keys_(std::move(keys)), values_(std::move(values)), stride_(stride) {}
 
+  // The same tokens in own memory. REQUIRES: made by Create. kResourceExhausted: no memory.
+  Result<Tail> Clone() const;
+
   int64_t size() const { return size_; }
   int64_t stride() const { return stride_; }  // tokens it has room for
   void* keys(int32_t layer) { return keys_[layer]; }
@@ -78,6 +81,8 @@ struct Sequence {
   PreparedAdapter* adapter = nullptr;   // may be null
   std::span<const int32_t> logit_rows;  // which of the T tokens' logits are wanted
   float* logits = nullptr;              // [logit_rows, V]
+  // Its tokens were chosen by a sampler: each is computed as a row, whatever rows are beside it.
+  bool generated = false;
 };
 
 // A look into a layer: the pass ends once K and V of `layer` are in the tails, which then hold

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "base/bytes.h"
@@ -29,6 +30,25 @@ Result<Tail> Tail::Create(int32_t layers, int32_t kv_heads, int32_t head_dim, in
   }
   Tail tail(std::move(keys), std::move(values), stride);
   tail.bytes_ = bytes;
+  tail.memory_ = std::move(memory);
+  return tail;
+}
+
+Result<Tail> Tail::Clone() const {
+  KVLINK_CHECK(memory_ != nullptr);
+  std::shared_ptr<void> memory(std::malloc(static_cast<size_t>(bytes_) + 64), std::free);
+  if (memory == nullptr) {
+    return ResourceExhausted("no memory for the KV of another answer over the same prompt (" +
+                             std::to_string(bytes_ >> 20) + " MiB): ask for fewer answers");
+  }
+  char* base = static_cast<char*>(memory.get());
+  base += (64 - reinterpret_cast<uintptr_t>(base) % 64) % 64;
+  const char* from = static_cast<const char*>(keys_.front());
+  std::memcpy(base, from, static_cast<size_t>(bytes_));
+  Tail tail = *this;
+  for (std::vector<void*>* planes : {&tail.keys_, &tail.values_}) {
+    for (void*& plane : *planes) plane = base + (static_cast<char*>(plane) - from);
+  }
   tail.memory_ = std::move(memory);
   return tail;
 }

@@ -117,9 +117,24 @@ std::vector<int32_t> RenderDocument(const PromptTemplate& t, const Tokenizer& to
 }
 
 std::vector<int32_t> RenderQuestion(const PromptTemplate& t, const Tokenizer& tokenizer,
-                                    std::string_view question, bool has_documents) {
+                                    std::string_view question, bool has_documents,
+                                    std::span<const Message> earlier) {
   std::vector<Tokenizer::Piece> pieces;
   if (has_documents) AppendPieces(t.documents_end, {}, &pieces);
+  constexpr std::string_view kSystem = "{system}";
+  const size_t at = t.system.find(kSystem);
+  const std::string_view next = at == std::string::npos
+                                    ? std::string_view()
+                                    : std::string_view(t.system).substr(at + kSystem.size());
+  for (const Message& message : earlier) {
+    if (message.role == Message::Role::kUser) {
+      AppendPieces(t.question, {{"{question}", message.content}}, &pieces);
+      AppendPieces(t.answer, {}, &pieces);
+    } else {
+      pieces.push_back({message.content, false});
+      AppendPieces(next, {}, &pieces);
+    }
+  }
   AppendPieces(t.question, {{"{question}", question}}, &pieces);
   AppendPieces(t.answer, {}, &pieces);
   return tokenizer.EncodePieces(pieces);

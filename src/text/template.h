@@ -5,10 +5,12 @@
 // question. Any other {name} in lower case is refused when a template is read.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "kvlink/engine.h"
 #include "kvlink/status.h"
 #include "text/tokenizer.h"
 
@@ -54,9 +56,12 @@ std::vector<int32_t> RenderDocumentPrefix(const PromptTemplate& t, const Tokeniz
 // rank counts from 1. An empty title: untitled_document.
 std::vector<int32_t> RenderDocument(const PromptTemplate& t, const Tokenizer& tokenizer,
                                     std::string_view title, std::string_view text, int rank);
-// documents_end (only if there are documents), question, answer.
+// documents_end (only if there are documents), earlier turns, question, answer. Between an answer
+// and the next question stands what stands between the system text and the first one.
+// REQUIRES: users and assistants take turns in `earlier`, an assistant last.
 std::vector<int32_t> RenderQuestion(const PromptTemplate& t, const Tokenizer& tokenizer,
-                                    std::string_view question, bool has_documents);
+                                    std::string_view question, bool has_documents,
+                                    std::span<const Message> earlier = {});
 // What an answer is when it is known beforehand (training, scoring): its tokens, then the token
 // that ends it: stop[0] if that is one token of the vocabulary, else the tokenizer's own end.
 std::vector<int32_t> RenderAnswer(const PromptTemplate& t, const Tokenizer& tokenizer,

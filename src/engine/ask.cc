@@ -1,0 +1,69 @@
+// Submit, and Ask on top of it.
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/guarded.h"
+#include "engine/engine_impl.h"
+
+namespace kvlink {
+namespace {
+
+constexpr char kNoMemoryForPrompt[] =
+    "there is not enough memory for this prompt: give fewer documents, lower max_tokens, or close "
+    "other programs";
+
+// What a sink that stopped an answer was shown of it.
+void CutTo(size_t text_bytes, size_t tokens, Answer* answer) {
+  answer->text.resize(std::min(answer->text.size(), text_bytes));
+  answer->generated.resize(std::min(answer->generated.size(), tokens));
+  answer->usage.completion_tokens = static_cast<int64_t>(answer->generated.size());
+  answer->finish_reason = "cancelled";
+}
+
+}  // namespace
+
+Result<RequestId> EngineImpl::Start(Request request, std::shared_ptr<const EventHandler> handler,
+                                    std::shared_ptr<EventQueue> queue) {
+  return Guarded(kNoMemoryForPrompt, [&]() -> Result<RequestId> {
+    const EngineParts parts{model_.get(), &indexer_, &base_indexer_, &clock_, &summary_};
+    KVLINK_ASSIGN_OR_RETURN(
+        std::unique_ptr<Generation> generation,
+        Generation::Create(parts, std::move(request), [handler, queue](Event event) {
+          if (*handler) queue->Put({handler, std::move(event)});
+        }));
+    return loop_->Add(std::move(generation));
+  });
+}
+
+Result<RequestId> EngineImpl::Submit(Request request, EventHandler events) {
+  return Start(std::move(request), std::make_shared<const EventHandler>(std::move(events)),
+               events_.queue());
+}
+
+Result<Answer> EngineImpl::Ask(const Request& request, const TextSink& sink) {
+  const auto queue = std::make_shared<EventQueue>();
+  // Events are taken out here, on the caller's thread; the handler only says that there is one.
+  KVLINK_ASSIGN_OR_RETURN(
+      const RequestId id,
+      Start(request, std::make_shared<const EventHandler>([](const Event&) {}), queue));
+  size_t shown = 0, tokens = 0;
+  bool stopped = false;
+  while (true) {
+    Event event = queue->Take().event;
+    if (event.kind == Event::Kind::kDone) {
+      Result<Answer> answer = *std::move(event.answer);
+      if (stopped && answer.ok()) CutTo(shown, tokens, &*answer);
+      return answer;
+    }
+    if (stopped || event.kind != Event::Kind::kToken || event.choice != 0) continue;
+    shown += event.text.size();
+    tokens += event.token.has_value();
+    if (sink && !event.text.empty() && !sink(event.text)) {
+      stopped = true;
+      Cancel(id);
+    }
+  }
+}
+
+}  // namespace kvlink
