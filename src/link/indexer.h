@@ -1,6 +1,6 @@
 // The indexer: a document's tokens in, its block out. Looks in the store first; what is missing is
-// encoded alone, at positions 0..n-1, with the context empty (kvlink.md, section 1), and kept; or
-// behind a prefix that stands right before position 0 and is no part of the block (section 6).
+// encoded alone, at positions 0..n-1, with the context empty (docs/method.md, section 1), and kept;
+// or behind a prefix that stands right before position 0 and is no part of the block (section 5).
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
 // The linker: turns a plan and its blocks into what Forward reads. No key is copied or re-rotated:
-// a segment points at the block's planes and says where it stands (kvlink.md, section 4).
+// a segment points at the block's planes and says where it stands (docs/method.md, section 4).
 #pragma once
 
 #include <memory>

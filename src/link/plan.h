@@ -1,6 +1,6 @@
 // The link plan: which tokens a prompt has, where they stand, who sees whom, and which of them are
-// computed. A pure function of rendered tokens (kvlink.md, sections 2 and 3; arXiv 2502.16002,
-// section 3); `ask --explain` prints it.
+// computed. A pure function of rendered tokens (docs/method.md, sections 2 and 3); `ask --explain`
+// prints it.
 #pragma once
 
 #include <cstdint>

@@ -60,7 +60,7 @@ Result<TokenizerConfig> ReadTokenizerConfig(const GgufFile& file);
 // What the file says about prompts. kInvalidArgument: a key of another type.
 Result<FilePrompt> ReadFilePrompt(const GgufFile& file);
 
-// Empty if the model can be linked, else the reason (kvlink.md, section 4).
+// Empty if the model can be linked, else the reason (docs/method.md, section 4).
 std::string WhyNotLinkable(const ModelConfig& config);
 
 // SHA-256 over the tensors' names, types, shapes and bytes and the hyperparameters in use: what

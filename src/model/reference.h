@@ -18,7 +18,7 @@ struct ReferenceInput {
   std::span<const int32_t> tokens;      // [T]; < 0: row ~id of `embeddings`
   std::span<const float> embeddings;    // [n, E]
   std::span<const int32_t> positions;   // [T]
-  std::span<const int32_t> segments;    // [T]: kvlink.md, section 3
+  std::span<const int32_t> segments;    // [T]: docs/method.md, section 3
   const Adapter* adapter = nullptr;     // on tokens of segment 0, or all, by its scope
   std::span<const int32_t> logit_rows;  // [r]
   // For prompts that no segments describe (docs/methods.md). Positions may be in any order.

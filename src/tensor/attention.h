@@ -1,7 +1,7 @@
 // Attention of new tokens over segments and a tail, without copying either: scaled dot-product with
 // a running softmax, tile by tile (FlashAttention, arXiv 2205.14135), accumulated in f32. Keys of a
 // segment stay rotated to the block's own positions; each query is rotated to its distance from the
-// segment's start instead (kvlink.md, section 4):
+// segment's start instead (docs/method.md, section 4):
 //     < R(p) q, R(s + j) k > = < R(p - s) q, R(j) k >
 // Place on the main path: Model::Forward -> Attention::Run -> kernels.
 #pragma once
@@ -45,7 +45,7 @@ struct AttentionInput {
   std::span<const KvView> segments;    // token j is visible to a query at p > start + j
   KvView tail;                         // its last T tokens are the queries' own
   // Segment ids of the tail's tokens [tail.tokens], or empty (all 0): a query in segment s sees a
-  // key of the tail before it if s is 0 or equal to the key's (kvlink.md, section 3). -s: what
+  // key of the tail before it if s is 0 or equal to the key's (docs/method.md, section 3). -s: what
   // segment s stands behind, which is seen from s and -s only. The masked reference.
   std::span<const int32_t> tail_segments;
   // Weighed segments have a softmax of their own at this temperature, whose log-sum-exp is

@@ -1,6 +1,6 @@
 // RoPE's angles: cosines and sines for every position of a prompt, and so for every distance
-// between a query and the start of a block (kvlink.md, section 4: a query is rotated to p - s).
-// RoFormer, arXiv 2104.09864.
+// between a query and the start of a block (docs/method.md, section 4: a query is rotated to p -
+// s). RoFormer, arXiv 2104.09864.
 #pragma once
 
 #include <cstdint>

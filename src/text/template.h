@@ -1,5 +1,5 @@
 // The prompt template, as data: which text stands around documents, question and answer. It belongs
-// to a model's link file; two are built in. kvlink.md's prompt (arXiv 2502.16002, section 3):
+// to a model's link file; two are built in. The prompt (docs/method.md, section 2):
 //     system documents_begin | doc 0 | links | doc 1 | links | ... | documents_end question answer
 // Placeholders: {system} in system; {title}, {text} and {rank} (from 1) in document; {question} in
 // question. Any other {name} in lower case is refused when a template is read.

@@ -1,5 +1,5 @@
 // The documents' blocks for training: from memory, from a store on disk, or encoded by the serving
-// engine. Gradients never reach them (kvlink.md, section 6).
+// engine. Gradients never reach them (docs/method.md, section 6).
 #pragma once
 
 #include <memory>

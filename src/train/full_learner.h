@@ -1,4 +1,4 @@
-// Full fine-tuning as the authors do it (kvlink.md, section 5): every parameter and the link
+// Full fine-tuning as the authors do it (docs/method.md, section 6): every parameter and the link
 // tokens. Ends with a model of its own, written as GGUF, and a link file for that model. Private to
 // the room (Torch).
 #pragma once

@@ -42,7 +42,7 @@ struct CheckpointedLayer : public Function<CheckpointedLayer> {
   }
 };
 
-// Where every token of the prompt stands: [T] its id and its segment (kvlink.md, section 3).
+// Where every token of the prompt stands: [T] its id and its segment (docs/method.md, section 3).
 struct Whole {
   std::vector<int32_t> tokens, segments;
 };

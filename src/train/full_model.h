@@ -1,6 +1,6 @@
-// The whole model as parameters, and the pass of the authors' training (kvlink.md, section 5): all
-// of a prompt in one masked pass, documents included, gradients through all of it. Private to the
-// room (Torch). Not here: the frozen base (frozen_model.h).
+// The whole model as parameters, and the pass of the authors' training (docs/method.md, section 6):
+// all of a prompt in one masked pass, documents included, gradients through all of it. Private to
+// the room (Torch). Not here: the frozen base (frozen_model.h).
 //
 // A layer's activations are not kept: its backward pass computes them again from its input (Chen
 // et al., arXiv 1604.06174), so memory grows with T * E for each layer, not with T * T * H.

@@ -1,4 +1,4 @@
-// Link tokens and adapter on a frozen base, over cached blocks (kvlink.md, section 6), with or
+// Link tokens and adapter on a frozen base, over cached blocks (docs/method.md, section 6), with or
 // without a teacher. Private to the room (Torch).
 #pragma once
 

@@ -1,4 +1,4 @@
-// Training link tokens and adapter on a frozen base model (kvlink.md, section 6): the loop. No
+// Training link tokens and adapter on a frozen base model (docs/method.md, section 6): the loop. No
 // Torch type here, so that programs do not compile its headers.
 #pragma once
 

@@ -1,5 +1,5 @@
 // The most important test: a prompt linked from blocks computes the same function as one masked
-// pass over all its tokens (kvlink.md, section 3), on tiny seeded models in f32, over random
+// pass over all its tokens (docs/method.md, section 3), on tiny seeded models in f32, over random
 // documents, orders, subsets, K, adapters and RoPE scalings. And both equal the slow reference.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
