@@ -5,10 +5,13 @@
 
 #include <array>
 #include <cstdio>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/json_output.h"
+#include "diagnose/bench_serve.h"
 
 namespace kvlink::cli {
 namespace {
@@ -81,6 +84,56 @@ Result<int> RunBenchCommand(BenchOptions bench, Session& session) {
   return 0;
 }
 
+Json ToJson(const ServeReport& report) {
+  Json json = Json::object(), rows = Json::array();
+  for (const ServeRow& row : report.rows) {
+    rows.push_back({{"requests", row.requests},
+                    {"tokens_per_s", row.tokens_per_s},
+                    {"ttft_p50_ms", row.ttft_p50_ms},
+                    {"ttft_p95_ms", row.ttft_p95_ms},
+                    {"differ", row.differ}});
+  }
+  json["rows"] = std::move(rows);
+  json["machine"] = {{"cpu", report.cpu}, {"threads", report.threads}};
+  json["model"] = report.model;
+  json["dtype"] = report.dtype;
+  json["compute"] = report.compute;
+  return json;
+}
+
+void PrintTable(const ServeReport& report, int width) {
+  std::vector<std::vector<std::string>> rows;
+  for (const ServeRow& row : report.rows) {
+    rows.push_back({std::to_string(row.requests), Number(row.tokens_per_s), Number(row.ttft_p50_ms),
+                    Number(row.ttft_p95_ms), std::to_string(row.differ)});
+  }
+  PrintText(report.cpu + ", " + std::to_string(report.threads) + " threads, " + report.model +
+            ", " + report.dtype + ", " + report.compute + "\n\n" +
+            FormatTable({{"REQUESTS AT ONCE", true},
+                         {"TOKENS/S", true},
+                         {"TTFT P50 MS", true},
+                         {"P95 MS", true},
+                         {"ANSWERS UNLIKE ALONE", true}},
+                        rows, width));
+}
+
+Result<int> RunServe(const std::vector<int>& requests, Session& session) {
+  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions(false));
+  const bool show_steps = session.chatty();
+  Console& console = session.console();
+  const Result<ServeReport> report = RunBenchServe(options, requests, [&](std::string_view step) {
+    if (show_steps) console.Transient("measuring: " + std::string(step));
+  });
+  console.WipeTransient();
+  if (!report.ok()) return report.status();
+  if (session.json()) {
+    PrintJson(ToJson(*report));
+  } else {
+    PrintTable(*report, session.console().out_width());
+  }
+  return 0;
+}
+
 }  // namespace
 
 void AddBenchCommand(CLI::App& app, Command* command) {
@@ -92,7 +145,19 @@ void AddBenchCommand(CLI::App& app, Command* command) {
       ->allow_extra_args(false)
       ->check(CLI::IsMember(BenchKeys()))
       ->type_name("KEY,...");
-  sub->callback([command, options] {
+  auto requests = std::make_shared<std::vector<int>>(std::vector<int>{1, 2, 4, 8, 16});
+  CLI::App* serve =
+      sub->add_subcommand("serve", "Measure many requests at once over shared documents");
+  serve->add_option("--requests", *requests, "How many are in flight, 1 to 256 each")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(1, 256))
+      ->type_name("N,...");
+  serve->callback([command, requests] {
+    *command = [requests](Session& session) { return RunServe(*requests, session); };
+  });
+  sub->callback([command, options, serve] {
+    if (serve->parsed()) return;
     *command = [options](Session& session) { return RunBenchCommand(*options, session); };
   });
 }

@@ -73,6 +73,8 @@ struct Request {
   // these links on this model (ModelSummary::why_not_gated is empty). Full attention is not gated.
   bool require_gate = false;
   bool want_prompt = false;  // fill Answer::prompt
+  // Goes on behind the model's end and the template's stop texts, for measurements.
+  bool ignore_end = false;
   // Not empty: an answer known to be right. Its tokens' log-probabilities behind the prompt are
   // reported (Answer::gold_logprobs), apart from what is generated and not part of the timings.
   std::string gold;

@@ -11,24 +11,12 @@
 
 #include "base/clock.h"
 #include "base/guarded.h"
-#include "diagnose/scratch_folder.h"
-#include "engine/engine_impl.h"
-#include "kv/disk_store.h"
-#include "kv/warm_store.h"
+#include "diagnose/bench_stage.h"
 
 namespace kvlink {
 namespace {
 
 constexpr int kDocuments = 10;
-constexpr int64_t kDocumentTokens = 200;
-
-std::string CpuName() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
 
 // The process's peak of resident memory since ResetPeak (Linux: VmHWM; 5 resets it).
 void ResetPeak() { std::ofstream("/proc/self/clear_refs") << 5; }
@@ -133,33 +121,6 @@ class Bench {
     return {};
   }
 
-  // A document of kDocumentTokens tokens (rendered, within a word).
-  Document MakeDocument(int number) const {
-    static constexpr const char* kWords[] = {"harbour", "stone",  "letter", "winter",
-                                             "seven",   "garden", "copper", "river",
-                                             "signal",  "bread",  "market", "lantern"};
-    Document d;
-    d.id = std::to_string(number);
-    d.title = "Note " + std::to_string(number);
-    uint64_t state = static_cast<uint64_t>(number) + 1;
-    const auto tokens = [&](const std::string& text) {
-      return static_cast<int64_t>(engine_.linkable().RenderDocument(d.title, text, 0).size());
-    };
-    int64_t words = kDocumentTokens;
-    const auto text_of = [&](int64_t count) {
-      std::string text = "The";
-      uint64_t s = state;
-      for (int64_t i = 0; i < count; ++i) {
-        s = s * 6364136223846793005u + 1442695040888963407u;
-        text += std::string(" ") + kWords[(s >> 33) % std::size(kWords)];
-      }
-      return text + ".";
-    };
-    while (words > 1 && tokens(text_of(words)) > kDocumentTokens) --words;
-    d.text = text_of(words);
-    return d;
-  }
-
   // Ten documents, all blocks kept: full attention and linked in turn; then linked from blocks
   // whose mappings and pages were dropped before each run. The first figure of each way warms up.
   Status TimeToFirstToken(const std::string& linked_key) {
@@ -169,7 +130,8 @@ class Bench {
     request.question = "Which note speaks of the lantern?";
     request.max_tokens = 1;
     request.strict = true;  // a figure over fewer documents would mislead
-    for (int i = 0; i < kDocuments; ++i) request.documents.push_back(MakeDocument(i));
+    for (int i = 0; i < kDocuments; ++i)
+      request.documents.push_back(MadeUpDocument(engine_.linkable(), i));
     for (const Document& d : request.documents) KVLINK_RETURN_IF_ERROR(engine_.Encode(d).status());
     const int runs = options_.quick ? 3 : 7;
     std::vector<double> full, linked, cold;
@@ -227,25 +189,6 @@ class Bench {
   std::function<void(std::string_view)> progress_;
 };
 
-// A model and a store of its own in a folder of its own.
-struct Stage {
-  std::unique_ptr<ScratchFolder> folder;
-  WarmStore* warm = nullptr;  // the engine's
-  std::unique_ptr<EngineImpl> engine;
-};
-
-Result<Stage> SetUp(std::unique_ptr<LinkableModel> model, const EngineOptions& options) {
-  Stage stage;
-  KVLINK_ASSIGN_OR_RETURN(stage.folder, ScratchFolder::Create());
-  DiskStoreOptions store_options;
-  store_options.path = stage.folder->path() + "/store";
-  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<DiskStore> disk, DiskStore::Open(store_options));
-  auto warm = std::make_unique<WarmStore>(std::move(disk), kWarmBytes, kWarmBytes);
-  stage.warm = warm.get();
-  stage.engine = std::make_unique<EngineImpl>(std::move(model), std::move(warm), options);
-  return stage;
-}
-
 // Five link tokens whose embeddings are rows of the vocabulary's: their cost, not their use.
 std::unique_ptr<const Links> FiveLinks(const Model& model) {
   auto links = std::make_unique<Links>();
@@ -278,7 +221,7 @@ Result<BenchReport> BenchUnguarded(const EngineOptions& options, const BenchOpti
         std::unique_ptr<LinkableModel> model,
         LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
                             model_options, options.prompt_template));
-    KVLINK_ASSIGN_OR_RETURN(const Stage stage, SetUp(std::move(model), options));
+    KVLINK_ASSIGN_OR_RETURN(const BenchStage stage, SetStage(std::move(model), options));
     const ModelSummary& summary = stage.engine->model();
     report.cpu = CpuName();
     report.threads = model_options.threads;
@@ -296,7 +239,7 @@ Result<BenchReport> BenchUnguarded(const EngineOptions& options, const BenchOpti
   };
   const auto time_links = [&](const std::string& key,
                               std::unique_ptr<LinkableModel> model) -> Status {
-    KVLINK_ASSIGN_OR_RETURN(const Stage stage, SetUp(std::move(model), options));
+    KVLINK_ASSIGN_OR_RETURN(const BenchStage stage, SetStage(std::move(model), options));
     return Bench(stage.engine.get(), stage.warm, stage.folder->path(), bench, &report, progress)
         .TimeToFirstToken(key);
   };

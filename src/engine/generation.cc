@@ -138,7 +138,8 @@ Status Generation::AcceptPrompt(int64_t count) {
 // Each answer gets a tail of its own behind the same prompt, and its first token.
 Status Generation::BeginWriting() {
   const auto n = static_cast<size_t>(request_.n);
-  std::vector<std::string> stops = parts_.model->prompt_template().stop;
+  std::vector<std::string> stops;
+  if (!request_.ignore_end) stops = parts_.model->prompt_template().stop;
   stops.insert(stops.end(), request_.stop.begin(), request_.stop.end());
   const int32_t position = prompt_.plan.tokens.back().position;
   writings_.reserve(n);

@@ -44,7 +44,7 @@ Result<bool> Writing::Accept(std::span<const float> logits, const Tokenizer& tok
         "a block's file changed while the answer was being written, and the answer cannot be taken "
         "up again; what was written is not to be relied on: ask again");
   }
-  if (tokenizer.EndsGeneration(next.id)) return End("stop", event);
+  if (!request.ignore_end && tokenizer.EndsGeneration(next.id)) return End("stop", event);
   token_ = next.id;
   ++position_;
   const std::string_view bytes = tokenizer.TokenBytes(token_);

@@ -233,7 +233,7 @@ TEST_F(RequestsTest, ClosingTheEngineEndsWhatIsInFlight) {
   }
   for (const RequestId id : ids) {
     const auto answer = ear.Wait(id);
-    if (!answer.ok()) EXPECT_EQ(answer.code(), StatusCode::kCancelled);
+    EXPECT_TRUE(answer.ok() || answer.code() == StatusCode::kCancelled);
   }
 }
 
@@ -289,10 +289,11 @@ TEST_F(RequestsTest, StopTextsEndAnAnswer) {
   request.max_tokens = 30;
   const auto whole = engine->Ask(request);
   std::string word;  // that stands in it as it is
-  for (const GeneratedToken& token : whole->generated) {
-    const bool letters = std::all_of(token.text.begin(), token.text.end(),
-                                     [](char c) { return c >= ' ' && c <= 'z'; });
-    if (letters && token.text.size() > 2) word = token.text;
+  for (size_t at = 2; at + 3 <= whole->text.size() && word.empty(); ++at) {
+    const std::string three = whole->text.substr(at, 3);
+    if (std::all_of(three.begin(), three.end(), [](char c) { return c >= ' ' && c <= 'z'; })) {
+      word = three;
+    }
   }
   ASSERT_FALSE(word.empty());
   request.stop = {word};

@@ -1,0 +1,169 @@
+#include "diagnose/bench_serve.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/guarded.h"
+#include "diagnose/bench_stage.h"
+
+namespace kvlink {
+namespace {
+
+constexpr int kDocuments = 10, kDocumentsEach = 5, kTokensEach = 64;
+constexpr int kFewestRequests = 8, kMostAtOnce = 256;
+
+using Ids = std::vector<int32_t>;
+
+Ids IdsOf(const Answer& answer) {
+  Ids ids;
+  for (const GeneratedToken& token : answer.generated) ids.push_back(token.id);
+  return ids;
+}
+
+// REQUIRES: sorted, not empty.
+double Quantile(const std::vector<double>& values, double q) {
+  return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
+}
+
+class ServeBench {
+ public:
+  explicit ServeBench(EngineImpl* engine) : engine_(*engine) {
+    for (int i = 0; i < kDocuments; ++i) {
+      documents_.push_back(MadeUpDocument(engine_.linkable(), i));
+    }
+  }
+
+  Status Encode() {
+    for (const Document& document : documents_) {
+      KVLINK_RETURN_IF_ERROR(engine_.Encode(document).status());
+    }
+    return {};
+  }
+
+  // Keeps `at_once` in flight until all were answered.
+  Result<ServeRow> Run(int at_once) {
+    const int total = std::max(2 * at_once, kFewestRequests);
+    for (int i = 0; i < total; ++i) KVLINK_RETURN_IF_ERROR(AskAlone(i));
+    ServeRow row;
+    row.requests = at_once;
+    std::vector<double> ttft;
+    int64_t tokens = 0;
+    int submitted = 0, done = 0;
+    Status failed;
+    const double before = Clock::System().MonotonicMs();
+    std::mutex mutex;
+    std::condition_variable ended;
+    std::map<int, Result<Answer>> answers;
+    while (done < total && failed.ok()) {
+      while (submitted < total && submitted - done < at_once) {
+        const int number = submitted++;
+        const auto id = engine_.Submit(RequestOf(number), [&, number](const Event& event) {
+          if (event.kind != Event::Kind::kDone) return;
+          const std::lock_guard lock(mutex);
+          answers.emplace(number, *event.answer);
+          ended.notify_all();
+        });
+        KVLINK_RETURN_IF_ERROR(id.status());
+      }
+      std::unique_lock lock(mutex);
+      ended.wait(lock, [&] { return !answers.empty(); });
+      for (auto& [number, answer] : std::exchange(answers, {})) {
+        ++done;
+        if (!answer.ok()) {
+          failed = answer.status();
+          continue;
+        }
+        ttft.push_back(answer->timings.ttft_ms);
+        tokens += answer->usage.completion_tokens;
+        row.differ += IdsOf(*answer) != alone_.at(number);
+      }
+    }
+    const double ms = Clock::System().MonotonicMs() - before;
+    // Handlers of what is still in flight look at this frame.
+    while (done < submitted) {
+      std::unique_lock lock(mutex);
+      ended.wait(lock, [&] { return !answers.empty(); });
+      done += static_cast<int>(std::exchange(answers, {}).size());
+    }
+    KVLINK_RETURN_IF_ERROR(failed);
+    std::sort(ttft.begin(), ttft.end());
+    row.tokens_per_s = static_cast<double>(tokens) / ms * 1e3;
+    row.ttft_p50_ms = Quantile(ttft, 0.5);
+    row.ttft_p95_ms = Quantile(ttft, 0.95);
+    return row;
+  }
+
+ private:
+  Request RequestOf(int number) const {
+    Request request;
+    request.question = "Which note speaks of the lantern, number " + std::to_string(number) + "?";
+    for (int i = 0; i < kDocumentsEach; ++i) {
+      request.documents.push_back(documents_[static_cast<size_t>((number + i) % kDocuments)]);
+    }
+    request.max_tokens = kTokensEach;
+    request.ignore_end = true;
+    request.strict = true;
+    return request;
+  }
+
+  Status AskAlone(int number) {
+    if (alone_.count(number) > 0) return {};
+    KVLINK_ASSIGN_OR_RETURN(const Answer answer, engine_.Ask(RequestOf(number)));
+    alone_[number] = IdsOf(answer);
+    return {};
+  }
+
+  EngineImpl& engine_;
+  std::vector<Document> documents_;
+  std::map<int, Ids> alone_;
+};
+
+Result<ServeReport> Unguarded(const EngineOptions& options, const std::vector<int>& requests,
+                              const std::function<void(std::string_view)>& progress) {
+  for (const int at_once : requests) {
+    if (at_once < 1 || at_once > kMostAtOnce) {
+      return InvalidArgument("bench serve: " + std::to_string(at_once) +
+                             " requests at once; expected 1 to " + std::to_string(kMostAtOnce));
+    }
+  }
+  const auto say = [&](const std::string& what) {
+    if (progress) progress(what);
+  };
+  say("loading the model");
+  const ModelOptions model_options = ModelOptionsOf(options);
+  KVLINK_ASSIGN_OR_RETURN(
+      std::unique_ptr<LinkableModel> model,
+      LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
+                          model_options, options.prompt_template));
+  KVLINK_ASSIGN_OR_RETURN(const BenchStage stage, SetStage(std::move(model), options));
+  const ModelSummary& summary = stage.engine->model();
+  ServeReport report;
+  report.cpu = CpuName();
+  report.threads = model_options.threads;
+  report.model = summary.name.empty() ? options.model_path : summary.name;
+  report.dtype = summary.dtype;
+  report.compute = summary.compute;
+  ServeBench bench(stage.engine.get());
+  say("encoding the documents");
+  KVLINK_RETURN_IF_ERROR(bench.Encode());
+  for (const int at_once : requests) {
+    say(std::to_string(at_once) + (at_once == 1 ? " request" : " requests at once"));
+    KVLINK_ASSIGN_OR_RETURN(ServeRow row, bench.Run(at_once));
+    report.rows.push_back(row);
+  }
+  return report;
+}
+
+}  // namespace
+
+Result<ServeReport> RunBenchServe(const EngineOptions& options, const std::vector<int>& requests,
+                                  const std::function<void(std::string_view)>& progress) {
+  return Guarded("bench serve: there is not enough memory; close other programs",
+                 [&] { return Unguarded(options, requests, progress); });
+}
+
+}  // namespace kvlink

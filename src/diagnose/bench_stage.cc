@@ -1,0 +1,57 @@
+#include "diagnose/bench_stage.h"
+
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "base/random.h"
+#include "kv/disk_store.h"
+
+namespace kvlink {
+
+Result<BenchStage> SetStage(std::unique_ptr<LinkableModel> model, const EngineOptions& options) {
+  BenchStage stage;
+  KVLINK_ASSIGN_OR_RETURN(stage.folder, ScratchFolder::Create());
+  DiskStoreOptions store_options;
+  store_options.path = stage.folder->path() + "/store";
+  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<DiskStore> disk, DiskStore::Open(store_options));
+  auto warm = std::make_unique<WarmStore>(std::move(disk), kWarmBytes, kWarmBytes);
+  stage.warm = warm.get();
+  stage.engine = std::make_unique<EngineImpl>(std::move(model), std::move(warm), options);
+  return stage;
+}
+
+Document MadeUpDocument(const LinkableModel& model, int number) {
+  constexpr int64_t kTokens = 200;
+  static constexpr const char* kWords[] = {"harbour", "stone",  "letter", "winter",
+                                           "seven",   "garden", "copper", "river",
+                                           "signal",  "bread",  "market", "lantern"};
+  Document d;
+  d.id = std::to_string(number);
+  d.title = "Note " + std::to_string(number);
+  const auto text_of = [&](int64_t count) {
+    std::string text = "The";
+    Random random(static_cast<uint64_t>(number) + 1);
+    for (int64_t i = 0; i < count; ++i) {
+      text += std::string(" ") + kWords[random.Below(std::size(kWords))];
+    }
+    return text + ".";
+  };
+  const auto tokens = [&](const std::string& text) {
+    return static_cast<int64_t>(model.RenderDocument(d.title, text, 0).size());
+  };
+  int64_t words = kTokens;
+  while (words > 1 && tokens(text_of(words)) > kTokens) --words;
+  d.text = text_of(words);
+  return d;
+}
+
+std::string CpuName() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+}  // namespace kvlink

@@ -1,0 +1,28 @@
+// What benchmarks run on: an engine with a store of its own in a folder of its own, and made-up
+// documents.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "diagnose/scratch_folder.h"
+#include "engine/engine_impl.h"
+#include "kv/warm_store.h"
+#include "kvlink/engine.h"
+
+namespace kvlink {
+
+struct BenchStage {
+  std::unique_ptr<ScratchFolder> folder;
+  WarmStore* warm = nullptr;  // the engine's
+  std::unique_ptr<EngineImpl> engine;
+};
+
+Result<BenchStage> SetStage(std::unique_ptr<LinkableModel> model, const EngineOptions& options);
+
+// Of 200 tokens (rendered, within a word), another one for each number.
+Document MadeUpDocument(const LinkableModel& model, int number);
+
+std::string CpuName();
+
+}  // namespace kvlink
