@@ -145,6 +145,9 @@ struct EngineOptions {
   std::string dtype = "auto";  // "auto", "bf16", "f32"
   // 0: as many as this process may use (affinity, a container's quota); more are cut to that.
   int32_t threads = 0;
+  // A file of kvlink's own in which hashes of models and link files are remembered, so that the
+  // next opening need not read them all (docs/digest-cache.md). Made if missing. Empty: none.
+  std::string digests_path;
   int64_t store_budget_bytes = 0;  // 0: no limit
   bool store_read_only = false;
   // Opening fails where blocks could not be kept, and writes wait half a minute for those of other

@@ -59,7 +59,7 @@ Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int6
 ModelOptions ModelOptionsOf(const EngineOptions& options) {
   ThreadChoice chosen = ChooseThreads(options.threads);
   if (!chosen.warning.empty() && options.warn) options.warn(chosen.warning);
-  return {.dtype = options.dtype, .threads = chosen.threads};
+  return {.dtype = options.dtype, .threads = chosen.threads, .digests = options.digests_path};
 }
 
 namespace {
