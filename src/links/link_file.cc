@@ -26,6 +26,7 @@ using nlohmann::json;
 // Names in the cache of digests (docs/digest-cache.md).
 constexpr std::string_view kLinksContentName = "kvlink links content";
 constexpr std::string_view kLinkFileName = "kvlink link file";
+const std::string kAdapterName = "kvlink adapter for ";  // and the model's fingerprint
 
 constexpr std::string_view kSeeGrammar = "; docs/link-file.md has the grammar";
 
@@ -188,6 +189,9 @@ class LinkReader {
   Status ReadAdapterPart(Links* links) {
     if (const std::string* text = Find("adapter")) {
       KVLINK_ASSIGN_OR_RETURN(links->adapter, ReadAdapter(file_, *text, config_, &used_));
+      // How rows are ordered depends on the model.
+      links->adapter->hash = digests_.Get(file_.mapping(), kAdapterName + ToHex(model_),
+                                          [&] { return AdapterHash(*links->adapter); });
     }
     for (const auto& [name, tensor] : file_.tensors()) {
       if (used_.contains(name)) continue;
