@@ -159,7 +159,7 @@ struct EngineOptions {
   // own list is built anew; may be empty: pins are lost then.
   std::function<std::optional<bool>(std::string_view label)> is_pinned;
   // Told of each block that is about to be kept on disk, by its label and its id in hex. Not OK: it
-  // is not kept. May be empty.
+  // is not kept. May be empty. Called on a thread of the store's, one call at a time.
   std::function<Status(std::string_view label, std::string_view block)> before_keeping;
   std::function<void(std::string_view)> warn;  // the library itself prints nothing
 };

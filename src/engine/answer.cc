@@ -141,12 +141,15 @@ Result<Answer> EngineImpl::Ask(const Request& request, const TextSink& sink) {
       "there is not enough memory for this prompt: give fewer documents, lower max_tokens, or "
       "close other programs",
       [&]() -> Result<Answer> {
-        if (request.sampling.temperature <= 0 || request.sampling.seed) {
-          return AskAlone(request, sink);
+        Request seeded;  // an answer that is started again draws the same tokens
+        const bool draws = request.sampling.temperature > 0 && !request.sampling.seed;
+        if (draws) {
+          seeded = request;
+          seeded.sampling.seed = DrawSeed();
         }
-        Request seeded = request;  // an answer that is started again draws the same tokens
-        seeded.sampling.seed = DrawSeed();
-        return AskAlone(seeded, sink);
+        auto answer = AskAlone(draws ? seeded : request, sink);
+        warnings_->PassOn(warn_);
+        return answer;
       });
 }
 
@@ -203,6 +206,7 @@ Status EngineImpl::AskOnce(const Request& request, const TextSink& sink, double 
   CountUsage(*prompt, answer);
   AddWarnings(*prompt, answer);
   KVLINK_RETURN_IF_ERROR(Generate(request, prompt, sink, start_ms, answer));
+  NotePuts(*prompt, answer);
   if (!request.want_prompt) return {};
   for (size_t i = 0; i < prompt->plan.tokens.size(); ++i) {
     const PlannedToken& t = prompt->plan.tokens[i];

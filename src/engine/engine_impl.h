@@ -3,12 +3,14 @@
 // Model::Forward.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "engine/store_warnings.h"
 #include "kv/store.h"
 #include "kvlink/engine.h"
 #include "link/indexer.h"
@@ -28,7 +30,9 @@ ModelOptions ModelOptionsOf(const EngineOptions& options);
 class EngineImpl : public Engine {
  public:
   EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<BlockStore> store,
-             const EngineOptions& options);
+             const EngineOptions& options,
+             std::shared_ptr<StoreWarnings> warnings = std::make_shared<StoreWarnings>());
+  ~EngineImpl() override;
 
   Result<Encoded> Encode(const Document& document) override;
   Result<Answer> Ask(const Request& request, const TextSink& sink) override;
@@ -55,6 +59,7 @@ class EngineImpl : public Engine {
   Status CheckGate(const Prompt& prompt) const;
   PreparedAdapter* AdapterOf(const Method& method) const;  // nullptr: none
   Status FetchBlocks(const Request& request, Prompt* prompt, Answer* answer);
+  void NotePuts(const Prompt& prompt, Answer* answer) const;
   Status ComputeAgain(Prompt* prompt, Answer* answer);
   // kDataLoss, and the prompt says so: a block's file was cut or written to since it was opened.
   Status CheckBlocks(Prompt* prompt) const;
@@ -69,6 +74,8 @@ class EngineImpl : public Engine {
   void FillSummary(const EngineOptions& options);
 
   std::mutex mutex_;  // one request at a time
+  const std::shared_ptr<StoreWarnings> warnings_;
+  const std::function<void(std::string_view)> warn_;
   std::unique_ptr<LinkableModel> model_;
   std::unique_ptr<BlockStore> store_;
   Indexer indexer_;       // with the link file's adapter

@@ -175,7 +175,6 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
   std::vector<std::shared_ptr<const Block>> blocks;
   prompt->computed.assign(prompt->plan.tokens.size(), false);
   for (const int32_t i : prompt->plan.computed) prompt->computed[i] = true;
-  int not_kept = 0;
   for (const PlannedBlock& planned : planned_blocks) {
     if (planned.length == 0) {
       blocks.push_back(nullptr);
@@ -196,13 +195,9 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
       answer->documents[place].status = fetched.computed ? "computed" : "linked";
       answer->documents[place].why = fetched.why;
       answer->documents[place].block = ToHex(fetched.block->identity().id);
-      if (!fetched.not_kept.empty()) {
-        answer->documents[place].why += "; not kept: " + fetched.not_kept;
-      }
     }
-    if (!fetched.not_kept.empty() && not_kept++ == 0) {
-      answer->warnings.push_back("blocks could not be kept and will be computed again: " +
-                                 fetched.not_kept);
+    if (fetched.computed) {
+      prompt->puts.push_back({head ? std::nullopt : std::optional<size_t>(place), fetched});
     }
     answer->kv_bytes += planned.length * summary_.kv_bytes_per_token;
     blocks.push_back(std::move(fetched.block));
@@ -215,6 +210,20 @@ Status EngineImpl::FetchBlocks(const Request& request, Prompt* prompt, Answer* a
   }
   prompt->linked = Link(prompt->plan, std::move(blocks), method);
   return {};
+}
+
+// Says which of the blocks that were computed could not be kept. Waits for the store, so it stands
+// behind the last token.
+void EngineImpl::NotePuts(const Prompt& prompt, Answer* answer) const {
+  bool warned = false;
+  for (const Prompt::Put& put : prompt.puts) {
+    const std::string why = put.block.WhyNotKept();
+    if (why.empty()) continue;
+    if (put.place) answer->documents[*put.place].why += "; not kept: " + why;
+    if (!std::exchange(warned, true)) {
+      answer->warnings.push_back("blocks could not be kept and will be computed again: " + why);
+    }
+  }
 }
 
 // What the method computes again of the documents, chosen and put into the plan.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/engine_impl.h"
@@ -17,6 +18,11 @@ struct EngineImpl::Prompt {
   int64_t answer_tokens = 0;                    // room behind the prompt
   LinkPlan plan;
   LinkedPrompt linked;
+  struct Put {                    // of a block that was computed for this request
+    std::optional<size_t> place;  // its document's in the request; none: the head
+    IndexedBlock block;
+  };
+  std::vector<Put> puts;
   bool block_changed = false;  // CheckBlocks found one: what was computed from it is void
   std::vector<bool>
       computed;  // [plan.tokens] for this request: not read from a block that was there

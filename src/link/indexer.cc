@@ -97,7 +97,7 @@ Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind k
                                     bool pinned) {
   if (store_ == nullptr) {
     KVLINK_ASSIGN_OR_RETURN(auto encoded, Encode(tokens, kind, label, prefix));
-    return IndexedBlock{std::move(encoded), true, "there is no store", ""};
+    return IndexedBlock{std::move(encoded), true, "there is no store", {}};
   }
   auto found = store_->Get(IdOf(tokens, kind, prefix));
   if (found.ok()) {
@@ -107,17 +107,19 @@ Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind k
     if (std::equal(tokens.begin(), tokens.end(), block->tokens().begin(), block->tokens().end()) &&
         block->shape() == ShapeOf(tokens.size()) &&
         block->identity().model == model_->fingerprint()) {
-      return IndexedBlock{block, false, "block was in the store", ""};
+      return IndexedBlock{block, false, "block was in the store", {}};
     }
   }
   IndexedBlock made{
-      nullptr, true,
-      found.ok() ? "the stored block is not what its name says" : found.status().message(), ""};
+      nullptr,
+      true,
+      found.ok() ? "the stored block is not what its name says" : found.status().message(),
+      {}};
   KVLINK_ASSIGN_OR_RETURN(made.block, Encode(tokens, kind, label, prefix));
   if (found.ok()) (void)store_->Remove((*found)->identity().id);  // else it would never be replaced
-  if (const Status kept = store_->Put(made.block, pinned); !kept.ok()) {
-    made.not_kept = kept.message();
-  }
+  const auto kept = std::make_shared<std::promise<Status>>();
+  made.kept = kept->get_future().share();
+  store_->PutLater(made.block, pinned, [kept](const Status& put) { kept->set_value(put); });
   return made;
 }
 

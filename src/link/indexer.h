@@ -3,6 +3,7 @@
 // behind a prefix that stands right before position 0 and is no part of the block (section 6).
 #pragma once
 
+#include <future>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,9 +22,12 @@ enum class BlockKind { kDocument, kHead };
 
 struct IndexedBlock {
   std::shared_ptr<const Block> block;
-  bool computed = false;  // now; else it was in the store
-  std::string why;        // one line: where it was, or why it was computed
-  std::string not_kept;   // empty, or why the store did not take it
+  bool computed = false;            // now; else it was in the store
+  std::string why;                  // one line: where it was, or why it was computed
+  std::shared_future<Status> kept;  // of a block that was computed for a store: whether it took it
+
+  // Waits until the block is durable. Empty, or why it was not kept.
+  std::string WhyNotKept() const { return kept.valid() ? kept.get().message() : ""; }
 };
 
 // Thread promise: one call at a time (it runs the model).
@@ -39,7 +43,8 @@ class Indexer {
   BlockId IdOf(std::span<const int32_t> tokens, BlockKind kind,
                std::span<const int32_t> prefix = {}) const;
 
-  // From the store, or encoded and kept. A store that fails costs time, never the block.
+  // From the store, or encoded; being kept is not waited for. A store that fails costs time, never
+  // the block.
   // `pinned`: where it is kept now, with a pin. REQUIRES: tokens is not empty.
   Result<IndexedBlock> Fetch(std::span<const int32_t> tokens, BlockKind kind,
                              std::string_view label, std::span<const int32_t> prefix = {},
