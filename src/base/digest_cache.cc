@@ -85,7 +85,11 @@ void DigestCache::Write(const std::vector<Entry>& entries) const {
   append(static_cast<uint32_t>(entries.size()));
   append(Xxh3(AsBytes(rows)));
   contents += rows;
-  if (!files_.CreateDirectories(FolderOf(path_), FileAccess::kPrivate).ok()) return;
+  const std::string folder = FolderOf(path_);
+  // A user without a home gets none by this.
+  const Result<bool> has_home = Exists(files_, FolderOf(FolderOf(folder)));
+  if (!has_home.ok() || !*has_home) return;
+  if (!files_.CreateDirectories(folder, FileAccess::kPrivate).ok()) return;
   (void)WriteWholeFile(files_, path_, contents, FileAccess::kPrivate);
 }
 

@@ -19,8 +19,8 @@ namespace kvlink {
 // costs the hashing and is never an error. Thread-safe; of several writers the last one wins.
 class DigestCache {
  public:
-  // `path`: of the cache's file, made on the first use with its folder. Empty: nothing is
-  // remembered. `files` and `clock` outlive it.
+  // `path`: of the cache's file, made on the first use with its folder and the one above that, no
+  // more. Empty: nothing is remembered. `files` and `clock` outlive it.
   explicit DigestCache(std::string path, FileSystem& files = FileSystem::Posix(),
                        Clock& clock = Clock::System())
       : path_(std::move(path)), files_(files), clock_(clock) {}

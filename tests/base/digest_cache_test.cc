@@ -158,6 +158,15 @@ TEST_F(DigestCacheTest, ACacheThatCannotBeWrittenIsNoError) {
   EXPECT_EQ(computed_, 2);
 }
 
+TEST_F(DigestCacheTest, AHomeThatIsNotThereIsNotMade) {
+  const DigestCache cache(dir_ / "home/.cache/kvlink/digests", FileSystem::Posix(), clock_);
+  cache.Get(*Map("model"), "bytes", [] { return Sha256Digest{}; });
+  EXPECT_NE(access((dir_ / "home").c_str(), F_OK), 0);
+  ASSERT_EQ(mkdir((dir_ / "home").c_str(), 0755), 0);
+  cache.Get(*Map("model"), "bytes", [] { return Sha256Digest{}; });
+  EXPECT_EQ(access((dir_ / "home/.cache/kvlink/digests").c_str(), F_OK), 0);
+}
+
 TEST_F(DigestCacheTest, HoldsTheLast64) {
   for (int i = 0; i < 70; ++i) Get(std::to_string(i));
   EXPECT_EQ(CacheBytes().size(), 24u + 64u * 64u);
