@@ -47,6 +47,11 @@ std::string ConfigPath() {
   return directory.empty() ? "" : directory + "/config.toml";
 }
 
+std::string DigestsPath() {
+  const std::string directory = XdgDirectory("XDG_CACHE_HOME", "/.cache");
+  return directory.empty() ? "" : directory + "/digests";
+}
+
 Result<std::string> StorePath(const std::string& given) {
   if (!given.empty()) return AbsolutePath(given);
   KVLINK_ASSIGN_OR_RETURN(const std::string data, DataDirectory());

@@ -13,6 +13,8 @@ inline constexpr char kDefaultModel[] = "SmolLM2-135M-Instruct.Q4_1.gguf";
 Result<std::string> DataDirectory();
 // $XDG_CONFIG_HOME/kvlink/config.toml, or ~/.config/...; empty if neither is set.
 std::string ConfigPath();
+// $XDG_CACHE_HOME/kvlink/digests, or ~/.cache/...; empty if neither is set.
+std::string DigestsPath();
 
 // `given` made absolute, or the default store if it is empty.
 Result<std::string> StorePath(const std::string& given);

@@ -55,6 +55,7 @@ Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
   }
   options.prompt_template = options_.prompt_template;
   options.dtype = options_.dtype;
+  options.digests_path = DigestsPath();
   options.threads = options_.threads;
   options.store_budget_bytes = options_.budget_bytes;
   options.store_read_only = read_only;

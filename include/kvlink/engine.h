@@ -164,6 +164,9 @@ struct EngineOptions {
   std::string dtype = "auto";  // "auto", "bf16", "f32"
   // 0: as many as this process may use (affinity, a container's quota); more are cut to that.
   int32_t threads = 0;
+  // A file of kvlink's own in which hashes of models and link files are remembered, so that the
+  // next opening need not read them all (docs/digest-cache.md). Made if missing. Empty: none.
+  std::string digests_path;
   int64_t store_budget_bytes = 0;  // 0: no limit
   // What the requests in flight may own of KV together; the others wait. 0: a quarter of the
   // machine's memory.
@@ -178,7 +181,7 @@ struct EngineOptions {
   // own list is built anew; may be empty: pins are lost then.
   std::function<std::optional<bool>(std::string_view label)> is_pinned;
   // Told of each block that is about to be kept on disk, by its label and its id in hex. Not OK: it
-  // is not kept. May be empty.
+  // is not kept. May be empty. Called on a thread of the store's, one call at a time.
   std::function<Status(std::string_view label, std::string_view block)> before_keeping;
   std::function<void(std::string_view)> warn;  // the library itself prints nothing
 };

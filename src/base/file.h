@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,16 @@
 #include "kvlink/status.h"
 
 namespace kvlink {
+
+// What tells one state of a file from every other, as the system saw it when the file was mapped.
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  int64_t size_bytes = 0;
+  int64_t modified_ns = 0;     // Unix time of the last write
+  int64_t changed_ns = 0;      // Unix time of the last write, rename or change of mode or owner
+  bool is_ours_alone = false;  // it belongs to this user, and nobody else may write to it
+};
 
 // A file mapped read-only. The bytes stay where they are until the last owner goes.
 class MappedFile {
@@ -26,6 +37,8 @@ class MappedFile {
   // Looks at the file again. kDataLoss: damaged(), or the file under its path is still the mapped
   // one but was written to or cut. A file that was removed or replaced is mapped on as it was.
   virtual Status CheckUnchanged() const { return {}; }
+  // Nothing: these bytes are no file of the system.
+  virtual std::optional<FileIdentity> identity() const { return {}; }
 };
 
 // A file being written, front to back. Closing without Sync promises nothing about a crash.

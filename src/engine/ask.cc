@@ -37,6 +37,7 @@ Result<RequestId> EngineImpl::Start(Request request, std::shared_ptr<const Event
 }
 
 Result<RequestId> EngineImpl::Submit(Request request, EventHandler events) {
+  warnings_->PassOn(warn_);
   return Start(std::move(request), std::make_shared<const EventHandler>(std::move(events)),
                events_.queue());
 }
@@ -54,6 +55,7 @@ Result<Answer> EngineImpl::Ask(const Request& request, const TextSink& sink) {
     if (event.kind == Event::Kind::kDone) {
       Result<Answer> answer = *std::move(event.answer);
       if (stopped && answer.ok()) CutTo(shown, tokens, &*answer);
+      warnings_->PassOn(warn_);
       return answer;
     }
     if (stopped || event.kind != Event::Kind::kToken || event.choice != 0) continue;

@@ -1,6 +1,7 @@
 #include "engine/loop.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -35,9 +36,11 @@ void Loop::RetireAll(const Status& status) {
   makings_.clear();
   for (auto& generation : waiting_) generation->Finish(status);
   for (auto& [id, generation] : active_) generation->Finish(status);
+  for (auto& generation : settling_) generation->Finish({});
   for (auto& [id, task] : tasks_) task.result.set_value(status);
   waiting_.clear();
   active_.clear();
+  settling_.clear();
   tasks_.clear();
 }
 
@@ -165,7 +168,7 @@ void Loop::Want(Indexer& indexer, std::vector<int32_t> tokens, BlockKind kind, s
                      [&] { return indexer.Begin(tokens, kind, label, prefix); });
     };
     auto encoding = making.begin();
-    if (!encoding.ok()) return Deliver(waiter, encoding.status(), {});
+    if (!encoding.ok()) return Deliver(waiter, encoding.status());
     making.encoding = *std::move(encoding);
     found = makings_.emplace(id, std::move(making)).first;
   }
@@ -193,6 +196,12 @@ void Loop::Retire(Generation& generation, const Status& status) {
   active_.erase(id);
 }
 
+void Loop::Settle(RequestId id) {
+  settling_.push_back(std::move(active_.at(id)));
+  active_.erase(id);
+  Leave(id);
+}
+
 void Loop::EndCancelled() {
   const std::set<RequestId> cancelled = std::exchange(to_cancel_, {});
   const auto reason = [&](const Generation& generation) -> const char* {
@@ -206,7 +215,7 @@ void Loop::EndCancelled() {
       ended.push_back(id);
     }
   }
-  for (const RequestId id : ended) Retire(*active_.at(id), {});
+  for (const RequestId id : ended) Settle(id);
   std::erase_if(waiting_, [&](const std::unique_ptr<Generation>& generation) {
     const char* why = reason(*generation);
     if (why == nullptr) return false;
@@ -267,8 +276,13 @@ bool Loop::Step() {
   for (auto& [id, generation] : active_) {
     if (generation->done()) done.push_back(id);
   }
-  for (const RequestId id : done) Retire(*active_.at(id), {});
-  return !active_.empty() || !waiting_.empty() || !tasks_.empty();
+  for (const RequestId id : done) Settle(id);
+  std::erase_if(settling_, [](const std::unique_ptr<Generation>& generation) {
+    if (!generation->is_settled()) return false;
+    generation->Finish({});
+    return true;
+  });
+  return !active_.empty() || !waiting_.empty() || !tasks_.empty() || !settling_.empty();
 }
 
 // One pass over all shares. Where it fails, each is computed alone, so that one's fault is not the
@@ -339,27 +353,25 @@ void Loop::Made(const BlockId& id, const Status& computed) {
       return;
     }
   }
-  const Status kept = block.ok() ? making.indexer->Keep(*block, making.pinned) : Status();
+  Result<IndexedBlock> made = block.status();
+  if (block.ok()) {
+    made = IndexedBlock{*block, true, "", making.indexer->Keep(*block, making.pinned)};
+  }
   const std::vector<Making::Waiter> waiters = std::move(making.waiters);
   makings_.erase(id);
-  for (const Making::Waiter& waiter : waiters) Deliver(waiter, block, kept);
+  for (const Making::Waiter& waiter : waiters) Deliver(waiter, made);
 }
 
-void Loop::Deliver(const Making::Waiter& waiter, const Result<std::shared_ptr<const Block>>& block,
-                   const Status& kept) {
+void Loop::Deliver(const Making::Waiter& waiter, const Result<IndexedBlock>& made) {
   if (const auto task = tasks_.find(waiter.id); task != tasks_.end()) {
-    task->second.result.set_value(
-        block.ok()
-            ? Result<Encoded>(Encoded{static_cast<int64_t>(task->second.tokens.size()), "computed",
-                                      ToHex((*block)->identity().id), kept.message()})
-            : Result<Encoded>(block.status()));
+    task->second.result.set_value(made);
     tasks_.erase(task);
     return;
   }
   Generation* generation = Find(waiter.id);
   if (generation == nullptr) return;
-  if (!block.ok()) return Retire(*generation, block.status());
-  generation->PutBlock(waiter.index, *block, kept);
+  if (!made.ok()) return Retire(*generation, made.status());
+  generation->PutBlock(waiter.index, *made);
   if (generation->missing().empty()) Begin(waiter.id);
 }
 

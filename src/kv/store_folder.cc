@@ -104,9 +104,10 @@ Status StoreFolder::CheckUnused() {
             (entry.name == "catalogue.sqlite" && HasOurMark(files_, CataloguePath())));
   });
   for (const FileInfo& entry : entries) {
-    bool ours = entry.type == FileType::kFile &&
-                ((entry.name == "lock" && entry.size_bytes == 0) ||
-                 IsUnfinishedFormatName(entry.name) || (unfinished && IsDatabase(entry.name)));
+    bool ours =
+        entry.type == FileType::kFile &&
+        ((entry.name == "lock" && entry.size_bytes == 0) || IsUnfinishedFormatName(entry.name) ||
+         (unfinished && (IsDatabase(entry.name) || entry.name == kStepMarkName)));
     if (entry.is_directory() && IsInside(entry.name)) {
       if (unfinished) continue;
       // Made before FORMAT by older versions.

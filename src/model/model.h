@@ -22,6 +22,7 @@ struct ModelOptions {
   std::string dtype = "auto";  // "auto", "bf16": bf16 blocks, matmuls in bf16 where the CPU has it;
                                // "f32": f32 throughout
   int32_t threads = 0;         // 0: as many as may be used (base/cpu_count.h)
+  std::string digests = "";    // the file in which digests are remembered; empty: they are not
 };
 
 // Thread promise: one Forward at a time; everything else is immutable.

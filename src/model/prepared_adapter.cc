@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tensor/kernels.h"
+#include "tensor/thread_team.h"
 
 namespace kvlink {
 namespace {
@@ -37,6 +38,8 @@ std::vector<Place> PlacesOf(const std::array<LowRank, kSites>& layer, SiteGroup 
 Result<std::unique_ptr<PreparedAdapter>> PreparedAdapter::Create(const Adapter& adapter,
                                                                  const ModelConfig& config,
                                                                  DType matmul_dtype) {
+  const TeamScope team(0);  // once for all of its matrices
+  KVLINK_RETURN_IF_ERROR(team.status());
   auto prepared = std::make_unique<PreparedAdapter>();
   prepared->scope_ = adapter.scope;
   prepared->dtype_ = matmul_dtype;

@@ -14,6 +14,7 @@
 #include "tensor/few_rows.h"
 #include "tensor/kernels.h"
 #include "tensor/onednn.h"
+#include "tensor/pack_matrix.h"
 #include "tensor/thread_team.h"
 
 namespace kvlink {
@@ -272,31 +273,7 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
       return ResourceExhausted("memory for a matrix of " + std::to_string(n) + " x " +
                                std::to_string(k) + " could not be had; close other programs");
     }
-    // Through a bf16 or f32 copy in file order: packed by reorder, which knows every layout.
-    const auto plain = std::make_unique_for_overwrite<std::byte[]>(
-        static_cast<size_t>(k * n * SizeOf(matmul_dtype)));
-    constexpr int64_t kRowsAtOnce = 256;
-    // Allocated here: an exception may not leave a parallel region.
-    const auto converted = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(
-        matmul_dtype == DType::kBF16 ? omp_get_max_threads() * kRowsAtOnce * k : 0));
-#pragma omp parallel
-    {
-      float* rows = converted.get() + omp_get_thread_num() * kRowsAtOnce * k;
-#pragma omp for schedule(dynamic, 1)
-      for (int64_t begin = 0; begin < n; begin += kRowsAtOnce) {
-        const int64_t end = std::min(n, begin + kRowsAtOnce);
-        if (matmul_dtype == DType::kF32) {
-          fill(begin, end, reinterpret_cast<float*>(plain.get()) + begin * k);
-        } else {
-          fill(begin, end, rows);
-          bf16_t* out = reinterpret_cast<bf16_t*>(plain.get()) + begin * k;
-          for (int64_t i = 0; i < (end - begin) * k; ++i) out[i] = ToBf16(rows[i]);
-        }
-      }
-    }
-    memory from({{k, n}, ToDnnl(matmul_dtype), memory::format_tag::ba}, CpuEngine(), plain.get());
-    dnnl::reorder(from, state->weights).execute(state->stream, from, state->weights);
-    state->stream.wait();
+    PackMatrix(k, n, matmul_dtype, fill, state->weights);
     state->paired = PairedLayoutOf(layout, matmul_dtype);
     return Linear(std::move(state));
   } catch (const dnnl::error& e) {
