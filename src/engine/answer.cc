@@ -76,6 +76,7 @@ Status EngineImpl::Generate(const Request& request, Prompt* prompt, const TextSi
   for (int32_t step = 0; step < request.max_tokens; ++step) {
     if (step > 0) {
       ++position;
+      sequence.generated = true;
       sequence.tokens = {&token, 1};
       sequence.positions = {&position, 1};
       sequence.logit_rows = {&only_row, 1};
@@ -123,6 +124,7 @@ Status EngineImpl::ScoreGold(Prompt* prompt, Sequence* sequence, Answer* answer)
   std::iota(positions.begin(), positions.end(), prompt->plan.tokens.back().position + 1);
   std::iota(rows.begin(), rows.end(), 0);
   std::vector<float> logits(count * vocab);
+  sequence->generated = false;
   sequence->tokens = std::span(prompt->gold).first(count);
   sequence->positions = positions;
   sequence->logit_rows = rows;
