@@ -298,7 +298,8 @@ Status Attention::Run(std::span<const AttentionInput> inputs) {
     }
   };
   KVLINK_RETURN_IF_ERROR(rethrow());
-  const int64_t row_jobs = st.row_attention.jobs(), rows = static_cast<int64_t>(st.generated.size());
+  const int64_t row_jobs = st.row_attention.jobs(),
+                rows = static_cast<int64_t>(st.generated.size());
   const auto jobs = static_cast<int64_t>(st.jobs.size());
   // Waking the other threads takes longer than a token's look at a short prompt.
 #pragma omp parallel if (pairs >= kWorthSharing)

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/bytes.h"
+#include "tensor/attention_kernels.h"
 #include "tensor/kernels.h"
 
 namespace kvlink {

@@ -94,8 +94,8 @@ void MultiplyTilesImpl(const QuantizedRows& x, const std::byte* matrix, int64_t 
             }
             total += static_cast<float>(sum) * x.scales(group)[t * rows + r] * scales[16 * g];
             if (!layout.has_offsets) continue;
-            const float* halves = x.sums(group) + 2 * t * rows + r;
-            total += (groups == 2 ? halves[g * rows] : halves[0] + halves[rows]) *
+            total += (groups == 2 ? x.sums(group)[(2 * t + g) * rows + r]
+                                  : x.pair_sums(group)[t * rows + r]) *
                      scales[16 * (groups + g)];
           }
         }
@@ -125,7 +125,7 @@ HWY_INLINE auto PairOf(V32 word) {
 // A group of QuantizedRows.
 struct RowGroup {
   const int16_t* codes;
-  const float *scales, *sums;
+  const float *scales, *sums, *pair_sums;
 };
 
 // kVectors vectors of the matrix's rows, whose first tiles `places` are: all of K passes by while
@@ -190,8 +190,8 @@ HWY_INLINE void MultiplyVectors(const RowGroup& x, int64_t tiles, const TileLayo
         if (!layout.has_offsets) continue;
         const VF offset = hn::LoadU(d, scales + 16 * kGroups);
         for (int r = 0; r < kRows; ++r) {
-          const float* halves = x.sums + 2 * t * kRows + r;
-          const float of_group = kGroups == 2 ? halves[g * kRows] : halves[0] + halves[kRows];
+          const float of_group =
+              kGroups == 2 ? x.sums[(2 * t + g) * kRows + r] : x.pair_sums[t * kRows + r];
           total[r][v] = hn::MulAdd(offset, hn::Set(d, of_group), total[r][v]);
         }
       }
@@ -249,9 +249,9 @@ void MultiplyTilesImpl(const QuantizedRows& x, const std::byte* matrix, int64_t 
   for (int64_t n = begin; n < end; n += kStretch) {
     for (int64_t g = 0; g < x.groups(); ++g) {
       const auto multiply = [&](auto rows) {
-        MultiplyLayout<decltype(rows)::value>(layout, RowGroup{x.codes(g), x.scales(g), x.sums(g)},
-                                              matrix, tiles, layout, n, std::min(end, n + kStretch),
-                                              add, y + x.first(g) * y_stride, y_stride);
+        MultiplyLayout<decltype(rows)::value>(
+            layout, RowGroup{x.codes(g), x.scales(g), x.sums(g), x.pair_sums(g)}, matrix, tiles,
+            layout, n, std::min(end, n + kStretch), add, y + x.first(g) * y_stride, y_stride);
       };
       if (x.rows(g) == 8) {
         multiply(std::integral_constant<int, 8>());
@@ -284,6 +284,7 @@ void QuantizedRows::Resize(int64_t rows, int64_t k) {
   codes_.resize(rows * k);
   scales_.resize(rows * k / 32);
   sums_.resize(rows * k / 16);
+  pair_sums_.resize(rows * k / 32);
 }
 
 void QuantizedRows::Set(int64_t stretch, const void* x, DType dtype) {
@@ -298,7 +299,10 @@ void QuantizedRows::Set(int64_t stretch, const void* x, DType dtype) {
       HWY_DYNAMIC_DISPATCH(QuantizeGroups)(some, count / 32, some_codes, some_scales, some_sums);
       int16_t* codes = codes_.data() + place + 2 * r;
       for (int64_t i = 0; i < count; i += 2) std::memcpy(codes + i * size, some_codes + i, 4);
-      for (int64_t i = 0; i < count / 32; ++i) scales_[place / 32 + i * size + r] = some_scales[i];
+      for (int64_t i = 0; i < count / 32; ++i) {
+        scales_[place / 32 + i * size + r] = some_scales[i];
+        pair_sums_[place / 32 + i * size + r] = some_sums[2 * i] + some_sums[2 * i + 1];
+      }
       for (int64_t i = 0; i < count / 16; ++i) sums_[place / 16 + i * size + r] = some_sums[i];
     }
   }

@@ -43,12 +43,15 @@ class QuantizedRows : public RowGroups {
   const float* scales(int64_t group) const { return scales_.data() + first(group) * k_ / 32; }
   // [k / 16][rows of the group]: sums of x itself, what offsets are multiplied with
   const float* sums(int64_t group) const { return sums_.data() + first(group) * k_ / 16; }
+  // [k / 32][rows of the group]: of two of those
+  const float* pair_sums(int64_t group) const { return pair_sums_.data() + first(group) * k_ / 32; }
 
  private:
   int64_t k_ = 0;
   std::vector<int16_t> codes_;
   std::vector<float> scales_;
   std::vector<float> sums_;
+  std::vector<float> pair_sums_;
 };
 
 // y [rows, y_stride] at columns [begin, end) = x W^T (or += it), where W is `matrix`, tiles_of_row

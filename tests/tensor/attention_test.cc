@@ -125,24 +125,24 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
   ASSERT_TRUE(status.ok()) << status.message();
   // As generated rows, each an input of its own, the same in f32 whatever tiles multiply in.
   std::vector<float> out_of_rows(out.size());
-  std::vector<AttentionInput> rows;
+  std::vector<AttentionInput> generated;
   for (int64_t t = 0; t < T; ++t) {
-    rows.push_back(input);
-    rows.back().tokens = 1;
-    rows.back().generated = true;
-    rows.back().queries += t * H * D;
-    rows.back().positions = std::span(positions).subspan(t, 1);
-    rows.back().tail.tokens = the.tail_before + t + 1;
-    rows.back().out = out_of_rows.data() + t * H * D;
+    generated.push_back(input);
+    generated.back().tokens = 1;
+    generated.back().generated = true;
+    generated.back().queries += t * H * D;
+    generated.back().positions = std::span(positions).subspan(t, 1);
+    generated.back().tail.tokens = the.tail_before + t + 1;
+    generated.back().out = out_of_rows.data() + t * H * D;
   }
-  ASSERT_TRUE(attention.Run(rows).ok());
+  ASSERT_TRUE(attention.Run(generated).ok());
   // Alone, a row has the bits that it has among all others.
   for (int64_t t = 0; t < T; t += 1 + T / 4) {
     std::vector<float> alone(static_cast<size_t>(H * D));
-    AttentionInput one = rows[t];
+    AttentionInput one = generated[t];
     one.out = alone.data();
     ASSERT_TRUE(attention.Run({&one, 1}).ok());
-    ASSERT_EQ(std::memcmp(alone.data(), rows[t].out, alone.size() * 4), 0) << "token " << t;
+    ASSERT_EQ(std::memcmp(alone.data(), generated[t].out, alone.size() * 4), 0) << "token " << t;
   }
   std::vector<double> received;  // by tokens of segments, from the last two thirds of the queries
   for (const int64_t n : the.segment_tokens) received.resize(received.size() + n);
