@@ -1,6 +1,8 @@
 #include "tensor/attention_kernels.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 // Highway compiles this file once for each instruction set and picks one at run time.
 #undef HWY_TARGET_INCLUDE
@@ -18,7 +20,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using DF = hn::CappedTag<float, 16>;
 using DU = hn::RebindToUnsigned<DF>;
-using DI = hn::RebindToSigned<DF>;
 using VF = hn::Vec<DF>;
 
 HWY_INLINE VF LoadVector(DF d, const float* p) { return hn::LoadU(d, p); }
@@ -34,40 +35,63 @@ constexpr int kKeyVectors = 2;  // of keys at a time: enough sums for one row to
 constexpr int kKeys = kKeyVectors * kLanes;
 constexpr int64_t kDims = 64;  // of the keys at a time
 
-// Dimensions [begin, begin + count) of `keys` keys, [count, kKeys] in `out`; columns behind `keys`
-// repeat the last key. A lane gathers two numbers of bf16 at once.
-void Transpose(const float* from, int64_t keys, int64_t d_, int64_t count, float* out) {
-  const DF d;
-  for (int64_t v = 0; v < kKeyVectors; ++v) {
-    HWY_ALIGN int32_t places[kLanes];
-    for (int64_t j = 0; j < kLanes; ++j) {
-      places[j] = static_cast<int32_t>(std::min(v * kLanes + j, keys - 1) * d_);
-    }
-    const auto at = hn::Load(DI(), places);
-    for (int64_t i = 0; i < count; ++i) {
-      hn::StoreU(hn::GatherIndex(d, from + i, at), d, out + i * kKeys + v * kLanes);
+// Words [count] of `keys` keys, which lie stride bytes apart, [count, kKeys] in `out`. Columns
+// behind `keys` repeat the last key.
+void TransposeWords(const void* from, int64_t keys, int64_t stride, int64_t count, uint32_t* out) {
+  const auto word = [&](int64_t key, int64_t i) {
+    return reinterpret_cast<const uint32_t*>(static_cast<const std::byte*>(from) +
+                                             std::min(key, keys - 1) * stride) +
+           i;
+  };
+  int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const DU d;
+  const hn::Repartition<uint64_t, DU> d64;
+  const hn::FixedTag<uint32_t, 4> d4;
+  HWY_ALIGN uint32_t four[4 * kLanes];
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int64_t key = 0; key < kKeys; key += 4) {
+      const auto a = hn::LoadU(d, word(key, i)), b = hn::LoadU(d, word(key + 1, i));
+      const auto c = hn::LoadU(d, word(key + 2, i)), e = hn::LoadU(d, word(key + 3, i));
+      // In each block of four words, one word of four keys.
+      const auto ab = hn::BitCast(d64, hn::InterleaveLower(d, a, b));
+      const auto ce = hn::BitCast(d64, hn::InterleaveLower(d, c, e));
+      const auto ab2 = hn::BitCast(d64, hn::InterleaveUpper(d, a, b));
+      const auto ce2 = hn::BitCast(d64, hn::InterleaveUpper(d, c, e));
+      hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, ab, ce)), d, four);
+      hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, ab, ce)), d, four + kLanes);
+      hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, ab2, ce2)), d, four + 2 * kLanes);
+      hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, ab2, ce2)), d, four + 3 * kLanes);
+      for (int64_t w = 0; w < kLanes; ++w) {
+        const auto one = hn::Load(d4, four + w % 4 * kLanes + w / 4 * 4);
+        hn::StoreU(one, d4, out + (i + w) * kKeys + key);
+      }
     }
   }
+#endif
+  for (; i < count; ++i) {
+    for (int64_t key = 0; key < kKeys; ++key) std::memcpy(out + i * kKeys + key, word(key, i), 4);
+  }
+}
+
+// Dimensions [count] of keys of d_ numbers, [count, kKeys] in `out`.
+void Transpose(const float* from, int64_t keys, int64_t d_, int64_t count, float* out) {
+  TransposeWords(from, keys, d_ * 4, count, reinterpret_cast<uint32_t*>(out));
 }
 void Transpose(const bf16_t* from, int64_t keys, int64_t d_, int64_t count, float* out) {
   const DF d;
   const auto high = hn::Set(DU(), 0xffff0000u);
-  for (int64_t v = 0; v < kKeyVectors; ++v) {
-    HWY_ALIGN int32_t places[kLanes];
-    for (int64_t j = 0; j < kLanes; ++j) {
-      places[j] = static_cast<int32_t>(std::min(v * kLanes + j, keys - 1) * d_ * 2);
+  HWY_ALIGN uint32_t pairs[kDims / 2 * kKeys];
+  TransposeWords(from, keys, d_ * 2, count / 2, pairs);
+  for (int64_t i = 0; i < count / 2; ++i, out += 2 * kKeys) {
+    for (int64_t j = 0; j < kKeys; j += kLanes) {
+      const auto both = hn::Load(DU(), pairs + i * kKeys + j);
+      hn::Store(hn::BitCast(d, hn::ShiftLeft<16>(both)), d, out + j);
+      hn::Store(hn::BitCast(d, hn::And(both, high)), d, out + kKeys + j);
     }
-    const auto at = hn::Load(DI(), places);
-    float* to = out + v * kLanes;
-    int64_t i = 0;
-    for (; i + 2 <= count; i += 2, to += 2 * kKeys) {
-      const auto both = hn::GatherOffset(DU(), reinterpret_cast<const uint32_t*>(from + i), at);
-      hn::StoreU(hn::BitCast(d, hn::ShiftLeft<16>(both)), d, to);
-      hn::StoreU(hn::BitCast(d, hn::And(both, high)), d, to + kKeys);
-    }
-    for (; i < count; ++i) {
-      for (int64_t j = 0; j < kLanes; ++j) to[j] = LoadOne(from + i + places[j] / 2);
-    }
+  }
+  for (int64_t j = 0; count % 2 != 0 && j < kKeys; ++j) {
+    out[j] = LoadOne(from + std::min(j, keys - 1) * d_ + count - 1);
   }
 }
 

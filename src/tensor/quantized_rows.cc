@@ -128,9 +128,30 @@ struct RowGroup {
   const float *scales, *sums, *pair_sums;
 };
 
+// Products of pairs of 16-bit numbers, added up in 32 bits: sum + codes * (the pair at `of_x`).
+// With VNNI one instruction instead of three, and the same integers. Highway 1.0 has no name for
+// it.
+template <bool kVnni, class V16>
+HWY_INLINE VI AddProducts(VI sum, V16 codes, const int16_t* of_x) {
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  if constexpr (kVnni) {
+    asm("vpdpwssd %2%{1to16%}, %1, %0"
+        : "+v"(sum.raw)
+        : "v"(codes.raw), "m"(*reinterpret_cast<const int16_t(*)[2]>(of_x)));
+    return sum;
+  }
+#endif
+  const DI di;
+  int32_t two;
+  std::memcpy(&two, of_x, sizeof two);
+  VI unused = hn::Zero(di);
+  return hn::ReorderWidenMulAccumulate(
+      di, codes, hn::BitCast(hn::Repartition<int16_t, DI>(), hn::Set(di, two)), sum, unused);
+}
+
 // kVectors vectors of the matrix's rows, whose first tiles `places` are: all of K passes by while
 // their sums stay in registers. Products of 16 bits and 8 add up in 32.
-template <int kRows, int kVectors, bool kNibbles, int kGroups>
+template <bool kVnni, int kRows, int kVectors, bool kNibbles, int kGroups>
 HWY_INLINE void MultiplyVectors(const RowGroup& x, int64_t tiles, const TileLayout& layout,
                                 const std::byte* const* places, float* sums) {
   const DF d;
@@ -161,13 +182,9 @@ HWY_INLINE void MultiplyVectors(const RowGroup& x, int64_t tiles, const TileLayo
           hn::Vec<decltype(d16)> codes[kVectors];
           for (int v = 0; v < kVectors; ++v) codes[v] = PairOf<kNibbles, kPair>(words[v]);
           for (int r = 0; r < kRows; ++r) {
-            int32_t two;
-            std::memcpy(&two, x.codes + 2 * ((16 * t + kPairs * w + kPair) * kRows + r),
-                        sizeof two);
-            const auto of_x = hn::BitCast(d16, hn::Set(di, two));
+            const int16_t* of_x = x.codes + 2 * ((16 * t + kPairs * w + kPair) * kRows + r);
             for (int v = 0; v < kVectors; ++v) {
-              VI unused = hn::Zero(di);
-              sum[r][v] = hn::ReorderWidenMulAccumulate(di, codes[v], of_x, sum[r][v], unused);
+              sum[r][v] = AddProducts<kVnni>(sum[r][v], codes[v], of_x);
             }
           }
         };
@@ -204,7 +221,7 @@ HWY_INLINE void MultiplyVectors(const RowGroup& x, int64_t tiles, const TileLayo
   }
 }
 
-template <int kRows, bool kNibbles, int kGroups>
+template <bool kVnni, int kRows, bool kNibbles, int kGroups>
 void MultiplyGroup(const RowGroup& x, const std::byte* matrix, int64_t tiles,
                    const TileLayout& layout, int64_t begin, int64_t end, bool add, float* y,
                    int64_t y_stride) {
@@ -222,9 +239,9 @@ void MultiplyGroup(const RowGroup& x, const std::byte* matrix, int64_t tiles,
       places[v] = matrix + row / 16 * tiles * layout.bytes() + row % 16 * 4;
     }
     if (wide) {
-      MultiplyVectors<kRows, kMost, kNibbles, kGroups>(x, tiles, layout, places, sums);
+      MultiplyVectors<kVnni, kRows, kMost, kNibbles, kGroups>(x, tiles, layout, places, sums);
     } else {
-      MultiplyVectors<kRows, 1, kNibbles, kGroups>(x, tiles, layout, places, sums);
+      MultiplyVectors<kVnni, kRows, 1, kNibbles, kGroups>(x, tiles, layout, places, sums);
     }
     // Rows of the last tiles behind N are multiplied (their scales are zero) and not written.
     const int64_t made = vectors * lanes, kept = std::min(made, end - n);
@@ -233,23 +250,24 @@ void MultiplyGroup(const RowGroup& x, const std::byte* matrix, int64_t tiles,
   }
 }
 
-template <int kRows, class... Args>
+template <bool kVnni, int kRows, class... Args>
 void MultiplyLayout(const TileLayout& layout, const Args&... args) {
-  if (layout.nibbles && layout.group == 32) return MultiplyGroup<kRows, true, 1>(args...);
-  if (layout.nibbles) return MultiplyGroup<kRows, true, 2>(args...);
-  if (layout.group == 32) return MultiplyGroup<kRows, false, 1>(args...);
-  MultiplyGroup<kRows, false, 2>(args...);
+  if (layout.nibbles && layout.group == 32) return MultiplyGroup<kVnni, kRows, true, 1>(args...);
+  if (layout.nibbles) return MultiplyGroup<kVnni, kRows, true, 2>(args...);
+  if (layout.group == 32) return MultiplyGroup<kVnni, kRows, false, 1>(args...);
+  MultiplyGroup<kVnni, kRows, false, 2>(args...);
 }
 
-void MultiplyTilesImpl(const QuantizedRows& x, const std::byte* matrix, int64_t tiles,
-                       const TileLayout& layout, int64_t begin, int64_t end, bool add, float* y,
-                       int64_t y_stride) {
+template <bool kVnni>
+void MultiplyAll(const QuantizedRows& x, const std::byte* matrix, int64_t tiles,
+                 const TileLayout& layout, int64_t begin, int64_t end, bool add, float* y,
+                 int64_t y_stride) {
   // Each stretch of the matrix meets all rows while it is in the second-level cache.
   constexpr int64_t kStretch = 64;
   for (int64_t n = begin; n < end; n += kStretch) {
     for (int64_t g = 0; g < x.groups(); ++g) {
       const auto multiply = [&](auto rows) {
-        MultiplyLayout<decltype(rows)::value>(
+        MultiplyLayout<kVnni, decltype(rows)::value>(
             layout, RowGroup{x.codes(g), x.scales(g), x.sums(g), x.pair_sums(g)}, matrix, tiles,
             layout, n, std::min(end, n + kStretch), add, y + x.first(g) * y_stride, y_stride);
       };
@@ -264,6 +282,18 @@ void MultiplyTilesImpl(const QuantizedRows& x, const std::byte* matrix, int64_t 
       }
     }
   }
+}
+
+void MultiplyTilesImpl(const QuantizedRows& x, const std::byte* matrix, int64_t tiles,
+                       const TileLayout& layout, int64_t begin, int64_t end, bool add, float* y,
+                       int64_t y_stride) {
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  static const bool has_vnni = __builtin_cpu_supports("avx512vnni") != 0;
+  if (has_vnni) {
+    return MultiplyAll<true>(x, matrix, tiles, layout, begin, end, add, y, y_stride);
+  }
+#endif
+  MultiplyAll<false>(x, matrix, tiles, layout, begin, end, add, y, y_stride);
 }
 
 #endif  // HWY_SCALAR
