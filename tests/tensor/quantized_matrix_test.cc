@@ -1,4 +1,4 @@
-// A few rows times a matrix in its file's codes, against sums over what Dequantize makes of it: of
+// Rows times a matrix in its file's codes, against sums over what Dequantize makes of it: of
 // every quantised type, on every instruction set that this CPU has, with sizes whose last tile and
 // last share are not full.
 #include "tensor/quantized_matrix.h"
