@@ -67,8 +67,8 @@ Status Model::ReadFile(const ModelOptions& options) {
 bool Model::AreFinite(const void* x, int64_t n, DType dtype) { return AllFinite(x, n, dtype); }
 
 std::string Model::compute_path() const {
-  // 3: by a whole team, the keys shared out by their number alone.
-  return "forward-3/matmul-" + std::string(Name(matmul_dtype_)) + "/" + MatmulLibrary() + "/" +
+  // 4: in pieces of kPieceTokens, each by itself, at any number of threads.
+  return "forward-4/matmul-" + std::string(Name(matmul_dtype_)) + "/" + MatmulLibrary() + "/" +
          KernelTarget();
 }
 

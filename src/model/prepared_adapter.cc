@@ -81,21 +81,23 @@ Result<std::unique_ptr<PreparedAdapter>> PreparedAdapter::Create(const Adapter& 
   return prepared;
 }
 
-Status PreparedAdapter::Add(int32_t layer, SiteGroup group, const void* x,
+Status PreparedAdapter::Add(int32_t layer, SiteGroup group, bool generated, const void* x,
                             std::span<const uint8_t> active, float* y) {
   Factors& f = layers_[layer][static_cast<size_t>(group)];
   if (f.a == nullptr) return {};
   const auto rows = static_cast<int64_t>(active.size());
-  const int64_t r = f.a->n(), padded = Linear::PaddedRows(rows, dtype_);
+  const int64_t r = f.a->n(), padded = generated ? rows : Linear::PaddedRows(rows, dtype_);
   low_.resize(padded * r);
   low_converted_.resize(padded * r * SizeOf(dtype_));
-  KVLINK_RETURN_IF_ERROR(f.a->Run(x, rows, low_.data()));
+  KVLINK_RETURN_IF_ERROR(generated ? f.a->RunRows(x, rows, low_.data())
+                                   : f.a->Run(x, rows, low_.data()));
   // Rows that are not active, and those behind T, get B times zero added.
   for (int64_t t = 0; t < padded; ++t) {
     if (t >= rows || active[t] == 0) std::fill_n(low_.data() + t * r, r, 0.0f);
   }
   Store(low_.data(), padded * r, dtype_, low_converted_.data());
-  return f.b->RunAdding(low_converted_.data(), rows, y);
+  return generated ? f.b->RunRowsAdding(low_converted_.data(), rows, y)
+                   : f.b->RunAdding(low_converted_.data(), rows, y);
 }
 
 }  // namespace kvlink

@@ -21,7 +21,7 @@ ROOMS = {
     "chart": ((), "SVG plots, for reports of evaluation and training"),
     "text": ((), "tokenizer (byte-level BPE, PCRE2, ICU), prompt templates, UTF-8, Unicode's properties and "
              "breaks (ICU)"),
-    "tensor": ((), "linear layers (oneDNN; few rows by the file's own codes), attention over segments, RoPE, "
+    "tensor": ((), "linear layers (oneDNN; generated rows by the file's own codes), attention over segments, RoPE, "
                "kernels (Highway), GGML's codes"),
     "formats": ((), "GGUF and safetensors: files to named tensors"),
     "kv": ((), "the block and its format, stores: memory, disk (SQLite catalogue)"),
