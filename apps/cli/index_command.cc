@@ -8,7 +8,8 @@
 #include "cli/indexing.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
-#include "cli/keep_answer.h"
+#include "library/document_blocks.h"
+#include "library/keep_answer.h"
 
 namespace kvlink::cli {
 namespace {
@@ -137,9 +138,14 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
   }
   CatchInterrupt();
   KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(/*create=*/true, /*read_only=*/false));
-  KVLINK_ASSIGN_OR_RETURN(const auto store, session.OpenStore(/*create=*/true));
-  KVLINK_ASSIGN_OR_RETURN(const auto engine,
-                          session.OpenEngine(/*read_only=*/false, /*require_store=*/true));
+  const auto put_down = [&index](std::string_view label, std::string_view block) {
+    return PutDownBlock(*index, label, block);
+  };
+  KVLINK_ASSIGN_OR_RETURN(std::shared_ptr<DiskStore> store,
+                          session.OpenStore(/*create=*/true, false, true, put_down));
+  KVLINK_ASSIGN_OR_RETURN(EngineOptions engine_options, session.MakeEngineOptions(false));
+  engine_options.store = store;
+  KVLINK_ASSIGN_OR_RETURN(const auto engine, Engine::Open(engine_options));
   if (!engine->model().why_not_linkable.empty()) {
     return Unsupported("this model cannot be linked, so that blocks would be of no use: " +
                        engine->model().why_not_linkable);

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/clock.h"
-#include "cli/label.h"
 #include "kv/block_format.h"
+#include "library/label.h"
 
 namespace kvlink::cli {
 namespace {

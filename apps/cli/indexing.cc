@@ -7,13 +7,13 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "cli/default_paths.h"
-#include "cli/document_blocks.h"
 #include "cli/index_cost.h"
 #include "cli/interrupt.h"
-#include "cli/label.h"
-#include "cli/named_documents.h"
-#include "cli/source_check.h"
 #include "cli/standard_input.h"
+#include "library/document_blocks.h"
+#include "library/label.h"
+#include "library/named_documents.h"
+#include "library/source_check.h"
 
 namespace kvlink::cli {
 namespace {
@@ -132,9 +132,11 @@ Status Indexing::Run(const std::vector<std::string>& sources) {
   report_.left = total_documents_ - done_documents_;
   if (options_.prune && !report_.interrupted) KVLINK_RETURN_IF_ERROR(Prune(sources));
   // Their rows are gone already; if this is not reached, the next run does it.
-  KVLINK_RETURN_IF_ERROR(RemoveForgotten(session_, index_, store_).status());
+  KVLINK_ASSIGN_OR_RETURN(const std::string folder, session_.store_path());
+  KVLINK_RETURN_IF_ERROR(RemoveForgotten(folder, index_, store_).status());
   if (options_.prune || report_.interrupted) return {};
-  return WarnOfOtherStale(index_, {sources.begin(), sources.end()}, session_);
+  return WarnOfOtherStale(index_, {sources.begin(), sources.end()},
+                          [this](std::string_view message) { session_.Warn(message); });
 }
 
 Status Indexing::LoadKnown() {
@@ -390,13 +392,13 @@ Result<bool> Indexing::EncodeOne(const Document& document, IndexedLine* line) {
 Status Indexing::Finish(Source& source) {
   if (source.unchanged) return {};
   if (source.incomplete) source.file.content_hash.clear();
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> orphans, index_.FinishSource(source.file));
+  KVLINK_ASSIGN_OR_RETURN(const auto orphans, index_.FinishSource(source.file));
   Forget(orphans);
   return {};
 }
 
-void Indexing::Forget(const std::vector<std::string>& ids) {
-  for (const std::string& id : ids) {
+void Indexing::Forget(const std::vector<ForgottenDocument>& gone) {
+  for (const auto& [id, title, tokens] : gone) {
     const auto known = known_.find(id);
     if (known == known_.end()) continue;
     ++report_.removed;
@@ -426,7 +428,7 @@ Status Indexing::Prune(const std::vector<std::string>& sources) {
       if (unmounted++ == 0) one_unmounted = source;
       continue;
     }
-    KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> orphans, index_.ForgetSource(source));
+    KVLINK_ASSIGN_OR_RETURN(const auto orphans, index_.ForgetSource(source));
     Forget(orphans);
   }
   if (unmounted > 0) {

@@ -89,7 +89,7 @@ class Indexing {
   // tokens and status.
   Result<bool> EncodeOne(const Document& document, IndexedLine* line);
   Status Finish(Source& source);
-  void Forget(const std::vector<std::string>& ids);
+  void Forget(const std::vector<ForgottenDocument>& gone);
   Status Prune(const std::vector<std::string>& sources);
   // By another process, since this run put it down.
   bool WasRemoved(const std::string& id);

@@ -6,11 +6,10 @@
 
 #include "base/file.h"
 #include "cli/default_paths.h"
-#include "cli/document_blocks.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
-#include "cli/pin_rule.h"
 #include "kv/store_folder.h"
+#include "library/pin_rule.h"
 
 namespace kvlink::cli {
 
@@ -43,35 +42,42 @@ Result<std::string> Session::store_path() const {
   return path;
 }
 
+Status Session::FillModel(EngineOptions* options) {
+  KVLINK_ASSIGN_OR_RETURN(options->model_path, ModelPath(options_.model));
+  if (options_.links.empty()) {
+    const std::string beside = LinksBeside(options->model_path);
+    if (FileExists(beside)) options->links_path = beside;
+  } else if (options_.links != "none") {
+    options->links_path = options_.links;
+  }
+  options->prompt_template = options_.prompt_template;
+  options->dtype = options_.dtype;
+  options->threads = options_.threads;
+  return {};
+}
+
 Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
   EngineOptions options;
-  KVLINK_ASSIGN_OR_RETURN(options.model_path, ModelPath(options_.model));
+  KVLINK_RETURN_IF_ERROR(FillModel(&options));
   KVLINK_ASSIGN_OR_RETURN(options.store_path, store_path());
-  if (options_.links.empty()) {
-    const std::string beside = LinksBeside(options.model_path);
-    if (FileExists(beside)) options.links_path = beside;
-  } else if (options_.links != "none") {
-    options.links_path = options_.links;
-  }
-  options.prompt_template = options_.prompt_template;
-  options.dtype = options_.dtype;
-  options.threads = options_.threads;
   options.store_budget_bytes = options_.budget_bytes;
   options.store_read_only = read_only;
   options.is_pinned = MakePinRule(DocumentsPath(options.store_path));
-  options.before_keeping = MakeKeepRule(DocumentsPath(options.store_path));
   options.warn = [this](std::string_view message) { Warn(message); };
   return options;
 }
 
-Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only, bool require_store) {
-  KVLINK_ASSIGN_OR_RETURN(EngineOptions options, MakeEngineOptions(read_only));
-  options.require_store = require_store;
-  return Engine::Open(options);
+Result<std::unique_ptr<Library>> Session::OpenLibrary() {
+  LibraryOptions options;
+  KVLINK_ASSIGN_OR_RETURN(options.store_path, store_path());
+  options.budget_bytes = options_.budget_bytes;
+  options.find_model = [this](EngineOptions* engine) { return FillModel(engine); };
+  options.warn = [this](std::string_view message) { Warn(message); };
+  return Library::Open(std::move(options));
 }
 
-Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_only,
-                                                      bool keep_budget) {
+Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_only, bool keep_budget,
+                                                      const KeepRule& before_keeping) {
   DiskStoreOptions options;
   KVLINK_ASSIGN_OR_RETURN(options.path, store_path());
   KVLINK_ASSIGN_OR_RETURN(const bool there, Exists(FileSystem::Posix(), options.path));
@@ -82,6 +88,7 @@ Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_onl
   options.read_only = read_only || (there && !IsWritable(options.path));
   options.files_suffice = !create;  // looking and making room work where keeping would not
   options.is_pinned = MakePinRule(DocumentsPath(options.path));
+  options.before_keeping = before_keeping;
   options.log = log_;
   return DiskStore::Open(options);
 }

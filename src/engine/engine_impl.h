@@ -35,6 +35,8 @@ class EngineImpl : public Engine {
   int64_t CountTokens(std::string_view text) const override;
   std::string BlockIdOf(const Document& document) const override;
   int64_t CountDocumentTokens(const Document& document) const override;
+  Encoded Describe(const Document& document) const override;
+  std::string BlockSpace() const override;
   Status RemoveBlock(const Document& document) override;
   Status PinBlock(const Document& document, bool pinned) override;
   const ModelSummary& model() const override { return summary_; }

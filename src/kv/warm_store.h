@@ -18,7 +18,7 @@ namespace kvlink {
 class WarmStore : public BlockStore {
  public:
   // refused_bytes: what refused blocks may take; one of them is held however large it is.
-  WarmStore(std::unique_ptr<BlockStore> below, int64_t budget_bytes, int64_t refused_bytes)
+  WarmStore(std::shared_ptr<BlockStore> below, int64_t budget_bytes, int64_t refused_bytes)
       : below_(std::move(below)), mapped_(budget_bytes), refused_(refused_bytes) {}
 
   using BlockStore::Put;
@@ -54,7 +54,7 @@ class WarmStore : public BlockStore {
     int64_t bytes_ = 0;
   };
 
-  std::unique_ptr<BlockStore> below_;
+  std::shared_ptr<BlockStore> below_;
   mutable std::mutex mutex_;  // guards what follows; not held while below_ works
   Recent mapped_;
   Recent refused_;

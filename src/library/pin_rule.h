@@ -6,9 +6,9 @@
 
 #include "kv/disk_store.h"
 
-namespace kvlink::cli {
+namespace kvlink {
 
 // Reads documents.sqlite when it is first asked; where that cannot be read, nothing is known.
 PinRule MakePinRule(const std::string& documents_path);
 
-}  // namespace kvlink::cli
+}  // namespace kvlink

@@ -1,22 +1,18 @@
-#include "cli/label.h"
+#include "library/label.h"
 
+#include <cstdint>
 #include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "base/bounded_json.h"
 #include "base/utf8.h"
-#include "cli/json_output.h"
 
-namespace kvlink::cli {
+namespace kvlink {
+namespace {
 
-std::string LabelOf(const SourceDocument& document) {
-  Json json{{"id", document.id},         {"title", document.title}, {"text", document.text},
-            {"source", document.source}, {"begin", document.begin}, {"end", document.end}};
-  // The name of a file is bytes, JSON is UTF-8: what it would change is kept beside.
-  if (WellFormedEnd(document.source, 0) < document.source.size()) {
-    json["source_bytes"] = std::vector<uint8_t>(document.source.begin(), document.source.end());
-  }
-  return DumpJson(json);
-}
+using Json = nlohmann::ordered_json;  // keys in the order in which they were put
 
 // The source as it was, if the label has its bytes.
 std::optional<std::string> SourceBytes(const Json& json) {
@@ -28,6 +24,18 @@ std::optional<std::string> SourceBytes(const Json& json) {
     source.push_back(static_cast<char>(byte.get<uint64_t>()));
   }
   return source;
+}
+
+}  // namespace
+
+std::string LabelOf(const SourceDocument& document) {
+  Json json{{"id", document.id},         {"title", document.title}, {"text", document.text},
+            {"source", document.source}, {"begin", document.begin}, {"end", document.end}};
+  // The name of a file is bytes, JSON is UTF-8: what it would change is kept beside.
+  if (WellFormedEnd(document.source, 0) < document.source.size()) {
+    json["source_bytes"] = std::vector<uint8_t>(document.source.begin(), document.source.end());
+  }
+  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
 std::optional<SourceDocument> ParseLabel(std::string_view label) {
@@ -69,4 +77,4 @@ Document ToEngine(const IndexedDocument& document) {
   return out;
 }
 
-}  // namespace kvlink::cli
+}  // namespace kvlink

@@ -1,13 +1,13 @@
-#include "cli/pin_rule.h"
+#include "library/pin_rule.h"
 
 #include <memory>
 #include <optional>
 #include <set>
 
-#include "cli/label.h"
+#include "library/label.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink::cli {
+namespace kvlink {
 namespace {
 
 std::optional<std::set<std::string>> PinnedIds(const std::string& path) {
@@ -38,4 +38,4 @@ PinRule MakePinRule(const std::string& documents_path) {
   };
 }
 
-}  // namespace kvlink::cli
+}  // namespace kvlink

@@ -1,16 +1,16 @@
-// The label that `index` keeps with a document's block: the document itself, as JSON, so that the
-// list of documents can be restored from the blocks alone.
+// The label that is kept with a document's block: the document itself, as JSON, so that the list of
+// documents can be restored from the blocks alone.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "kvlink/documents.h"
 #include "kvlink/engine.h"
-#include "retrieval/document_index.h"
 #include "retrieval/sources.h"
 
-namespace kvlink::cli {
+namespace kvlink {
 
 std::string LabelOf(const SourceDocument& document);
 // Nothing if the label is not one of a document (the system text's block has another).
@@ -20,4 +20,4 @@ std::optional<SourceDocument> ParseLabel(std::string_view label);
 Document ToEngine(const SourceDocument& document);
 Document ToEngine(const IndexedDocument& document);
 
-}  // namespace kvlink::cli
+}  // namespace kvlink

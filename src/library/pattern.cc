@@ -1,10 +1,10 @@
-#include "cli/pattern.h"
+#include "library/pattern.h"
 
 #include <vector>
 
 #include "base/utf8.h"
 
-namespace kvlink::cli {
+namespace kvlink {
 namespace {
 
 constexpr std::string_view kSpecial = "*?[";
@@ -90,4 +90,4 @@ std::string EscapedPattern(std::string_view text) {
   return pattern;
 }
 
-}  // namespace kvlink::cli
+}  // namespace kvlink

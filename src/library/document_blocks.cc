@@ -1,20 +1,14 @@
-#include "cli/document_blocks.h"
+#include "library/document_blocks.h"
 
 #include <memory>
 #include <optional>
 
 #include "base/hash.h"
-#include "cli/default_paths.h"
-#include "cli/label.h"
-#include "cli/mend_documents.h"
+#include "library/label.h"
+#include "library/mend_documents.h"
+#include "library/store_files.h"
 
-namespace kvlink::cli {
-namespace {
-
-constexpr int kPatienceMs = 500;  // while the store is locked
-
-}  // namespace
-
+namespace kvlink {
 Status LearnBlocks(DocumentIndex& index, DiskStore& store) {
   KVLINK_ASSIGN_OR_RETURN(const bool known, index.KnowsBlocks());
   if (known) return {};
@@ -38,7 +32,7 @@ Result<std::vector<BlockId>> BlocksOf(DocumentIndex& index, const std::set<std::
   return blocks;
 }
 
-Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStore& store) {
+Result<int64_t> RemoveForgotten(const std::string& folder, DocumentIndex& index, DiskStore& store) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> blocks, index.LeftoverBlocks());
   int64_t removed_blocks = 0;
   std::set<BlockId> ids;
@@ -52,7 +46,6 @@ Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStor
   }
   if (!blocks.empty()) {
     // What was set aside as damaged has their words too: blocks, and the list of documents.
-    KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
     KVLINK_RETURN_IF_ERROR(store.RemoveQuarantined(ids));
     KVLINK_RETURN_IF_ERROR(RemoveSpareDocuments(folder));
     KVLINK_RETURN_IF_ERROR(index.ForgetBlocks(blocks));
@@ -61,24 +54,18 @@ Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStor
   return removed_blocks;
 }
 
-Result<int64_t> RemoveForgotten(Session& session, DiskStore& store) {
-  KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
+Result<int64_t> RemoveForgotten(const std::string& folder, DiskStore& store) {
   if (!IsWritable(folder) || !FileExists(DocumentsPath(folder))) return 0;
-  KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(false, false));
-  return RemoveForgotten(session, *index, store);
+  KVLINK_ASSIGN_OR_RETURN(const auto index,
+                          DocumentIndex::Open(DocumentsPath(folder), /*read_only=*/false));
+  return RemoveForgotten(folder, *index, store);
 }
 
-KeepRule MakeKeepRule(const std::string& documents_path) {
-  return [documents_path, index = std::shared_ptr<DocumentIndex>()](
-             std::string_view label, std::string_view block) mutable -> Status {
-    const std::optional<SourceDocument> document = ParseLabel(label);
-    if (!document) return {};  // of no document in the list
-    if (index == nullptr) {
-      KVLINK_ASSIGN_OR_RETURN(
-          index, DocumentIndex::Open(documents_path, /*read_only=*/false, kPatienceMs));
-    }
-    return index->AddBlockOfKnown(document->id, std::string(block));
-  };
+Status PutDownBlock(DocumentIndex& index, std::string_view label, std::string_view block) {
+  const std::optional<SourceDocument> document = ParseLabel(label);
+  if (!document) return {};
+  constexpr int kPatienceMs = 500;  // while the store is locked
+  return index.AddBlockOfKnown(document->id, std::string(block), "", kPatienceMs);
 }
 
-}  // namespace kvlink::cli
+}  // namespace kvlink

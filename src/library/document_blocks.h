@@ -7,12 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "cli/session.h"
 #include "kv/disk_store.h"
 #include "kvlink/engine.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink::cli {
+namespace kvlink {
 
 // From here on the index names the blocks of all documents. Where it does not yet (an index of an
 // older version, or a new one beside an old store), they are learnt once from the blocks' labels.
@@ -23,14 +22,16 @@ Result<std::vector<BlockId>> BlocksOf(DocumentIndex& index, const std::set<std::
 
 // Removes the blocks of forgotten documents from the store, pinned or not, and their words from the
 // index. A run that was killed before is made up for. Returns how many blocks went.
-Result<int64_t> RemoveForgotten(Session& session, DocumentIndex& index, DiskStore& store);
+// folder: the store's.
+Result<int64_t> RemoveForgotten(const std::string& folder, DocumentIndex& index, DiskStore& store);
 
 // The same for whoever has not opened the index; nothing where there is none, or it may not be
 // written.
-Result<int64_t> RemoveForgotten(Session& session, DiskStore& store);
+Result<int64_t> RemoveForgotten(const std::string& folder, DiskStore& store);
 
-// Puts down each block before it is kept, so that it goes when its document does, and refuses those
-// of documents that are gone. Opens documents.sqlite when it is first asked.
-KeepRule MakeKeepRule(const std::string& documents_path);
+// For the store, while it is locked: puts down a block before it is kept, so that it goes when its
+// document does. kNotFound: the document is gone, and its block is not to be kept. OK: it is of no
+// document in the list.
+Status PutDownBlock(DocumentIndex& index, std::string_view label, std::string_view block);
 
-}  // namespace kvlink::cli
+}  // namespace kvlink

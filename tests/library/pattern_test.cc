@@ -1,9 +1,9 @@
-// Patterns of names (apps/cli/pattern.h).
-#include "cli/pattern.h"
+// Patterns of names (src/library/pattern.h).
+#include "library/pattern.h"
 
 #include <gtest/gtest.h>
 
-namespace kvlink::cli {
+namespace kvlink {
 namespace {
 
 TEST(Pattern, MatchesAsAShellDoes) {
@@ -59,4 +59,4 @@ TEST(Pattern, EscapedIsItself) {
 }
 
 }  // namespace
-}  // namespace kvlink::cli
+}  // namespace kvlink

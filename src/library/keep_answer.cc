@@ -1,20 +1,19 @@
-#include "cli/keep_answer.h"
+#include "library/keep_answer.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "cli/label.h"
+#include "library/label.h"
 #include "retrieval/boundaries.h"
 #include "retrieval/repaired_text.h"
 
-namespace kvlink::cli {
+namespace kvlink {
 
 Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& title, Engine& engine,
                               DocumentIndex& index) {
   const TextRange range = Trimmed(answer, {0, answer.size()});
   const std::string text = answer.substr(range.begin, range.size());
   if (text.empty()) return InvalidArgument("the answer has no text: nothing was kept");
-  KeptAnswer kept;
-  SourceDocument& document = kept.document;
+  SourceDocument document;
   document.title = RepairUtf8(title).text;  // as it will be kept
   document.id = DocumentId(document.title, text);
   document.text = text;
@@ -26,11 +25,13 @@ Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& titl
   source.content_hash = ToHex(Sha256().Field(document.title).Field(text).Finish());
   source.documents = {document};
   const Document rendered = ToEngine(document);
-  kept.tokens = engine.CountDocumentTokens(rendered);
+  const Encoded described = engine.Describe(rendered);
+  KeptAnswer kept;
+  kept.document = {document.id, document.title, document.text, document.source, 0, document.end};
+  kept.document.tokens = kept.tokens = described.tokens;
   KVLINK_ASSIGN_OR_RETURN(const bool known, index.IsUnchanged(source.path, source.content_hash));
   // The row before the block: a block that no row names would outlive its document.
-  KVLINK_RETURN_IF_ERROR(
-      index.Add(document, /*ordinal=*/0, kept.tokens, engine.BlockIdOf(rendered)));
+  KVLINK_RETURN_IF_ERROR(index.Add(document, /*ordinal=*/0, kept.tokens, described.block));
   const double before_ms = Clock::System().MonotonicMs();
   const Result<Encoded> encoded = engine.Encode(rendered);
   const bool has_block = encoded.ok() && encoded->why.empty();
@@ -51,10 +52,4 @@ Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& titl
   return kept;
 }
 
-Json KeptAnswerToJson(const KeptAnswer& kept) {
-  return {{"id", kept.document.id},         {"title", kept.document.title},
-          {"source", kept.document.source}, {"tokens", kept.tokens},
-          {"status", kept.status},          {"encode_ms", kept.encode_ms}};
-}
-
-}  // namespace kvlink::cli
+}  // namespace kvlink

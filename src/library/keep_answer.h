@@ -10,21 +10,14 @@
 
 #include <string>
 
-#include "cli/json_output.h"
 #include "kvlink/engine.h"
+#include "kvlink/library.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink::cli {
+namespace kvlink {
 
 // What the source of a kept answer begins with.
 inline constexpr char kAnswerSource[] = "answer:";
-
-struct KeptAnswer {
-  SourceDocument document;  // its source is kAnswerSource and its id
-  int64_t tokens = 0;       // rendered
-  std::string status;       // "computed", "unchanged" (an equal document had a block)
-  double encode_ms = 0;
-};
 
 // The answer without the white space around it, which `index` leaves out too.
 // kInvalidArgument: the answer has no text, or more than the context holds; kResourceExhausted: the
@@ -32,6 +25,4 @@ struct KeptAnswer {
 Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& title, Engine& engine,
                               DocumentIndex& index);
 
-Json KeptAnswerToJson(const KeptAnswer& kept);
-
-}  // namespace kvlink::cli
+}  // namespace kvlink

@@ -1,13 +1,13 @@
-#include "cli/named_documents.h"
+#include "library/named_documents.h"
 
 #include <algorithm>
 #include <iterator>
 
 #include "base/absolute_path.h"
-#include "cli/default_paths.h"
-#include "cli/pattern.h"
+#include "library/pattern.h"
+#include "library/store_files.h"
 
-namespace kvlink::cli {
+namespace kvlink {
 namespace {
 
 constexpr size_t kLeastOfId = 4;  // fewer letters are more likely a name's
@@ -36,11 +36,11 @@ std::vector<std::string> MatchingSources(const std::string& word,
   }
   const bool of_names = word.find('/') == std::string::npos;
   const std::string pattern = of_names ? word : PatternOf(word);
-  std::copy_if(sources.begin(), sources.end(), std::back_inserter(matching),
-               [&](const std::string& source) {
-                 return MatchesPattern(pattern, of_names ? FileName(source) : source) ||
-                        (word.starts_with('*') && !of_names && MatchesPattern(word, source));
-               });
+  std::copy_if(
+      sources.begin(), sources.end(), std::back_inserter(matching), [&](const std::string& source) {
+        return MatchesPattern(pattern, of_names ? std::string(FileNameOf(source)) : source) ||
+               (word.starts_with('*') && !of_names && MatchesPattern(word, source));
+      });
   return matching;
 }
 
@@ -109,4 +109,4 @@ Result<NamedDocuments> FindDocuments(DocumentIndex& index, const std::vector<std
   return named;
 }
 
-}  // namespace kvlink::cli
+}  // namespace kvlink

@@ -1,9 +1,11 @@
-#include "cli/source_check.h"
+#include "library/source_check.h"
 
 #include <algorithm>
 #include <map>
 
-namespace kvlink::cli {
+#include "base/figures.h"
+
+namespace kvlink {
 namespace {
 
 // "a.txt, b.txt and 7 more"
@@ -27,7 +29,7 @@ std::string IndexedFiles(const std::vector<std::string>& paths, const char* one,
 }  // namespace
 
 Status CheckSources(DocumentIndex& index, std::vector<IndexedDocument>* documents,
-                    Session& session) {
+                    const Warn& warn) {
   if (documents->empty()) return {};
   KVLINK_ASSIGN_OR_RETURN(const auto indexed, index.FileStates());
   std::map<std::string, SourceState> states;
@@ -40,15 +42,15 @@ Status CheckSources(DocumentIndex& index, std::vector<IndexedDocument>* document
   }
   for (const auto& [path, state] : states) {
     if (state == SourceState::kChanged) {
-      session.Warn(path + " changed since it was indexed; read it again: kvlink index FILE");
+      warn(path + " changed since it was indexed; read it again: kvlink index FILE");
     } else if (state == SourceState::kGone) {
-      session.Warn(path + " is gone since it was indexed; forget it: kvlink docs rm FILE");
+      warn(path + " is gone since it was indexed; forget it: kvlink docs rm FILE");
     }
   }
   return {};
 }
 
-Status WarnOfOtherStale(DocumentIndex& index, const std::set<std::string>& seen, Session& session) {
+Status WarnOfOtherStale(DocumentIndex& index, const std::set<std::string>& seen, const Warn& warn) {
   KVLINK_ASSIGN_OR_RETURN(const auto indexed, index.FileStates());
   std::vector<std::string> changed, gone;
   for (const auto& [path, state] : indexed) {
@@ -58,14 +60,14 @@ Status WarnOfOtherStale(DocumentIndex& index, const std::set<std::string>& seen,
     if (now == SourceState::kGone) gone.push_back(path);
   }
   if (!changed.empty()) {
-    session.Warn(IndexedFiles(changed, "changed", "changed") + " since and was not read now: " +
-                 Some(changed) + "; read them again: kvlink index PATH");
+    warn(IndexedFiles(changed, "changed", "changed") +
+         " since and was not read now: " + Some(changed) + "; read them again: kvlink index PATH");
   }
   if (!gone.empty()) {
-    session.Warn(IndexedFiles(gone, "is gone", "are gone") + ": " + Some(gone) +
-                 "; forget them: kvlink index --prune PATH");
+    warn(IndexedFiles(gone, "is gone", "are gone") + ": " + Some(gone) +
+         "; forget them: kvlink index --prune PATH");
   }
   return {};
 }
 
-}  // namespace kvlink::cli
+}  // namespace kvlink

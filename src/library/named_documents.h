@@ -1,22 +1,14 @@
-// Which documents the words of a `docs` command name: by id, by file or folder, by pattern.
+// Which documents the words of a user name: by id, by file or folder, by pattern.
 #pragma once
 
-#include <set>
 #include <string>
 #include <vector>
 
+#include "kvlink/library.h"
 #include "kvlink/status.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink::cli {
-
-struct NamedDocuments {
-  std::vector<IndexedDocument> documents;  // as DocumentIndex::List has them
-  // Named by id: the text, wherever it stands. The others are named by their sources.
-  std::set<std::string> ids;
-  std::set<std::string> sources;
-  std::string ambiguity;  // a word that means two things, and which, in one line; empty: none
-};
+namespace kvlink {
 
 // Each word is the path of an indexed file or of a folder with some, or the name of another source;
 // else an id or at least four letters of its beginning; else a pattern (* ? [..]) of paths, in
@@ -29,4 +21,4 @@ Result<NamedDocuments> FindDocuments(DocumentIndex& index, const std::vector<std
 // Whether the source is at the absolute path, or in the folder there. Nothing is under "".
 bool IsUnder(const std::string& source, const std::string& path);
 
-}  // namespace kvlink::cli
+}  // namespace kvlink

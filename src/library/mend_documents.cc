@@ -1,4 +1,4 @@
-#include "cli/mend_documents.h"
+#include "library/mend_documents.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "base/file.h"
-#include "cli/default_paths.h"
-#include "cli/label.h"
+#include "library/label.h"
+#include "library/store_files.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink::cli {
+namespace kvlink {
 namespace {
 
 constexpr const char* kDatabaseFiles[] = {"", "-wal", "-shm"};
@@ -131,31 +131,31 @@ Result<bool> IsThere(const std::string& path) {
 }
 
 // kDataLoss: the list cannot be read. What follows from it alone is mended where that may be.
-Status CheckAndMend(Session& session, const std::string& path, bool read_only) {
-  KVLINK_ASSIGN_OR_RETURN(const auto index, session.OpenDocuments(/*create=*/false, read_only));
+Status CheckAndMend(const std::string& path, bool read_only, const Warn& warn) {
+  KVLINK_ASSIGN_OR_RETURN(const auto index, DocumentIndex::Open(path, read_only));
+  for (const std::string& note : index->notes()) warn(note);
   KVLINK_RETURN_IF_ERROR(index->List().status());
   if (read_only) return {};
   KVLINK_ASSIGN_OR_RETURN(const bool mended, index->MendWords());
-  if (mended) session.Warn(path + ": the words of its texts were damaged, and were indexed again");
+  if (mended) warn(path + ": the words of its texts were damaged, and were indexed again");
   return {};
 }
 
 }  // namespace
 
-Result<int64_t> MendDocuments(Session& session, DiskStore& store) {
-  KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
+Result<int64_t> MendDocuments(const std::string& folder, DiskStore& store, const Warn& warn) {
   const std::string path = DocumentsPath(folder);
   const bool read_only = !IsWritable(folder);
   KVLINK_ASSIGN_OR_RETURN(const bool there, IsThere(path));
   if (!there && read_only) return 0;  // nothing can be restored there
   if (there) {
-    Status state = CheckAndMend(session, path, read_only);
+    Status state = CheckAndMend(path, read_only, warn);
     if (state.code() != StatusCode::kDataLoss || read_only) {
       KVLINK_RETURN_IF_ERROR(state);
       return 0;
     }
-    session.Warn("the list of documents is damaged and is moved to " + path +
-                 ".damaged: " + state.message());
+    warn("the list of documents is damaged and is moved to " + path +
+         ".damaged: " + state.message());
   }
   return RestoreDocuments(path, store);
 }
@@ -168,4 +168,4 @@ Status RemoveSpareDocuments(const std::string& store) {
   return RemoveUnfinished(path);
 }
 
-}  // namespace kvlink::cli
+}  // namespace kvlink
