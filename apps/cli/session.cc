@@ -76,8 +76,8 @@ Result<std::unique_ptr<Library>> Session::OpenLibrary() {
   return Library::Open(std::move(options));
 }
 
-Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_only, bool keep_budget,
-                                                      const KeepRule& before_keeping) {
+Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_only,
+                                                      bool keep_budget) {
   DiskStoreOptions options;
   KVLINK_ASSIGN_OR_RETURN(options.path, store_path());
   KVLINK_ASSIGN_OR_RETURN(const bool there, Exists(FileSystem::Posix(), options.path));
@@ -88,7 +88,6 @@ Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_onl
   options.read_only = read_only || (there && !IsWritable(options.path));
   options.files_suffice = !create;  // looking and making room work where keeping would not
   options.is_pinned = MakePinRule(DocumentsPath(options.path));
-  options.before_keeping = before_keeping;
   options.log = log_;
   return DiskStore::Open(options);
 }
@@ -99,18 +98,6 @@ Status Session::NoDocuments() const {
                   (FileExists(store)
                        ? " (or, if documents.sqlite was lost, restore it with: kvlink store verify)"
                        : ""));
-}
-
-Result<std::unique_ptr<DocumentIndex>> Session::OpenDocuments(bool create, bool read_only) {
-  KVLINK_ASSIGN_OR_RETURN(const std::string store, store_path());
-  const std::string path = DocumentsPath(store);
-  if (!create && !FileExists(path)) {
-    return NoDocuments();
-  }
-  if (create) KVLINK_RETURN_IF_ERROR(PrepareStoreFolder(FileSystem::Posix(), store));
-  KVLINK_ASSIGN_OR_RETURN(auto index, DocumentIndex::Open(path, read_only));
-  for (const std::string& note : index->notes()) Warn(note);
-  return index;
 }
 
 }  // namespace kvlink::cli

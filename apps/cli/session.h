@@ -16,7 +16,6 @@
 #include "kvlink/engine.h"
 #include "kvlink/library.h"
 #include "kvlink/status.h"
-#include "retrieval/document_index.h"
 
 namespace kvlink::cli {
 
@@ -66,12 +65,9 @@ class Session {
   // read_only: nothing in the folder is made, mended or removed. Without keep_budget nothing is
   // evicted by opening.
   Result<std::unique_ptr<DiskStore>> OpenStore(bool create, bool read_only = false,
-                                               bool keep_budget = true,
-                                               const KeepRule& before_keeping = {});
+                                               bool keep_budget = true);
   // kNotFound: that nothing is indexed, and what to do.
   Status NoDocuments() const;
-  // kNotFound if nothing has been indexed, unless `create`.
-  Result<std::unique_ptr<DocumentIndex>> OpenDocuments(bool create, bool read_only);
 
  private:
   // The model and its link file, and how it runs.

@@ -33,6 +33,86 @@ struct LibraryOptions {
   std::function<void(std::string_view)> warn;
 };
 
+// What is indexed, and how.
+struct IndexSources {
+  std::vector<std::string> paths;  // files, folders; "-": standard input
+  std::string input_name;          // of standard input, as a file's; empty: none
+  // Gives standard input, or kInvalidArgument above so many bytes; kCancelled stops the run.
+  std::function<Result<std::string>(int64_t max_bytes)> read_input;
+  int max_tokens = 200;   // of a document; longer is split
+  std::string text_key;   // of a .jsonl line; empty: text, contents or content
+  std::string title_key;  // of a .jsonl line; empty: title
+  bool prune = false;     // forget documents whose files below the paths are gone
+  bool yes = false;       // with prune: even if all files of a folder or disk are gone
+  // How many blocks are computed now, those of the most used documents, then of the newest.
+  // Nothing: all, as far as budget and disk have room. The other documents' are computed when they
+  // are asked for.
+  std::optional<int64_t> most_blocks;
+  std::optional<int64_t> most_block_bytes;  // that blocks computed now may take; nothing: no limit
+};
+
+// What became of one document.
+struct IndexedLine {
+  std::string id;
+  std::string title;  // of an empty source its file's name
+  int64_t tokens = 0;
+  // "computed" (its block, now), "unchanged", "listed" (new, without a block), "empty" (a source
+  // without text), "removed"
+  std::string status;
+};
+
+// Of the documents without blocks, before any is computed.
+struct IndexCost {
+  int64_t documents = 0;
+  int64_t tokens = 0;
+  int64_t bytes = 0;          // on disk, of all their blocks
+  int64_t planned = 0;        // blocks that are computed now
+  int64_t planned_bytes = 0;  // of these
+  int64_t free_bytes = -1;    // of the store's disk; -1: not known
+  double ms = -1;             // for the planned ones; -1: not measured, for they are few
+};
+
+struct IndexProgress {
+  int64_t sources = 0, sources_done = 0;  // while they are read
+  int64_t documents = 0;                  // listed; then done
+  int64_t documents_total = 0;            // 0: sources are still read
+  double tokens_per_s = 0;                // computed; 0: none yet
+  double remaining_ms = -1;               // -1: not known
+};
+
+// Told of a run of indexing, by the thread that runs it.
+class IndexObserver {
+ public:
+  virtual ~IndexObserver() = default;
+  // In input order; what is told of is kept, whatever happens then.
+  virtual void OnDocument(const IndexedLine&) {}
+  virtual void OnProgress(const IndexProgress&) {}  // often
+  // All documents are listed, no block is computed yet. An error ends the run.
+  virtual Status OnCost(const IndexCost&) { return {}; }
+};
+
+struct IndexReport {
+  int64_t sources = 0;                    // that were found
+  std::map<std::string, int64_t> others;  // files that are not read, by ending (".pdf"; "": none)
+  // Sources, entries, lines and documents that were left out, a line each.
+  std::vector<std::string> failures;
+  std::vector<std::string> notes;  // what was read, but not as it stood, a line each
+  int64_t computed = 0;
+  int64_t computed_tokens = 0;
+  int64_t unchanged = 0;
+  int64_t removed = 0;
+  double encode_ms = 0;       // of the computed ones
+  int64_t without_block = 0;  // computed when they are asked for
+  int64_t listed = 0;         // of them, those that are new
+  // What kept documents from a block, if anything did: the caller, the store's budget, its disk.
+  enum class Limit { kNone, kAsked, kBudget, kDisk };
+  Limit limit = Limit::kNone;
+  bool started = false;  // documents are listed, and OnCost agreed to what blocks take
+  bool interrupted = false;
+  int64_t left = 0;         // documents not reached when interrupted; -1: not all were counted
+  int64_t store_bytes = 0;  // of all blocks in the store afterwards
+};
+
 // Which documents the words of a user name: by id, by file or folder, by pattern.
 struct NamedDocuments {
   std::vector<IndexedDocument> documents;  // by source and place
@@ -98,6 +178,17 @@ class Library {
   // Opens nothing yet. kInvalidArgument: no store_path, or a negative budget.
   static Result<std::unique_ptr<Library>> Open(LibraryOptions options);
   virtual ~Library() = default;
+
+  // Reads the sources, splits and lists what changed, and computes blocks; a later run goes on
+  // where this one stopped. Memory does not grow with what is indexed, but with its largest file
+  // (.jsonl files are read in pieces). Only faults of the store, the list and the disk are errors,
+  // and what OnCost says; what was told before stays, and the report is filled up to there. The
+  // fault of a source or document is a line of the report. `observer` may be nullptr.
+  virtual Status Index(const IndexSources& sources, IndexReport* report,
+                       IndexObserver* observer = nullptr, std::stop_token stop = {}) = 0;
+  // Computes up to `most` blocks of the most used documents that have none, as far as budget and
+  // disk have room; of equal ones, those listed last. Returns how many.
+  virtual Result<int64_t> Warm(int64_t most, std::stop_token stop = {}) = 0;
 
   // Where nothing is indexed these give kNotFound, and what to do.
   // As DocumentIndex: the best first, at most `limit`.

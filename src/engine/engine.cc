@@ -178,7 +178,10 @@ Encoded EngineImpl::Describe(const Document& document) const {
 
 // By the blocks of two probes: the template treats titled and untitled documents apart.
 std::string EngineImpl::BlockSpace() const {
-  return BlockIdOf({"", "probe", "probe", ""}) + BlockIdOf({"", "", "probe", ""});
+  Document titled, untitled;
+  titled.title = titled.text = untitled.text = "probe";
+  const Sha256Digest digest = Sha256().Field(BlockIdOf(titled)).Field(BlockIdOf(untitled)).Finish();
+  return ToHex(std::span(digest).first(16));
 }
 
 Status EngineImpl::RemoveBlock(const Document& document) {

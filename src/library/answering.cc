@@ -89,7 +89,20 @@ Result<LibraryAnswer> LibraryImpl::AskOver(const Request& request, const Passage
   result.support =
       SupportOf(request.question, result.answer, passages.documents, passages.coverage);
   result.passages = passages;
+  NoteUses(result);
   return result;
+}
+
+// By which documents get their blocks beforehand. An answer is worth more than its being counted.
+void LibraryImpl::NoteUses(const LibraryAnswer& result) {
+  const std::vector<IndexedDocument>& documents = result.passages.documents;
+  std::vector<std::string> used;
+  for (size_t i = 0; i < documents.size(); ++i) {
+    if (result.answer.documents[i].status != "dropped") used.push_back(documents[i].id);
+  }
+  if (used.empty()) return;
+  const auto index = OpenIndex(Access::kRead);
+  if (index.ok()) (void)(*index)->CountUses(used);
 }
 
 Status LibraryImpl::CheckKeeping() {

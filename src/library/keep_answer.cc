@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "library/label.h"
 #include "retrieval/boundaries.h"
+#include "retrieval/read_source.h"
 #include "retrieval/repaired_text.h"
 
 namespace kvlink {
@@ -31,7 +32,8 @@ Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& titl
   kept.document.tokens = kept.tokens = described.tokens;
   KVLINK_ASSIGN_OR_RETURN(const bool known, index.IsUnchanged(source.path, source.content_hash));
   // The row before the block: a block that no row names would outlive its document.
-  KVLINK_RETURN_IF_ERROR(index.Add(document, /*ordinal=*/0, kept.tokens, described.block));
+  KVLINK_RETURN_IF_ERROR(
+      index.Add(document, /*ordinal=*/0, kept.tokens, described.block, engine.BlockSpace()));
   const double before_ms = Clock::System().MonotonicMs();
   const Result<Encoded> encoded = engine.Encode(rendered);
   const bool has_block = encoded.ok() && encoded->why.empty();

@@ -13,6 +13,7 @@
 #include "kvlink/library.h"
 #include "library/warn.h"
 #include "retrieval/document_index.h"
+#include "retrieval/read_source.h"
 
 namespace kvlink {
 
@@ -20,6 +21,9 @@ class LibraryImpl : public Library {
  public:
   explicit LibraryImpl(LibraryOptions options);
 
+  Status Index(const IndexSources& sources, IndexReport* report, IndexObserver* observer,
+               std::stop_token stop) override;
+  Result<int64_t> Warm(int64_t most, std::stop_token stop) override;
   Result<SearchResult> Search(std::string_view question, int limit) override;
   Result<NamedDocuments> List(const std::vector<std::string>& words) override;
   Result<NamedDocuments> ListToChange(const std::vector<std::string>& words) override;
@@ -49,8 +53,10 @@ class LibraryImpl : public Library {
   // For answers: the best that can be had; nullptr: none.
   Result<std::shared_ptr<DiskStore>> OpenBestStore();
   DiskStoreOptions StoreOptions();
+  ReadOptions MakeReadOptions(const IndexSources& sources, const Engine& engine);
   Status NoDocuments() const;
   bool StoreIsReadOnly() const;
+  void NoteUses(const LibraryAnswer& result);
   Result<Passages> FindNamed(DocumentIndex& index, const std::vector<std::string>& words);
 
   const LibraryOptions options_;

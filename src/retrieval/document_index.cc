@@ -9,6 +9,7 @@
 
 #include "base/sqlite.h"
 #include "retrieval/block_rows.h"
+#include "retrieval/index_change.h"
 #include "retrieval/index_schema.h"
 #include "retrieval/search.h"
 #include "retrieval/source_rows.h"
@@ -38,38 +39,6 @@ IndexedDocument RowOf(const Statement& row) {
   return document;
 }
 
-// A transaction of its own, or a part of the batch that is under way.
-class Change {
- public:
-  static Result<Change> Begin(Database& db, bool in_batch) {
-    Change change;
-    if (in_batch) return change;
-    KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
-    change.transaction_.emplace(std::move(transaction));
-    return change;
-  }
-  Status Commit() { return transaction_ ? transaction_->Commit() : Status(); }
-
- private:
-  std::optional<Transaction> transaction_;
-};
-
-// How long a connection waits for others' locks, for as long as this lives.
-class Patience {
- public:
-  Patience(Database& db, int ms, int usual_ms) : db_(db), usual_ms_(usual_ms) {
-    if (ms >= 0) Set(ms);
-  }
-  ~Patience() { Set(usual_ms_); }
-  Patience(const Patience&) = delete;
-  Patience& operator=(const Patience&) = delete;
-
- private:
-  void Set(int ms) { (void)db_.Exec(("PRAGMA busy_timeout=" + std::to_string(ms)).c_str()); }
-  Database& db_;
-  const int usual_ms_;
-};
-
 class SqliteIndex : public DocumentIndex {
  public:
   SqliteIndex(std::string path, IndexDatabase database, int busy_timeout_ms)
@@ -87,6 +56,13 @@ class SqliteIndex : public DocumentIndex {
           Statement query,
           db_.Prepare("SELECT 1 FROM sources WHERE path = ? AND content_hash = ?"));
       return query.BindText(1, source).BindText(2, content_hash).Step();
+    });
+  }
+
+  Result<bool> IsListed(const std::string& id) override {
+    return Locked<Result<bool>>([&]() -> Result<bool> {
+      KVLINK_ASSIGN_OR_RETURN(Statement find, db_.Prepare("SELECT 1 FROM documents WHERE id = ?"));
+      return find.BindText(1, id).Step();
     });
   }
 
@@ -213,6 +189,8 @@ class SqliteIndex : public DocumentIndex {
 
   Status CountUses(const std::vector<std::string>& ids) override {
     return Locked<Status>([&]() -> Status {
+      constexpr int kPatienceMs = 200;
+      const Patience patience(db_, kPatienceMs, busy_timeout_ms_);
       KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
       KVLINK_RETURN_IF_ERROR(kvlink::CountUses(db_, ids));
       return change.Commit();

@@ -39,6 +39,8 @@ class DocumentIndex {
 
   // A source whose content hash is recorded as fully indexed is unchanged.
   virtual Result<bool> IsUnchanged(const std::string& source, const std::string& content_hash) = 0;
+  // Whether there is a document of this whole id.
+  virtual Result<bool> IsListed(const std::string& id) = 0;
   // Adds one document under its source at `ordinal`, its index in SourceFile::documents; the same
   // id under several sources is one text. The source counts as changed until FinishSource; what it
   // held before stays until then. `block`: its block in hex, of the model of `space`
@@ -105,7 +107,8 @@ class DocumentIndex {
   virtual Result<std::vector<ListedDocument>> PageOfMostUsed(const std::string& space,
                                                              const ListedDocument* after,
                                                              int64_t limit) = 0;
-  // Each document was in one more prompt; ids are whole, and need not be there.
+  // Each document was in one more prompt; ids are whole, and need not be there. Waits for others a
+  // moment at most.
   virtual Status CountUses(const std::vector<std::string>& ids) = 0;
   // Checks the words of the texts by FTS5's own sums, and indexes them again where they are
   // damaged. True: they were.

@@ -1,4 +1,5 @@
 #include "retrieval/document_index.h"
+#include "retrieval/read_source.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -281,7 +282,7 @@ void CheckAgainstModel(const std::string& path_of_index, std::unique_ptr<Documen
     const int kind = *rc::gen::inRange(0, 5);
     Strings orphans;
     if (kind == 0) {
-      orphans = *index->ForgetSource(path);
+      orphans = Ids(index->ForgetSource(path));
       model.erase(path);
     } else {
       Strings texts;
