@@ -91,15 +91,6 @@ std::string LinksBeside(const std::string& model_path) {
   return std::string(stem) + ".links.safetensors";
 }
 
-std::string DocumentsPath(const std::string& store) { return store + "/documents.sqlite"; }
-
-// What cannot be looked at is there: whoever opens it says why it cannot be read.
-bool FileExists(const std::string& path) {
-  return FileSystem::Posix().Stat(path).code() != StatusCode::kNotFound;
-}
-
-bool IsWritable(const std::string& path) { return ::access(path.c_str(), W_OK) == 0; }
-
 std::string FileName(const std::string& path) { return fs::path(path).filename().string(); }
 
 std::string ExpandHome(const std::string& path) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kvlink/status.h"
+#include "library/store_files.h"
 
 namespace kvlink::cli {
 
@@ -26,12 +27,6 @@ Result<std::string> ModelPath(const std::string& given);
 // The link file that a model uses unless told otherwise: MODEL.gguf -> MODEL.links.safetensors.
 std::string LinksBeside(const std::string& model_path);
 
-// The documents that `index` has seen, in a store's folder.
-std::string DocumentsPath(const std::string& store);
-
-// False: nothing is there. What cannot be looked at (a closed folder, a dead disk) is.
-bool FileExists(const std::string& path);
-bool IsWritable(const std::string& path);
 std::string FileName(const std::string& path);  // without its folders
 // A ~ or ~NAME at the beginning as a shell reads it; as it is where there is no such home.
 std::string ExpandHome(const std::string& path);

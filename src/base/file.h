@@ -4,10 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kvlink/status.h"
@@ -100,6 +102,13 @@ class FileSystem {
   // The whole of a file, read and not mapped, so that somebody who cuts it meanwhile costs some
   // bytes and nothing more. kInvalidArgument above max_bytes.
   virtual Result<std::string> Read(const std::string& path, int64_t max_bytes) = 0;
+  // The same in pieces, front to back, so that memory does not grow with the file. What `take`
+  // gives that is not OK ends it, and is given back.
+  virtual Status ReadPieces(const std::string& path, int64_t max_bytes,
+                            const std::function<Status(std::string_view)>& take) {
+    KVLINK_ASSIGN_OR_RETURN(const std::string bytes, Read(path, max_bytes));
+    return take(bytes);
+  }
   virtual Result<std::shared_ptr<const MappedFile>> Map(const std::string& path) = 0;
   // The file must be new: kFailedPrecondition where something has its name, a link too.
   virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path,

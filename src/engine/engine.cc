@@ -5,8 +5,7 @@
 #include "base/guarded.h"
 #include "base/memory_size.h"
 #include "engine/engine_impl.h"
-#include "kv/disk_store.h"
-#include "kv/store_folder.h"
+#include "kv/best_store.h"
 #include "kv/warm_store.h"
 
 namespace kvlink {
@@ -16,14 +15,15 @@ constexpr int64_t kPatienceMs = 1'000;            // of an answer, for other pro
 constexpr int64_t kPauseMs = 60'000;              // of its keeping blocks, once that was in vain
 constexpr int64_t kPatienceOfKeepingMs = 30'000;  // of what is there to keep blocks
 
-// The best store that can be had: for writing, else for reading, else none but this process's
-// memory, for one prompt's blocks.
+// What was given, or the store in the folder, with a tier of mapped blocks above it; without either
+// this process's memory, for one prompt's blocks where a folder was named and cannot be used.
 Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int64_t prompt_bytes,
                                               const std::shared_ptr<StoreWarnings>& warnings) {
+  const auto below = [&](std::shared_ptr<BlockStore> store) -> std::unique_ptr<BlockStore> {
+    return std::make_unique<WarmStore>(std::move(store), kWarmBytes, prompt_bytes);
+  };
+  if (options.store != nullptr) return below(options.store);
   if (options.store_path.empty()) return NewMemoryStore(options.store_budget_bytes);
-  // Somebody else's folder is a mistake to be told of, not a store that happens to be broken.
-  Status format = CheckStorePath(FileSystem::Posix(), options.store_path);
-  if (format.code() == StatusCode::kFailedPrecondition) return format;
   DiskStoreOptions disk_options;
   disk_options.path = options.store_path;
   disk_options.budget_bytes = options.store_budget_bytes;
@@ -31,25 +31,15 @@ Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int6
   disk_options.lock_timeout_ms = options.require_store ? kPatienceOfKeepingMs : kPatienceMs;
   disk_options.pause_after_busy_ms = options.require_store ? 0 : kPauseMs;
   disk_options.is_pinned = options.is_pinned;
-  disk_options.before_keeping = options.before_keeping;
   disk_options.log = Log([warnings](Severity severity, std::string_view message) {
     if (severity >= Severity::kWarning) warnings->Add(message);
   });
   const auto warn = [&](const std::string& message) { warnings->Add(message); };
-  Result<std::unique_ptr<DiskStore>> disk = DiskStore::Open(disk_options);
-  if (!disk.ok() && options.require_store) return disk.status();
-  if (!disk.ok() && !disk_options.read_only) {
-    const Status why = disk.status();
-    disk_options.read_only = true;
-    disk = DiskStore::Open(disk_options);
-    if (disk.ok()) warn("the store is only read, new blocks are not kept: " + why.message());
-  }
-  if (!disk.ok()) {
-    warn("going on without the store, documents are computed again: " + disk.status().message());
-    return NewMemoryStore(prompt_bytes);
-  }
-  return std::unique_ptr<BlockStore>(
-      std::make_unique<WarmStore>(*std::move(disk), kWarmBytes, prompt_bytes));
+  Result<std::unique_ptr<DiskStore>> disk =
+      options.require_store ? DiskStore::Open(disk_options) : OpenBestStore(disk_options, warn);
+  if (!disk.ok()) return disk.status();
+  if (*disk == nullptr) return NewMemoryStore(prompt_bytes);
+  return below(*std::move(disk));
 }
 
 }  // namespace
@@ -209,6 +199,20 @@ std::string EngineImpl::BlockIdOf(const Document& document) const {
 
 int64_t EngineImpl::CountDocumentTokens(const Document& document) const {
   return static_cast<int64_t>(DocumentTokens(document).size());
+}
+
+Encoded EngineImpl::Describe(const Document& document) const {
+  const std::vector<int32_t> tokens = DocumentTokens(document);
+  if (tokens.empty()) return Encoded{0, "empty", "", "the document has no text"};
+  return Encoded{static_cast<int64_t>(tokens.size()), "", ToHex(IdOf(tokens)), ""};
+}
+
+// By the blocks of two probes: the template treats titled and untitled documents apart.
+std::string EngineImpl::BlockSpace() const {
+  Document titled, untitled;
+  titled.title = titled.text = untitled.text = "probe";
+  const Sha256Digest digest = Sha256().Field(BlockIdOf(titled)).Field(BlockIdOf(untitled)).Finish();
+  return ToHex(std::span(digest).first(16));
 }
 
 Status EngineImpl::RemoveBlock(const Document& document) {

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "engine/events.h"
 #include "engine/loop.h"
-#include "engine/store_warnings.h"
+#include "kv/store_warnings.h"
 #include "kv/store.h"
 #include "kvlink/engine.h"
 #include "link/indexer.h"
@@ -40,6 +40,8 @@ class EngineImpl : public Engine {
   std::string TokenText(int32_t id) const override;
   std::string BlockIdOf(const Document& document) const override;
   int64_t CountDocumentTokens(const Document& document) const override;
+  Encoded Describe(const Document& document) const override;
+  std::string BlockSpace() const override;
   Status RemoveBlock(const Document& document) override;
   Status PinBlock(const Document& document, bool pinned) override;
   const ModelSummary& model() const override { return summary_; }

@@ -21,7 +21,7 @@ class WarmStore : public BlockStore {
  public:
   // refused_bytes: what refused blocks may take, and queued ones again; one of each is held however
   // large it is.
-  WarmStore(std::unique_ptr<BlockStore> below, int64_t budget_bytes, int64_t refused_bytes)
+  WarmStore(std::shared_ptr<BlockStore> below, int64_t budget_bytes, int64_t refused_bytes)
       : below_(std::move(below)),
         mapped_(budget_bytes),
         refused_(refused_bytes),
@@ -67,7 +67,7 @@ class WarmStore : public BlockStore {
 
   void Settle(const std::shared_ptr<const Block>& block, const Status& put);
 
-  std::unique_ptr<BlockStore> below_;
+  std::shared_ptr<BlockStore> below_;
   mutable std::mutex mutex_;  // guards what follows; not held while below_ works
   Recent mapped_;
   Recent refused_;

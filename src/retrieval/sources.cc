@@ -1,44 +1,18 @@
-// Texts from files and standard input (retrieval/sources.h).
+// Walking folders (retrieval/sources.h).
 #include "retrieval/sources.h"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <set>
 #include <utility>
 
 #include "base/absolute_path.h"
-#include "base/bytes.h"
-#include "base/hash.h"
-#include "retrieval/repaired_text.h"
-#include "retrieval/titles.h"
-#include "text/unicode.h"
+#include "retrieval/text_format.h"
 
 namespace kvlink {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Raised whenever the same bytes would be split differently, so that every source counts as
-// changed.
-constexpr uint64_t kSplitterVersion = 4;
-
-enum class Format { kUnknown, kText, kMarkdown, kJsonl };
-
-// In small letters, with its point; empty: none.
-std::string EndingOf(const std::string& path) {
-  std::string ending = fs::path(path).extension().string();
-  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return ending;
-}
-
-Format FormatOf(const std::string& path) {
-  const std::string ending = EndingOf(path);
-  if (ending == ".txt" || ending == ".text") return Format::kText;
-  if (ending == ".md" || ending == ".markdown") return Format::kMarkdown;
-  if (ending == ".jsonl") return Format::kJsonl;
-  return Format::kUnknown;
-}
 
 // Whether what a link leads to lies in the folder.
 bool LinkStaysInside(const std::string& link, const std::string& folder) {
@@ -91,7 +65,7 @@ class Walker {
  private:
   // Whether the entry is a file to read. Others are counted, named or passed over.
   bool IsText(const std::string& path, const FileInfo& entry, const std::string& root) {
-    const bool has_name = FormatOf(path) != Format::kUnknown;
+    const bool has_name = FormatOf(path) != TextFormat::kUnknown;
     FileType type = entry.type;
     if (type == FileType::kSymlink) {
       const Result<FileInfo> target = files_.Stat(path);
@@ -118,55 +92,7 @@ class Walker {
   std::set<std::string> others_;  // that were counted
 };
 
-// "-" has no name to give.
-std::string Stem(const std::string& name) {
-  return name == "-" ? std::string() : fs::path(name).stem().string();
-}
-
-SourceDocument MakeDocument(const std::string& source, std::string title, std::string text,
-                            int64_t begin, int64_t end) {
-  SourceDocument document;
-  document.id = DocumentId(title, text);
-  document.title = std::move(title);
-  document.text = std::move(text);
-  document.source = source;
-  document.begin = begin;
-  document.end = end;
-  return document;
-}
-
-std::string Plural(int64_t n, const char* one, const char* many) {
-  return std::to_string(n) + " " + (n == 1 ? one : many);
-}
-
-bool LooksLikeHtml(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-  const std::string begin = FoldCase(text.substr(0, 16));
-  return begin.starts_with("<!doctype html") || begin.starts_with("<html");
-}
-
-constexpr char kPdfAdvice[] = "its text: pdftotext FILE.pdf - | kvlink index - --name NAME";
-
-Status RefuseBinary(const std::string& name, const RepairedText& read) {
-  if (read.text.starts_with("%PDF-")) {
-    return InvalidArgument(name + ": is a PDF, which is not read; " + kPdfAdvice);
-  }
-  if (read.text.starts_with("{\\rtf")) {
-    return InvalidArgument(name + ": is RTF, which is not read; save it as text");
-  }
-  const size_t nul = read.text.find('\0');
-  if (nul == std::string::npos) return {};
-  return InvalidArgument(name + ": is a binary file (a NUL at byte " +
-                         std::to_string(read.SourceOffset(static_cast<int64_t>(nul))) +
-                         "), text expected; leave it out or convert it to text");
-}
-
 }  // namespace
-
-std::string DocumentId(std::string_view title, std::string_view text) {
-  const Sha256Digest digest = Sha256().Field(title).Field(text).Finish();
-  return ToHex(std::span(digest).first(8));
-}
 
 FoundSources FindSources(FileSystem& files, const std::vector<std::string>& paths) {
   FoundSources found;
@@ -192,7 +118,7 @@ FoundSources FindSources(FileSystem& files, const std::vector<std::string>& path
       walker.Fail(given + kNoFile);
     } else if (EndingOf(path) == ".pdf") {
       walker.Fail(given + ": is a PDF, which is not read; " + kPdfAdvice);
-    } else if (FormatOf(path) == Format::kUnknown) {
+    } else if (FormatOf(path) == TextFormat::kUnknown) {
       walker.Fail(given +
                   ": only .txt, .md and .jsonl files are read; rename it, or pass its text on "
                   "standard input: kvlink index - < FILE");
@@ -203,114 +129,6 @@ FoundSources FindSources(FileSystem& files, const std::vector<std::string>& path
   std::set<std::string> seen;
   std::erase_if(found.paths, [&](const std::string& path) { return !seen.insert(path).second; });
   return found;
-}
-
-Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
-                              const ReadOptions& options,
-                              const std::function<int64_t(std::string_view)>& count_tokens) {
-  // Looked at first: a file that changes while it is read counts as changed.
-  FileState state = LookAtFile(files, path);
-  KVLINK_ASSIGN_OR_RETURN(const std::string bytes,
-                          ReadWholeFile(files, path, options.max_file_bytes));
-  KVLINK_ASSIGN_OR_RETURN(SourceFile file,
-                          ReadSourceText(AbsolutePath(path), bytes, options, count_tokens));
-  state.bytes_hash = HashOfBytes(bytes);
-  file.state = std::move(state);
-  return file;
-}
-
-Result<SourceFile> ReadSourceText(const std::string& name, std::string_view bytes,
-                                  const ReadOptions& options,
-                                  const std::function<int64_t(std::string_view)>& count_tokens) {
-  RepairedText repaired = ReadText(bytes);
-  KVLINK_RETURN_IF_ERROR(RefuseBinary(name, repaired));
-  const int64_t data_uris = LeaveOutDataUris(&repaired);
-  SourceFile file;
-  file.path = name;
-  const Sha256Digest digest = Sha256()
-                                  .Field(kSplitterVersion)
-                                  .Field(static_cast<uint64_t>(options.max_tokens))
-                                  .Field(options.keys.text)
-                                  .Field(options.keys.title)
-                                  .Field(bytes)
-                                  .Finish();
-  file.content_hash = ToHex(digest);
-
-  if (!repaired.charset.empty()) {
-    file.notes.push_back(name + ": is not UTF-8 and was read as " + repaired.charset);
-  }
-  if (repaired.replaced_bytes > 0) {
-    file.notes.push_back(name + ": " +
-                         Plural(repaired.replaced_bytes, "byte that is not UTF-8 was",
-                                "bytes that are not UTF-8 were") +
-                         " replaced");
-  }
-  if (data_uris > 0) {
-    file.notes.push_back(name + ": " +
-                         Plural(data_uris, "embedded file (data:...;base64) was",
-                                "embedded files (data:...;base64) were") +
-                         " left out");
-  }
-  if (LooksLikeHtml(repaired.text)) {
-    file.notes.push_back(name + ": is HTML, whose tags are taken as text");
-  }
-  Format format = FormatOf(name);
-  if (format == Format::kUnknown && IsJsonl(repaired.text)) format = Format::kJsonl;
-  SplitOptions split;
-  split.max_tokens = options.max_tokens;
-  split.markdown = format == Format::kMarkdown;
-
-  const int64_t most_title_tokens = MostTitleTokens(options.max_tokens);
-  int64_t cut_titles = 0;
-  const auto title_of = [&](const std::string& title) {
-    bool cut = false;
-    std::string bounded =
-        BoundedTitle(title.empty() ? Stem(name) : title, most_title_tokens, count_tokens, &cut);
-    cut_titles += cut ? 1 : 0;
-    return bounded;
-  };
-  if (format == Format::kJsonl) {
-    JsonlLines lines = ParseJsonl(name, repaired.text, options.keys);
-    if (lines.documents.empty() && !lines.failures.empty()) {
-      // As if the file could not be read: what was known of it stays.
-      const size_t others = lines.failures.size() - 1;
-      return InvalidArgument(
-          lines.failures[0] +
-          (others == 0 ? ""
-                       : "; nor is any other of its " +
-                             Plural(static_cast<int64_t>(others) + 1, "line", "lines") + " right"));
-    }
-    file.failures = std::move(lines.failures);
-    int64_t without_text = 0;
-    for (const JsonlDocument& line : lines.documents) {
-      const std::vector<TextPart> parts = SplitText(line.text, split, count_tokens);
-      without_text += parts.empty() ? 1 : 0;
-      if (parts.empty()) continue;
-      const std::string title = title_of(line.title);
-      for (const TextPart& part : parts) {
-        file.documents.push_back(MakeDocument(name, title, part.text,
-                                              repaired.SourceOffset(line.begin),
-                                              repaired.SourceOffset(line.end)));
-      }
-    }
-    if (without_text > 0) {
-      file.notes.push_back(name + ": " + Plural(without_text, "line has", "lines have") +
-                           " no text and gave no document");
-    }
-  } else {
-    for (TextPart& part : SplitText(repaired.text, split, count_tokens)) {
-      file.documents.push_back(MakeDocument(name, title_of(part.title), std::move(part.text),
-                                            repaired.SourceOffset(part.begin),
-                                            repaired.SourceOffset(part.end)));
-    }
-  }
-  if (cut_titles > 0) {
-    file.notes.push_back(name + ": " + Plural(cut_titles, "title", "titles") + " of more than " +
-                         std::to_string(most_title_tokens) + " tokens " +
-                         (cut_titles == 1 ? "was" : "were") + " cut");
-  }
-  if (file.documents.empty()) file.notes.push_back(name + ": is empty and gave no document");
-  return file;
 }
 
 }  // namespace kvlink
