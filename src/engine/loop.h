@@ -73,8 +73,11 @@ class Loop {
   void Begin(RequestId id);
   void Want(Indexer& indexer, std::vector<int32_t> tokens, BlockKind kind, std::string label,
             std::vector<int32_t> prefix, bool pinned, const Making::Waiter& waiter);
+  // Of what is not part of the pass under way.
   void Views(std::vector<Work>* works, std::vector<WorkView>* views);
   void Compute(const std::vector<Work>& works, const std::vector<Share>& shares);
+  // Between the layers of a long pass: a step of the others. kCancelled: the pass is to end.
+  Status Between();
   // False: the generation's other shares of this step are void.
   bool Accept(const Work& work, int64_t tokens, const Status& computed);
   void Made(const BlockId& id, const Status& computed);
@@ -106,6 +109,11 @@ class Loop {
   std::map<RequestId, EncodeTask> tasks_;
   std::map<BlockId, Making> makings_;
   std::set<RequestId> to_cancel_;
+  // The long pass under way: what it computes, and until when it has the time that the last step of
+  // the others took.
+  std::set<RequestId> generations_in_pass_;
+  std::set<BlockId> blocks_in_pass_;
+  double has_time_until_ms_ = 0;
 
   std::thread thread_;
 };

@@ -200,7 +200,8 @@ Result<BlockMaking::Made> BlockMaking::Make(const ListedDocument& document, bool
   if (listed.code() == StatusCode::kNotFound) return Made::kGone;
   if (!listed.ok()) return listed.status();
   const double before_ms = Clock::System().MonotonicMs();
-  const Result<Encoded> encoded = engine_.Encode(ToEngine(*listed));
+  const Result<Encoded> encoded = engine_.Encode(ToEngine(*listed), stop_);
+  if (encoded.code() == StatusCode::kCancelled) return Made::kNoRoom;  // whoever asked sees it
   if (!encoded.ok()) {
     report_.failures.push_back("document " + document.id + " (" + document.title +
                                "): " + encoded.status().message() + "; left out");

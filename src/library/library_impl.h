@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "kv/disk_store.h"
-#include "kvlink/library.h"
 #include "kv/store_warnings.h"
+#include "kvlink/library.h"
 #include "library/warn.h"
 #include "retrieval/document_index.h"
 #include "retrieval/read_source.h"

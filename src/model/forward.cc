@@ -209,7 +209,18 @@ Status Model::Logits(std::span<const Sequence> batch, const PassRows& rows) {
   return {};
 }
 
-Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
+void Model::ReserveActivations(int64_t rows) {
+  const int64_t E = config_.width, F = config_.feed_forward;
+  const int64_t QD = static_cast<int64_t>(config_.heads) * config_.head_dim;
+  const int64_t QKV = QD + 2ll * config_.kv_heads * config_.head_dim;
+  a_.x.resize(rows * E);
+  a_.normed.resize(rows * std::max({E, QD, F}) * SizeOf(matmul_dtype_));
+  a_.qkv.resize(rows * QKV);
+  a_.y.resize(rows * std::max(E, 2 * F));
+}
+
+Status Model::Forward(std::span<Sequence> batch, Probe* probe,
+                      const std::function<Status()>& between) {
   KVLINK_RETURN_IF_ERROR(CheckProcess());
   for (size_t i = 0; i < batch.size(); ++i) {
     KVLINK_RETURN_IF_ERROR(Naming(Check(batch[i]), i, batch.size()));
@@ -231,10 +242,7 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
   for (const Sequence& s : batch) {
     if (!s.positions.empty()) rope_->Reserve(FarthestDistance(s) + 1);
   }
-  a_.x.resize(T * E);
-  a_.normed.resize(T * std::max({E, QD, F}) * SizeOf(dtype));
-  a_.qkv.resize(T * QKV);
-  a_.y.resize(T * std::max(E, 2 * F));
+  ReserveActivations(T);
   float *x = a_.x.data(), *y = a_.y.data();
   std::byte* normed = a_.normed.data();
   GrownTails tails;
@@ -273,6 +281,16 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
     }
     KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kDown, w.down, y));
     add_residual();
+    if (!between || l + 1 == c.layers) continue;
+    // Only the residual stream lives on from one layer to the next.
+    std::vector<float> residual = std::exchange(a_.x, {});
+    Status go_on = between();
+    a_.x = std::move(residual);
+    ReserveActivations(T);
+    x = a_.x.data();
+    y = a_.y.data();
+    normed = a_.normed.data();
+    KVLINK_RETURN_IF_ERROR(go_on);
   }
   KVLINK_RETURN_IF_ERROR(Logits(batch, rows));
   tails.Keep();

@@ -1,6 +1,7 @@
 // One model, loaded: its configuration, tokenizer, packed weights, and the forward pass.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -69,11 +70,15 @@ class Model {
   // a probe (of one sequence) the pass ends early. Errors: as Check, naming the sequence;
   // kFailedPrecondition: in a process that was forked after Load, or with threads that cannot
   // compute (tensor/thread_team.h); kDataLoss: a logit is no finite number.
-  Status Forward(std::span<Sequence> batch, Probe* probe = nullptr);
+  // `between` (may be empty) is called between layers, and may run passes of its own over other
+  // tails: a long pass does not keep short ones waiting. Its error ends the pass.
+  Status Forward(std::span<Sequence> batch, Probe* probe = nullptr,
+                 const std::function<Status()>& between = {});
 
  private:
   Model() = default;
   Status CheckProcess() const;
+  void ReserveActivations(int64_t rows);
   Status ReadFile(const ModelOptions& options);  // from file_, all that a pass needs
   void Embed(const PassRows& rows);
   // out [T, N] = inputs W^T, and what adapters add to it.

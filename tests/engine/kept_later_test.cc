@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "kv/disk_store.h"
 #include "kvlink/engine.h"
 #include "support/tiny_model.h"
 
@@ -39,6 +40,19 @@ class KeptLaterTest : public ::testing::Test {
     return options;
   }
 
+  // Over a store that asks this before it keeps a block.
+  EngineOptions OptionsWith(KeepRule before_keeping) const {
+    DiskStoreOptions store;
+    store.path = folder_ / "store";
+    store.before_keeping = std::move(before_keeping);
+    auto disk = DiskStore::Open(store);
+    EXPECT_TRUE(disk.ok()) << disk.status().message();
+    EngineOptions options = Options();
+    options.store_path.clear();
+    options.store = *std::move(disk);
+    return options;
+  }
+
   testing::TempDir folder_;
   std::string model_ = testing::WriteTinyModel(folder_.path(), {});
 };
@@ -47,16 +61,15 @@ TEST_F(KeptLaterTest, TheFirstTextComesBeforeTheFirstBlockIsKept) {
   std::promise<void> shown;
   std::atomic<bool> waited_in_vain = false;
   std::atomic<int> asked = 0;
-  EngineOptions options = Options();
-  options.before_keeping = [&, text = shown.get_future().share()](auto, auto) -> Status {
+  const EngineOptions options = OptionsWith([&, text = shown.get_future().share()](auto, auto) {
     ++asked;
     // Where the answer waits for this, there is no text before it.
     if (text.wait_for(std::chrono::seconds(20)) != std::future_status::ready) waited_in_vain = true;
-    return {};
-  };
+    return Status();
+  });
   bool first = true;
-  const auto answer = Ask(options, [&](std::string_view) {
-    if (std::exchange(first, false)) shown.set_value();
+  const auto answer = Ask(options, [&](std::string_view text) {
+    if (!text.empty() && std::exchange(first, false)) shown.set_value();
     return true;
   });
   ASSERT_TRUE(answer.ok()) << answer.status().message();
@@ -71,8 +84,7 @@ TEST_F(KeptLaterTest, TheFirstTextComesBeforeTheFirstBlockIsKept) {
 }
 
 TEST_F(KeptLaterTest, WhatWasNotKeptIsSaidAndWarnedOfOnTheCallersThread) {
-  EngineOptions options = Options();
-  options.before_keeping = [](auto, auto) -> Status { return Unavailable("it is not wanted"); };
+  EngineOptions options = OptionsWith([](auto, auto) { return Unavailable("it is not wanted"); });
   const std::thread::id caller = std::this_thread::get_id();
   options.warn = [&](std::string_view) { EXPECT_EQ(std::this_thread::get_id(), caller); };
   const auto answer = Ask(options, {});
