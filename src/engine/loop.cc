@@ -284,7 +284,11 @@ bool Loop::Step() {
   std::vector<Work> works;
   std::vector<WorkView> views;
   Views(&works, &views);
-  if (!works.empty()) Compute(works, PlanStep(views, limits_, &turns_));
+  StepLimits limits = limits_;
+  // Beside a long pass nobody is alone.
+  if (!generations_in_pass_.empty() || !blocks_in_pass_.empty())
+    limits.alone_tokens = limits.tokens;
+  if (!works.empty()) Compute(works, PlanStep(views, limits, &turns_));
   for (auto making = makings_.begin(); making != makings_.end();) {
     const bool stays = !making->second.waiters.empty() || blocks_in_pass_.count(making->first) > 0;
     making = stays ? std::next(making) : makings_.erase(making);
@@ -360,14 +364,14 @@ Status Loop::Between() {
       return Status(StatusCode::kCancelled, "the request's time is up, or it was cancelled");
     }
   }
+  bool wanted = !generations_in_pass_.empty();
   for (const BlockId& block : blocks_in_pass_) {
     for (const Making::Waiter& waiter : makings_.at(block).waiters) {
       const auto task = tasks_.find(waiter.id);
-      if (task != tasks_.end() && task->second.stop.stop_requested()) {
-        return Status(StatusCode::kCancelled, "encoding was stopped");
-      }
+      wanted |= task == tasks_.end() || !task->second.stop.stop_requested();
     }
   }
+  if (!wanted) return Status(StatusCode::kCancelled, "nobody waits for its blocks any more");
   const double before = parts_.clock->MonotonicMs();
   if (before < has_time_until_ms_) return {};
   const bool others = active_.size() > generations_in_pass_.size() ||
