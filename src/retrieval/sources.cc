@@ -10,6 +10,7 @@
 #include "base/absolute_path.h"
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "retrieval/markdown.h"
 #include "retrieval/repaired_text.h"
 #include "retrieval/titles.h"
 #include "text/unicode.h"
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 
 // Raised whenever the same bytes would be split differently, so that every source counts as
 // changed.
-constexpr uint64_t kSplitterVersion = 4;
+constexpr uint64_t kSplitterVersion = 5;
 
 enum class Format { kUnknown, kText, kMarkdown, kJsonl };
 
@@ -256,9 +257,8 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
   }
   Format format = FormatOf(name);
   if (format == Format::kUnknown && IsJsonl(repaired.text)) format = Format::kJsonl;
-  SplitOptions split;
-  split.max_tokens = options.max_tokens;
-  split.markdown = format == Format::kMarkdown;
+  const TextStructure structure =
+      format == Format::kMarkdown ? MarkdownStructure(repaired.text) : TextStructure();
 
   const int64_t most_title_tokens = MostTitleTokens(options.max_tokens);
   int64_t cut_titles = 0;
@@ -283,7 +283,8 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
     file.failures = std::move(lines.failures);
     int64_t without_text = 0;
     for (const JsonlDocument& line : lines.documents) {
-      const std::vector<TextPart> parts = SplitText(line.text, split, count_tokens);
+      const std::vector<TextPart> parts =
+          SplitText(line.text, {}, options.max_tokens, count_tokens);
       without_text += parts.empty() ? 1 : 0;
       if (parts.empty()) continue;
       const std::string title = title_of(line.title);
@@ -298,7 +299,7 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
                            " no text and gave no document");
     }
   } else {
-    for (TextPart& part : SplitText(repaired.text, split, count_tokens)) {
+    for (TextPart& part : SplitText(repaired.text, structure, options.max_tokens, count_tokens)) {
       file.documents.push_back(MakeDocument(name, title_of(part.title), std::move(part.text),
                                             repaired.SourceOffset(part.begin),
                                             repaired.SourceOffset(part.end)));
