@@ -54,6 +54,15 @@ LIBRARIES = {
     "pcre2.h": {"text"},
     "unicode/": {"text"},
     "libstemmer.h": {"retrieval"},
+    "cmark-gfm.h": {"retrieval"},
+    "cmark-gfm-core-extensions.h": {"retrieval"},
+    "gumbo.h": {"retrieval"},
+    "poppler-document.h": {"retrieval"},
+    "poppler-global.h": {"retrieval"},
+    "poppler-page.h": {"retrieval"},
+    "archive.h": {"retrieval"},
+    "archive_entry.h": {"retrieval"},
+    "pugixml.hpp": {"retrieval"},
     "nlohmann/": {"text", "formats", "model", "retrieval", "data", "links", "eval", "train", "apps"},
     "zlib.h": {"data"},
     "torch/": {"train"},
@@ -71,8 +80,10 @@ SYSTEM = {
     "dirent.h": {"base"},
     "sys/file.h": {"base"},
     "sys/mman.h": {"base"},
+    "sys/prctl.h": {"base"},
     "sys/random.h": {"base"},
     "sys/syscall.h": {"base"},
+    "sys/wait.h": {"base"},
     "fcntl.h": ASKING,
     "fnmatch.h": ASKING,
     "poll.h": ASKING,
@@ -88,7 +99,8 @@ SYSTEM = {
     "wchar.h": ASKING,
 }
 # Libraries whose exceptions or macros stop in the one .cc file that includes them.
-NOT_IN_HEADERS = ("nlohmann/", "openssl/", "xxhash.h", "sqlite3.h", "pcre2.h", "toml++/")
+NOT_IN_HEADERS = ("nlohmann/", "openssl/", "xxhash.h", "sqlite3.h", "pcre2.h", "toml++/", "cmark-gfm", "gumbo.h",
+                  "poppler-", "archive.h", "archive_entry.h", "pugixml.hpp")
 
 MAX_LINES = 600
 SOURCE = {".cc", ".h"}
