@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/quote.h"
 #include "retrieval/reader.h"
 
 namespace kvlink {
@@ -24,7 +25,7 @@ struct Free {
 Status Damaged(struct archive* archive) {
   const char* what = archive_error_string(archive);
   return InvalidArgument(std::string("is a damaged ZIP file: ") +
-                         (what == nullptr ? "it cannot be read" : what));
+                         (what == nullptr ? "it cannot be read" : PrintableLine(what)));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/quote.h"
 #include "retrieval/archive.h"
 #include "retrieval/front_matter.h"
 #include "retrieval/html.h"
@@ -163,7 +164,7 @@ Result<FileText> ReadEpub(RepairedText bytes) {
     const std::string name = ResolvePart(container.package, page);
     if (!read.insert(name).second) continue;
     if (ciphers.names.contains(name)) {
-      return InvalidArgument("is encrypted (" + name +
+      return InvalidArgument("is encrypted (" + Quoted(name) +
                              "): books with copy protection are not read");
     }
     const auto part = parts.find(name);

@@ -1,5 +1,6 @@
 #include "retrieval/office_text.h"
 
+#include "base/quote.h"
 #include "retrieval/front_matter.h"
 #include "retrieval/xml.h"
 
@@ -29,7 +30,7 @@ Result<std::string_view> PartOf(const ArchiveParts& parts, std::string_view name
                                 std::string_view format) {
   const auto part = parts.find(name);
   if (part != parts.end()) return std::string_view(part->second);
-  return InvalidArgument("is no " + std::string(format) + ": it has no part " + std::string(name));
+  return InvalidArgument("is no " + std::string(format) + ": it has no part " + Quoted(name));
 }
 
 std::string TitleAmong(const ArchiveParts& parts, std::string_view name) {

@@ -134,7 +134,7 @@ TEST(ReadDocx, RefusesWhatIsNone) {
   } cases[] = {
       {"", "ZIP"},
       {"no zip at all", "ZIP"},
-      {MakeZip({{"a.txt", "x"}}), "has no part word/document.xml"},
+      {MakeZip({{"a.txt", "x"}}), "has no part \"word/document.xml\""},
       {MakeZip({{"word/document.xml", "<a><b></a>"}}), "is not XML at byte"},
       {MakeZip(DocxParts(DocxParagraph("x"))).substr(0, 300), "ZIP"},
   };
