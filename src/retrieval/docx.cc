@@ -147,8 +147,7 @@ class DocumentVisitor : public XmlVisitor {
       builder_.BeginHeading(level_);
       in_heading_ = true;
     } else if (item_) {
-      builder_.AddOwn("-");
-      builder_.Space();
+      builder_.BeginItem();
     }
   }
   void EndHeading() {

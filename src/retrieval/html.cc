@@ -205,9 +205,7 @@ class Walker {
         ++preformatted_;
         break;
       case Kind::kItem:
-        builder_.LineBreak();
-        builder_.AddOwn("-");
-        builder_.Space();
+        builder_.BeginItem();
         break;
       case Kind::kLine:
         builder_.LineBreak();
@@ -250,7 +248,7 @@ class Walker {
         builder_.EndBlock();
         break;
       case Kind::kItem:
-        builder_.LineBreak();
+        builder_.EndItem();
         break;
       case Kind::kTable:
         if (open.data_table) {

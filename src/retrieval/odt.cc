@@ -35,16 +35,12 @@ class ContentVisitor : public XmlVisitor {
       } else {
         builder_.ParagraphBreak();
       }
-      if (std::exchange(item_, false)) {
-        builder_.AddOwn("-");
-        builder_.Space();
-      }
     } else if (name == "s" || name == "tab") {
       builder_.Space();
     } else if (name == "line-break") {
       builder_.LineBreak();
     } else if (name == "list-item") {
-      item_ = true;
+      builder_.BeginItem();
     } else if (name == "table") {
       builder_.BeginTable();
     } else if (name == "table-row") {
@@ -61,7 +57,7 @@ class ContentVisitor : public XmlVisitor {
       --paragraphs_;
       name == "h" ? builder_.EndHeading() : builder_.ParagraphBreak();
     } else if (name == "list-item") {
-      item_ = false;
+      builder_.EndItem();
     } else if (name == "table-cell") {
       builder_.EndCell();
     } else if (name == "table-row") {
@@ -79,7 +75,6 @@ class ContentVisitor : public XmlVisitor {
   TextBuilder& builder_;
   ParagraphPlaces places_;
   int paragraphs_ = 0;
-  bool item_ = false;  // a list's item began, and nothing of it was written yet
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "retrieval/text_builder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "retrieval/front_matter.h"
 
@@ -28,6 +29,7 @@ size_t TextBuilder::Append(std::string_view text) {
   if (full_) return file_.text.size();
   file_.text += gap;
   gap_ = Gap::kNone;
+  if (std::exchange(item_, false) && table_depth_ == 0) file_.text += "- ";
   const size_t begin = file_.text.size();
   if (heading_begin_ == kNothingYet) heading_begin_ = begin;
   if (block_begin_ == kNothingYet) block_begin_ = begin;
@@ -75,6 +77,16 @@ void TextBuilder::AddWords(std::string_view words, Place place) {
 }
 
 void TextBuilder::AddVerbatim(std::string_view text, Place place) { AddWord(text, place); }
+
+void TextBuilder::BeginItem() {
+  LineBreak();
+  item_ = true;
+}
+
+void TextBuilder::EndItem() {
+  item_ = false;
+  LineBreak();
+}
 
 void TextBuilder::BeginHeading(int level) {
   ParagraphBreak();

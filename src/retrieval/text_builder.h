@@ -25,13 +25,16 @@ class TextBuilder {
   void AddWords(std::string_view words, Place place);
   // Blanks and ends of lines stay.
   void AddVerbatim(std::string_view text, Place place);
-  // What the source does not have, as the mark of a list's item.
+  // What the source does not have.
   void AddOwn(std::string_view text) { Append(text); }
 
   void Space() { Part(Gap::kSpace); }
   void LineBreak() { Part(Gap::kLine); }
   void ParagraphBreak() { Part(Gap::kParagraph); }
 
+  // What follows is a list's item, which a dash marks if anything does follow.
+  void BeginItem();
+  void EndItem();
   // Inside a table's cell a heading is text.
   void BeginHeading(int level);
   void EndHeading();
@@ -64,6 +67,7 @@ class TextBuilder {
   size_t most_bytes_;
   Gap gap_ = Gap::kNone;
   bool full_ = false;
+  bool item_ = false;         // begun, and nothing of it was written yet
   int heading_level_ = 0;     // 0: outside
   size_t heading_begin_ = 0;  // npos: nothing was written yet
   size_t block_begin_ = 0;    // likewise
