@@ -16,8 +16,13 @@ namespace kvlink::cli {
 namespace {
 
 Json ToJson(const IndexedDocument& document) {
-  return {{"id", document.id},         {"title", document.title}, {"tokens", document.tokens},
-          {"source", document.source}, {"begin", document.begin}, {"end", document.end},
+  return {{"id", document.id},
+          {"title", document.title},
+          {"tokens", document.tokens},
+          {"source", document.source},
+          {"begin", document.begin},
+          {"end", document.end},
+          {"unit", UnitName(document.unit)},
           {"pinned", document.pinned}};
 }
 

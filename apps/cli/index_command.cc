@@ -9,6 +9,7 @@
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/keep_answer.h"
+#include "retrieval/formats.h"
 
 namespace kvlink::cli {
 namespace {
@@ -56,7 +57,7 @@ std::string Joined(const std::vector<std::string>& parts) {
   return text;
 }
 
-// What folders held beside texts, the commonest endings first: "3 other files (2 .pdf, 1 .docx)".
+// What folders held beside texts, the commonest endings first: "3 other files (2 .png, 1 .mp3)".
 std::string DescribeOthers(const std::map<std::string, int64_t>& others) {
   constexpr size_t kMost = 5;
   std::vector<std::pair<std::string, int64_t>> kinds(others.begin(), others.end());
@@ -75,7 +76,6 @@ std::string DescribeOthers(const std::map<std::string, int64_t>& others) {
   if (shown < files) parts.push_back(FormatCount(files - shown) + " more");
   std::string text = FormatCounted(files, "other file");
   text += " (" + Joined(parts) + ")";
-  if (others.count(".pdf") > 0) text += "; text of a PDF: pdftotext FILE.pdf";
   return text;
 }
 
@@ -131,7 +131,7 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
       if (session.json()) PrintReport(report, std::nullopt);
       return 1;
     }
-    std::string problem = "no .txt, .md or .jsonl files in " + Joined(options.paths);
+    std::string problem = "no files of a format that is read in " + Joined(options.paths);
     if (!sources.others.empty()) problem += ", only " + DescribeOthers(sources.others);
     return NotFound("nothing to index: " + problem);
   }
@@ -157,8 +157,8 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
   }
   for (const std::string& note : report.notes) session.Warn(note);
   if (!sources.others.empty()) {
-    session.Warn("only .txt, .md and .jsonl files are read: left out " +
-                 DescribeOthers(sources.others));
+    session.Warn("left out " + DescribeOthers(sources.others) + ": of no format that is read (" +
+                 ReadableFormats() + ")");
   }
   if (nothing) {
     if (session.json()) PrintReport(report, std::nullopt);
@@ -194,8 +194,10 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
 
 void AddIndexCommand(CLI::App& app, Command* command) {
   auto options = std::make_shared<IndexOptions>();
-  CLI::App* sub = app.add_subcommand(
-      "index", "Compute the blocks of documents: .txt, .md, .jsonl ({\"title\",\"text\"} a line)");
+  CLI::App* sub = app.add_subcommand("index",
+                                     "Compute the blocks of documents: texts, Markdown, HTML, PDF, "
+                                     "DOCX, ODT, EPUB, CSV, source code, "
+                                     ".jsonl ({\"title\",\"text\"} a line)");
   sub->add_option("PATH", options->paths, "Files, folders, or - for standard input")->required();
   sub->add_option("--max-tokens", options->max_tokens, "Most tokens of a document; longer is split")
       ->check(CLI::Range(1, 1 << 20))

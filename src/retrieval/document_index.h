@@ -21,8 +21,9 @@ struct IndexedDocument {
   std::string title;
   std::string text;
   std::string source;
-  int64_t begin = 0;
+  int64_t begin = 0;  // in `unit`s of the source
   int64_t end = 0;
+  PlaceUnit unit = PlaceUnit::kByte;
   int64_t tokens = 0;  // rendered, under the model that indexed it last
   bool pinned = false;
   SourceState source_state = SourceState::kUnknown;  // filled by whoever looks at the file

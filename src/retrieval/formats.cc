@@ -3,14 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <utility>
 
-#include "base/apart.h"
 #include "retrieval/docx.h"
 #include "retrieval/epub.h"
 #include "retrieval/html.h"
-#include "retrieval/html_charset.h"
-#include "retrieval/jsonl.h"
 #include "retrieval/markdown.h"
 #include "retrieval/odt.h"
 #include "retrieval/pdf.h"
@@ -100,57 +96,6 @@ FileKind KindOfFirstBytes(std::string_view bytes) {
   return FileKind::kText;
 }
 
-bool BeginsAsHtml(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-  std::string begin(text.substr(0, 16));
-  for (char& c : begin) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return begin.starts_with("<!doctype html") || begin.starts_with("<html");
-}
-
-ApartLimits LimitsFor(const Format& format, size_t bytes) {
-  ApartLimits limits;
-  limits.memory_bytes += 64 * static_cast<int64_t>(bytes);
-  limits.cpu_s = format.apart_s + static_cast<int64_t>(bytes >> 20);
-  return limits;
-}
-
-Status RefuseBinary(const RepairedText& read) {
-  if (read.text.starts_with("{\\rtf")) {
-    return InvalidArgument("is RTF, which is not read; save it as text");
-  }
-  const size_t nul = read.text.find('\0');
-  if (nul == std::string::npos) return {};
-  return InvalidArgument("is a binary file (a NUL at byte " +
-                         std::to_string(read.SourceOffset(static_cast<int64_t>(nul))) +
-                         "), text expected; leave it out or convert it to text");
-}
-
-Result<FileText> RunReader(const Format& format, RepairedText text) {
-  if (format.apart_s == 0) return format.reader(std::move(text));
-  const ApartLimits limits = LimitsFor(format, text.text.size());
-  KVLINK_ASSIGN_OR_RETURN(const std::string result, RunApart(limits, [&]() -> Result<std::string> {
-                            KVLINK_ASSIGN_OR_RETURN(const FileText file, format.reader(text));
-                            return SerializeFileText(file);
-                          }));
-  return ParseFileText(result);
-}
-
-Result<DecodedFile> ReadUnnamed(const Format& format, std::string_view bytes) {
-  DecodedFile decoded;
-  RepairedText text;
-  if (format.is_text) {
-    text = format.kind == FileKind::kHtml ? ReadTextAs(bytes, HtmlCharset(bytes)) : ReadText(bytes);
-    KVLINK_RETURN_IF_ERROR(RefuseBinary(text));
-    decoded.charset = text.charset;
-    decoded.replaced_bytes = text.replaced_bytes;
-    decoded.data_uris = LeaveOutDataUris(&text);
-  } else {
-    text.text = bytes;
-  }
-  KVLINK_ASSIGN_OR_RETURN(decoded.file, RunReader(format, std::move(text)));
-  return decoded;
-}
-
 }  // namespace
 
 std::span<const Format> Formats() { return kFormats; }
@@ -178,19 +123,26 @@ const Format& FormatOfBytes(const std::string& path, std::string_view bytes) {
   const FileKind kind = KindOfFirstBytes(bytes);
   if (kind != FileKind::kText) return Of(kind);
   if (const Format* format = FormatOfPath(path)) return *format;
-  return BeginsAsHtml(bytes) ? Of(FileKind::kHtml) : Of(FileKind::kText);
+  return LooksLikeHtml(bytes) ? Of(FileKind::kHtml) : Of(FileKind::kText);
 }
 
 std::string MissingReader(const Format& format) {
   return std::string(format.name) + " needs a build with " + std::string(format.packages);
 }
 
-Result<DecodedFile> ReadFormat(const std::string& name, const Format& format,
-                               std::string_view bytes) {
-  if (format.reader == nullptr) return Unsupported(name + ": " + MissingReader(format));
-  Result<DecodedFile> decoded = ReadUnnamed(format, bytes);
-  if (decoded.ok()) return decoded;
-  return Status(decoded.code(), name + ": " + decoded.status().message());
+bool LooksLikeHtml(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  std::string begin(text.substr(0, 16));
+  for (char& c : begin) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return begin.starts_with("<!doctype html") || begin.starts_with("<html");
+}
+
+std::string ReadableFormats() {
+  std::string names;
+  for (const Format& format : kFormats) {
+    if (IsReadable(format)) names += (names.empty() ? "" : ", ") + std::string(format.name);
+  }
+  return names;
 }
 
 }  // namespace kvlink

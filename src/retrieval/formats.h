@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "kvlink/status.h"
 #include "retrieval/reader.h"
 
 namespace kvlink {
@@ -45,21 +44,16 @@ bool IsReadable(const Format& format);
 std::string EndingOf(const std::string& path);
 // By the ending alone; nullptr: not known.
 const Format* FormatOfPath(const std::string& path);
+// The names of those that this build reads: "text, Markdown, HTML".
+std::string ReadableFormats();
 // By the first bytes, where a name says nothing (standard input) or another thing (a PDF named
 // .txt); else by the ending; else text.
 const Format& FormatOfBytes(const std::string& path, std::string_view bytes);
 
+// Whether a text begins as an HTML page does.
+bool LooksLikeHtml(std::string_view text);
+
 // "PDF needs a build with poppler (libpoppler-cpp-dev)".
 std::string MissingReader(const Format& format);
-
-// The text, decoded where it is one. Failures are one line and begin with `name`.
-struct DecodedFile {
-  FileText file;
-  std::string charset;         // that the bytes were read as; empty: UTF-8, or no text
-  int64_t replaced_bytes = 0;  // that were not UTF-8
-  int64_t data_uris = 0;       // embedded files that were left out
-};
-Result<DecodedFile> ReadFormat(const std::string& name, const Format& format,
-                               std::string_view bytes);
 
 }  // namespace kvlink

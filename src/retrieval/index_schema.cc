@@ -59,6 +59,11 @@ constexpr char kFileNames[] = R"sql(
   CREATE TABLE analysis(version TEXT NOT NULL);
 )sql";
 
+// Version 4: places may be pages, chapters or paragraphs.
+constexpr char kUnits[] = R"sql(
+  ALTER TABLE places ADD COLUMN unit INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // Texts of an id never change, so documents_fts needs no triggers: rows come and go whole.
 constexpr char kWords[] = R"sql(
   DROP TABLE IF EXISTS documents_fts;
@@ -74,7 +79,8 @@ constexpr char kWordsInMemory[] = R"sql(
 )sql";
 
 // What leads from version n to n + 1; a new index goes through all of them.
-constexpr std::array<const char*, kIndexVersion> kSteps = {kSchema, kBlocksAndFiles, kFileNames};
+constexpr std::array<const char*, kIndexVersion> kSteps = {kSchema, kBlocksAndFiles, kFileNames,
+                                                           kUnits};
 
 Status CheckVersion(const std::string& path, int64_t version) {
   if (version <= kIndexVersion) return {};
@@ -145,7 +151,8 @@ Status WriteWords(Database& db) {
 }
 
 Result<bool> WordsAreCurrent(Database& db, int64_t version) {
-  if (version < kIndexVersion) return false;
+  constexpr int64_t kVersionOfAnalysis = 3;
+  if (version < kVersionOfAnalysis) return false;
   KVLINK_ASSIGN_OR_RETURN(Statement made_by, db.Prepare("SELECT version FROM analysis"));
   KVLINK_ASSIGN_OR_RETURN(const bool row, made_by.Step());
   return row && made_by.Text(0) == SearchAnalysisVersion();
@@ -159,13 +166,13 @@ Status BringUpToDate(Database& db, const std::string& path, std::vector<std::str
     KVLINK_RETURN_IF_ERROR(db.Exec(kSteps[step]));
   }
   KVLINK_ASSIGN_OR_RETURN(const bool current, WordsAreCurrent(db, version));
-  if (current) return {};  // another process was quicker
-  KVLINK_RETURN_IF_ERROR(WriteWords(db));
+  if (current && version == kIndexVersion) return {};  // another process was quicker
+  if (!current) KVLINK_RETURN_IF_ERROR(WriteWords(db));
   const std::string marks = "PRAGMA application_id=" + std::to_string(kApplicationId) +
                             "; PRAGMA user_version=" + std::to_string(kIndexVersion);
   KVLINK_RETURN_IF_ERROR(db.Exec(marks.c_str()));
   KVLINK_RETURN_IF_ERROR(transaction.Commit());
-  if (version != 0) {
+  if (version != 0 && !current) {
     notes->push_back(path +
                      ": texts are searched by other rules now; their words were indexed again");
   }
@@ -174,7 +181,7 @@ Status BringUpToDate(Database& db, const std::string& path, std::vector<std::str
 
 struct State {
   int64_t version = 0;
-  bool current = false;
+  bool current = false;  // its words
 };
 Result<State> StateNow(Database& db, const std::string& path) {
   KVLINK_ASSIGN_OR_RETURN(const Transaction snapshot, Transaction::BeginRead(db));
@@ -207,7 +214,7 @@ Result<IndexDatabase> Open(const std::string& path, bool read_only, int busy_tim
   if (!read_only) {
     // What is forgotten leaves the file: SQLite's free pages would keep its words.
     KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA secure_delete=ON"));
-    if (!state.current) {
+    if (!state.current || state.version < kIndexVersion) {
       const Status status = BringUpToDate(db, path, &notes);
       // Busy or full: whoever only asks can still be answered.
       const bool can_wait = state.version != 0 && (status.code() == StatusCode::kUnavailable ||

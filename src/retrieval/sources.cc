@@ -2,7 +2,6 @@
 #include "retrieval/sources.h"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -10,10 +9,9 @@
 #include "base/absolute_path.h"
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "retrieval/markdown.h"
-#include "retrieval/repaired_text.h"
+#include "retrieval/formats.h"
+#include "retrieval/read_format.h"
 #include "retrieval/titles.h"
-#include "text/unicode.h"
 
 namespace kvlink {
 namespace {
@@ -23,23 +21,6 @@ namespace fs = std::filesystem;
 // Raised whenever the same bytes would be split differently, so that every source counts as
 // changed.
 constexpr uint64_t kSplitterVersion = 5;
-
-enum class Format { kUnknown, kText, kMarkdown, kJsonl };
-
-// In small letters, with its point; empty: none.
-std::string EndingOf(const std::string& path) {
-  std::string ending = fs::path(path).extension().string();
-  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return ending;
-}
-
-Format FormatOf(const std::string& path) {
-  const std::string ending = EndingOf(path);
-  if (ending == ".txt" || ending == ".text") return Format::kText;
-  if (ending == ".md" || ending == ".markdown") return Format::kMarkdown;
-  if (ending == ".jsonl") return Format::kJsonl;
-  return Format::kUnknown;
-}
 
 // Whether what a link leads to lies in the folder.
 bool LinkStaysInside(const std::string& link, const std::string& folder) {
@@ -92,7 +73,8 @@ class Walker {
  private:
   // Whether the entry is a file to read. Others are counted, named or passed over.
   bool IsText(const std::string& path, const FileInfo& entry, const std::string& root) {
-    const bool has_name = FormatOf(path) != Format::kUnknown;
+    const Format* format = FormatOfPath(path);
+    const bool has_name = format != nullptr;
     FileType type = entry.type;
     if (type == FileType::kSymlink) {
       const Result<FileInfo> target = files_.Stat(path);
@@ -111,6 +93,10 @@ class Walker {
       return false;
     }
     if (!has_name && others_.insert(path).second) ++found_.others[EndingOf(path)];
+    if (has_name && !IsReadable(*format)) {
+      Fail(path + ": " + MissingReader(*format));
+      return false;
+    }
     return has_name;
   }
 
@@ -138,28 +124,6 @@ SourceDocument MakeDocument(const std::string& source, std::string title, std::s
 
 std::string Plural(int64_t n, const char* one, const char* many) {
   return std::to_string(n) + " " + (n == 1 ? one : many);
-}
-
-bool LooksLikeHtml(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-  const std::string begin = FoldCase(text.substr(0, 16));
-  return begin.starts_with("<!doctype html") || begin.starts_with("<html");
-}
-
-constexpr char kPdfAdvice[] = "its text: pdftotext FILE.pdf - | kvlink index - --name NAME";
-
-Status RefuseBinary(const std::string& name, const RepairedText& read) {
-  if (read.text.starts_with("%PDF-")) {
-    return InvalidArgument(name + ": is a PDF, which is not read; " + kPdfAdvice);
-  }
-  if (read.text.starts_with("{\\rtf")) {
-    return InvalidArgument(name + ": is RTF, which is not read; save it as text");
-  }
-  const size_t nul = read.text.find('\0');
-  if (nul == std::string::npos) return {};
-  return InvalidArgument(name + ": is a binary file (a NUL at byte " +
-                         std::to_string(read.SourceOffset(static_cast<int64_t>(nul))) +
-                         "), text expected; leave it out or convert it to text");
 }
 
 }  // namespace
@@ -191,12 +155,11 @@ FoundSources FindSources(FileSystem& files, const std::vector<std::string>& path
       walker.Walk(path);
     } else if (info->type != FileType::kFile) {
       walker.Fail(given + kNoFile);
-    } else if (EndingOf(path) == ".pdf") {
-      walker.Fail(given + ": is a PDF, which is not read; " + kPdfAdvice);
-    } else if (FormatOf(path) == Format::kUnknown) {
-      walker.Fail(given +
-                  ": only .txt, .md and .jsonl files are read; rename it, or pass its text on "
-                  "standard input: kvlink index - < FILE");
+    } else if (FormatOfPath(path) == nullptr) {
+      walker.Fail(given + ": its name is of no format that is read (" + ReadableFormats() +
+                  "); rename it, or pass its text on standard input: kvlink index - < FILE");
+    } else if (!IsReadable(*FormatOfPath(path))) {
+      walker.Fail(given + ": " + MissingReader(*FormatOfPath(path)));
     } else {
       found.paths.push_back(path);
     }
@@ -223,9 +186,17 @@ Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
 Result<SourceFile> ReadSourceText(const std::string& name, std::string_view bytes,
                                   const ReadOptions& options,
                                   const std::function<int64_t(std::string_view)>& count_tokens) {
-  RepairedText repaired = ReadText(bytes);
-  KVLINK_RETURN_IF_ERROR(RefuseBinary(name, repaired));
-  const int64_t data_uris = LeaveOutDataUris(&repaired);
+  const Format* format = &FormatOfBytes(name, bytes);
+  const auto named = [&](const Status& status) {
+    return Status(status.code(), name + ": " + status.message());
+  };
+  Result<DecodedFile> decoded = DecodeFile(*format, bytes);
+  if (!decoded.ok()) return named(decoded.status());
+  const RepairedText& repaired = decoded->text;
+  const int64_t data_uris = decoded->data_uris;
+  const bool has_name = FormatOfPath(name) != nullptr;
+  const bool jsonl = format->kind == FileKind::kJsonl ||
+                     (!has_name && format->kind == FileKind::kText && IsJsonl(repaired.text));
   SourceFile file;
   file.path = name;
   const Sha256Digest digest = Sha256()
@@ -252,13 +223,9 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
                                 "embedded files (data:...;base64) were") +
                          " left out");
   }
-  if (LooksLikeHtml(repaired.text)) {
-    file.notes.push_back(name + ": is HTML, whose tags are taken as text");
+  if (format->kind == FileKind::kText && LooksLikeHtml(repaired.text)) {
+    file.notes.push_back(name + ": is HTML, whose tags are taken as text; name it .html");
   }
-  Format format = FormatOf(name);
-  if (format == Format::kUnknown && IsJsonl(repaired.text)) format = Format::kJsonl;
-  const TextStructure structure =
-      format == Format::kMarkdown ? MarkdownStructure(repaired.text) : TextStructure();
 
   const int64_t most_title_tokens = MostTitleTokens(options.max_tokens);
   int64_t cut_titles = 0;
@@ -269,7 +236,7 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
     cut_titles += cut ? 1 : 0;
     return bounded;
   };
-  if (format == Format::kJsonl) {
+  if (jsonl) {
     JsonlLines lines = ParseJsonl(name, repaired.text, options.keys);
     if (lines.documents.empty() && !lines.failures.empty()) {
       // As if the file could not be read: what was known of it stays.
@@ -299,10 +266,16 @@ Result<SourceFile> ReadSourceText(const std::string& name, std::string_view byte
                            " no text and gave no document");
     }
   } else {
-    for (TextPart& part : SplitText(repaired.text, structure, options.max_tokens, count_tokens)) {
-      file.documents.push_back(MakeDocument(name, title_of(part.title), std::move(part.text),
-                                            repaired.SourceOffset(part.begin),
-                                            repaired.SourceOffset(part.end)));
+    const Result<FileText> read = ReadDecoded(*format, repaired);
+    if (!read.ok()) return named(read.status());
+    for (const std::string& note : read->notes) file.notes.push_back(name + ": " + note);
+    for (TextPart& part :
+         SplitText(read->text, read->structure, options.max_tokens, count_tokens)) {
+      const Place place =
+          read->map.PlaceOf({static_cast<size_t>(part.begin), static_cast<size_t>(part.end)});
+      file.documents.push_back(
+          MakeDocument(name, title_of(part.title), std::move(part.text), place.begin, place.end));
+      file.documents.back().unit = read->map.unit;
     }
   }
   if (cut_titles > 0) {

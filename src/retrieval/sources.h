@@ -1,4 +1,4 @@
-// Where texts come from: .txt, .md, .jsonl ({"title","text"} a line), folders, "-" for standard
+// Where texts come from: files of a known format (retrieval/formats.h), folders, "-" for standard
 // input. Reads and splits; keeps nothing.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "kvlink/status.h"
 #include "retrieval/jsonl.h"
+#include "retrieval/source_map.h"
 #include "retrieval/source_state.h"
 #include "retrieval/splitter.h"
 
@@ -21,8 +22,9 @@ struct SourceDocument {
                       // valid UTF-8, cut where it is long
   std::string text;
   std::string source;  // path as given, absolute; "-" or a name for standard input
-  int64_t begin = 0;   // byte range in the source (for .jsonl: of the line)
+  int64_t begin = 0;   // range in the source, in `unit`s (for .jsonl: of the line)
   int64_t end = 0;
+  PlaceUnit unit = PlaceUnit::kByte;
 };
 
 struct SourceFile {
@@ -53,13 +55,13 @@ struct FoundSources {
 // The files under `paths`, folders walked, sorted, only known endings inside folders; hidden files
 // and links out of the folder are left. What cannot be read is named and left out: a path that is
 // not there or has an unknown ending, a closed folder, a link that leads round in a circle, what is
-// no file but has a text's name (a FIFO, a device).
+// no file but has a text's name (a FIFO, a device), a format whose reader this build lacks.
 FoundSources FindSources(FileSystem& files, const std::vector<std::string>& paths);
 
-// One file. Empty files give no documents and a note; binary files (NUL bytes) are refused with
-// kInvalidArgument; text in another encoding is read as such, single bytes that are not UTF-8 are
-// replaced, and both noted; a wrong jsonl line is a failure that names it, and kInvalidArgument if
-// no line is right. Titles are bounded (retrieval/titles.h).
+// One file. Empty files give no documents and a note; binary files (NUL bytes) of no known format
+// and what a reader refuses are kInvalidArgument; text in another encoding is read as such, single
+// bytes that are not UTF-8 are replaced, and both noted; a wrong jsonl line is a failure that names
+// it, and kInvalidArgument if no line is right. Titles are bounded (retrieval/titles.h).
 Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
                               const ReadOptions& options,
                               const std::function<int64_t(std::string_view)>& count_tokens);

@@ -94,9 +94,9 @@ TEST(ReaderMutation, OfZipFilesIsReadOrRefused) {
 }
 
 TEST(ReaderMutation, OfAReadersResultIsSoundOrRefused) {
-  const auto html = ReadFormat("a.html", *FormatOfPath("a.html"), kPage);
+  const auto html = FormatOfPath("a.html")->reader(ReadText(kPage));
   ASSERT_TRUE(html.ok());
-  const std::string bytes = SerializeFileText(html->file);
+  const std::string bytes = SerializeFileText(*html);
   std::mt19937_64 random(kSeed);
   int accepted = 0;
   constexpr int kRounds = 5000;
