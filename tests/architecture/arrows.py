@@ -25,8 +25,8 @@ ROOMS = {
                "kernels (Highway), GGML's codes"),
     "formats": ((), "GGUF and safetensors: files to named tensors"),
     "kv": ((), "the block and its format, stores: memory, disk (SQLite catalogue)"),
-    "retrieval": (("text",), "reading and splitting files, the documents' full-text index (FTS5, by our own "
-                  "analysis: docs/search.md)"),
+    "retrieval": (("text",), "reading files of many formats (cmark-gfm, gumbo, poppler, libarchive, pugixml), splitting "
+                  "them, the documents' full-text index (FTS5, by our own analysis: docs/search.md)"),
     "data": (("text",), "examples to measure and train on: readers of published layouts (zlib), arranging"),
     "model": (("formats", "tensor", "text"), "configuration, weights, the forward pass, the slow reference"),
     "links": (("model",), "the link file: read, write, its recorded gate"),
