@@ -18,6 +18,7 @@ pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash>=0.8.1)  # libxxhash
 # Readers of documents. A program built without one names the files that need it, and its package
 # (src/retrieval/formats.cc); the tests need all of them.
 set(KVLINK_READER_LIBRARIES "")
+set(KVLINK_READER_MODULES "")  # "NAME;MODULE" each, for who links what is installed
 function(kvlink_reader name)  # NAME PKG-CONFIG-MODULES...: sets KVLINK_HAS_<NAME>
   if(KVLINK_BUILD_TESTS)
     set(required REQUIRED)
@@ -26,6 +27,7 @@ function(kvlink_reader name)  # NAME PKG-CONFIG-MODULES...: sets KVLINK_HAS_<NAM
   if(${name}_FOUND)
     set(KVLINK_HAS_${name} ON PARENT_SCOPE)
     set(KVLINK_READER_LIBRARIES ${KVLINK_READER_LIBRARIES} PkgConfig::${name} PARENT_SCOPE)
+    set(KVLINK_READER_MODULES "${KVLINK_READER_MODULES} \"${name};${ARGN}\"" PARENT_SCOPE)
   else()
     message(STATUS "${ARGN} was not found: the files that need it are not read")
   endif()

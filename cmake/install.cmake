@@ -1,16 +1,15 @@
 # cmake --install: the public headers, the rooms' static libraries, and a package for
 # find_package(kvlink), whose targets are kvlink::kvlink (C++) and kvlink::c (the shared library of
-# kvlink/kvlink.h; pkg-config knows it as kvlink). The room of retrieval stays out: no public
-# header reaches it.
+# kvlink/kvlink.h; pkg-config knows it as kvlink).
 include(CMakePackageConfigHelpers)
 
-set(kvlink_installed_rooms base text tensor formats kv model links link engine)
+set(kvlink_installed_rooms base text tensor formats kv model links link engine retrieval library)
 list(TRANSFORM kvlink_installed_rooms PREPEND kvlink_ OUTPUT_VARIABLE kvlink_installed_targets)
 set(kvlink_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/kvlink)
 
 # The name that users link; `kvlink` itself is the program.
 add_library(kvlink_public INTERFACE)
-target_link_libraries(kvlink_public INTERFACE kvlink_engine)
+target_link_libraries(kvlink_public INTERFACE kvlink_library)
 target_compile_features(kvlink_public INTERFACE cxx_std_20)
 set_target_properties(kvlink_public PROPERTIES EXPORT_NAME kvlink)
 add_library(kvlink::kvlink ALIAS kvlink_public)

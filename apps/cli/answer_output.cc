@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "cli/default_paths.h"
 #include "cli/sources_output.h"
+#include "retrieval/source_map.h"
 
 namespace kvlink::cli {
 namespace {

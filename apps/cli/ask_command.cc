@@ -3,20 +3,14 @@
 
 #include <limits>
 #include <optional>
-#include <set>
 
 #include "cli/answer_output.h"
 #include "cli/answer_support.h"
 #include "cli/commands.h"
-#include "cli/default_paths.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
-#include "cli/keep_answer.h"
-#include "cli/label.h"
 #include "cli/model_file.h"
-#include "cli/named_documents.h"
 #include "cli/number_option.h"
-#include "cli/source_check.h"
 #include "cli/sources_output.h"
 #include "cli/standard_input.h"
 #include "link/method.h"
@@ -40,65 +34,6 @@ struct AskOptions {
   bool sources_given = false;
   Request request;  // what goes to the engine as it is
 };
-
-// In the order of the words, none twice.
-Result<std::vector<IndexedDocument>> DocumentsOf(DocumentIndex& index,
-                                                 const std::vector<std::string>& words) {
-  std::vector<IndexedDocument> documents;
-  std::set<std::string> seen;
-  for (const std::string& word : words) {
-    Result<NamedDocuments> named = FindDocuments(index, {word});
-    if (!named.ok()) return Status(named.code(), "--doc " + named.status().message());
-    for (IndexedDocument& document : named->documents) {
-      if (seen.insert(document.id).second) documents.push_back(std::move(document));
-    }
-  }
-  return documents;
-}
-
-// Of how many hits the passages are chosen: some may say the same.
-constexpr int kHitsPerPassage = 4;
-
-struct ChosenDocuments {
-  std::vector<IndexedDocument> documents;  // in prompt order
-  // Of the question's words, by the best of the documents; none: no words found them.
-  std::optional<double> coverage;
-};
-
-// The documents to answer from: as named, or as found, the best last.
-Result<ChosenDocuments> ChooseDocuments(const AskOptions& options, const std::string& question,
-                                        Session& session, bool read_only) {
-  if (options.documents.empty() && options.top_k == 0) return ChosenDocuments();
-  KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
-  KVLINK_ASSIGN_OR_RETURN(
-      const auto index,
-      session.OpenDocuments(/*create=*/false, read_only || !IsWritable(DocumentsPath(store))));
-  ChosenDocuments chosen;
-  if (!options.documents.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(chosen.documents, DocumentsOf(*index, options.documents));
-    KVLINK_RETURN_IF_ERROR(CheckSources(*index, &chosen.documents, session));
-    return chosen;
-  }
-  PassageChoice choice;
-  if (options.top_k) choice = {.most = *options.top_k, .least_share = 0};
-  KVLINK_ASSIGN_OR_RETURN(const SearchResult found,
-                          index->Search(question, kHitsPerPassage * choice.most));
-  if (found.hits.empty()) return session.NoDocuments();
-  if (options.request.strict && found.how == HowFound::kMostRecent) {
-    return FailedPrecondition(
-        "no document has a word of the question; without --strict it is answered over those "
-        "indexed last");
-  }
-  if (!found.note.empty()) session.Warn(found.note);
-  double coverage = 0;
-  for (const size_t hit : ChoosePassages(found.hits, choice)) {
-    chosen.documents.push_back(found.hits[hit].document);
-    coverage = std::max(coverage, found.hits[hit].coverage);
-  }
-  if (found.how == HowFound::kMatched) chosen.coverage = coverage;
-  KVLINK_RETURN_IF_ERROR(CheckSources(*index, &chosen.documents, session));
-  return chosen;
-}
 
 // "linked" is the method "link"; all others go by their own names.
 std::string MethodOf(const std::string& mode) { return mode == "linked" ? "link" : mode; }
@@ -147,7 +82,7 @@ void SayCut(const Request& request, Session& session) {
 
 // Links were trained behind the template's own system text, to answer questions shortly.
 void WarnOfSystem(const Request& request, const ModelSummary& model, Session& session) {
-  if (request.system.empty() || request.documents.empty() || model.links_path.empty()) return;
+  if (request.system.empty() || model.links_path.empty()) return;
   if (request.method.starts_with("full") || request.method.starts_with("none")) return;
   session.Warn(
       "--system: the links in use were trained with the template's own system text, and "
@@ -156,7 +91,7 @@ void WarnOfSystem(const Request& request, const ModelSummary& model, Session& se
 
 // Links that were trained on short answers give them whatever is asked.
 void WarnOfText(const Request& request, const ModelSummary& model, Session& session) {
-  if (request.documents.empty() || model.links_path.empty() || request.method != "link") return;
+  if (model.links_path.empty() || request.method != "link") return;
   if (!WantsText(request.question)) return;
   session.Warn(
       "the links in use answer in a few words; for a summary, an explanation or a comparison ask "
@@ -173,58 +108,47 @@ Status WarnOrRefuse(const AnswerSupport& support, bool strict, Session& session)
 }
 
 // The same question both ways: linked first, so that documents without a block are encoded then.
-Result<int> Compare(Engine& engine, Request request, const ChosenDocuments& chosen,
-                    const AskOptions& options, Session& session) {
-  const std::vector<IndexedDocument>& documents = chosen.documents;
+Result<int> Compare(Library& library, const ModelSummary& model, Request request,
+                    const Passages& passages, const AskOptions& options, Session& session) {
   const auto go_on = [](std::string_view) { return !Interrupted(); };
   request.method = "link";
-  KVLINK_ASSIGN_OR_RETURN(const Answer linked, engine.Ask(request, go_on));
+  KVLINK_ASSIGN_OR_RETURN(const LibraryAnswer linked, library.AskOver(request, passages, go_on));
   if (Interrupted()) return Cancelled("ask: stopped");
   // Near the context's end link tokens leave less room: both answers from the same documents.
-  std::vector<IndexedDocument> asked_in_full;
-  request.documents.clear();
-  for (size_t i = 0; i < documents.size(); ++i) {
-    if (linked.documents[i].status == "dropped") continue;
-    asked_in_full.push_back(documents[i]);
-    request.documents.push_back(ToEngine(documents[i]));
+  Passages stayed;
+  stayed.coverage = passages.coverage;
+  for (size_t i = 0; i < passages.documents.size(); ++i) {
+    if (linked.answer.documents[i].status == "dropped") continue;
+    stayed.documents.push_back(passages.documents[i]);
   }
   // Like with like: both differ by linking alone.
-  const bool adapter = engine.model().has_adapter;
-  request.method = adapter ? "full+adapter" : "full";
-  request.sampling.seed = linked.seed;
-  KVLINK_ASSIGN_OR_RETURN(const Answer full, engine.Ask(request, go_on));
-  for (const std::string& warning : linked.warnings) session.Warn(warning);
+  request.method = model.has_adapter ? "full+adapter" : "full";
+  request.sampling.seed = linked.answer.seed;
+  KVLINK_ASSIGN_OR_RETURN(const LibraryAnswer full, library.AskOver(request, stayed, go_on));
+  for (const std::string& warning : linked.answer.warnings) session.Warn(warning);
   if (Interrupted()) return Cancelled("ask: stopped");
-  const AnswerSupport support = SupportOf(request.question, linked, documents, chosen.coverage);
-  KVLINK_RETURN_IF_ERROR(WarnOrRefuse(support, request.strict, session));
+  KVLINK_RETURN_IF_ERROR(WarnOrRefuse(linked.support, request.strict, session));
   if (session.json()) {
-    const auto json = [&](const Answer& answer, const std::vector<IndexedDocument>& asked) {
-      Json of =
-          AnswerToJson(answer, asked, engine.model(), session.warnings(), WantsLogprobs(options));
-      AddSupport(SupportOf(request.question, answer, asked, chosen.coverage), asked, &of);
-      return of;
+    const auto json = [&](const LibraryAnswer& of) {
+      Json answer = AnswerToJson(of.answer, of.passages.documents, model, session.warnings(),
+                                 WantsLogprobs(options));
+      AddSupport(of.support, of.passages.documents, &answer);
+      return answer;
     };
-    PrintJson({{"linked", json(linked, documents)},
-               {"full", json(full, asked_in_full)},
-               {"full_method", request.method}});
+    PrintJson({{"linked", json(linked)}, {"full", json(full)}, {"full_method", request.method}});
   } else {
-    PrintText(DescribeComparison(full, linked, adapter, ShowsSources(options, session), documents,
+    PrintText(DescribeComparison(full.answer, linked.answer, model.has_adapter,
+                                 ShowsSources(options, session), passages.documents,
                                  session.console().out_width()));
-    if (IsCut(full) || IsCut(linked)) SayCut(request, session);
+    if (IsCut(full.answer) || IsCut(linked.answer)) SayCut(request, session);
   }
   return 0;
 }
 
-// The index that a kept answer goes into; nullptr: none is to be kept. Opened before anything is
-// answered, so that an answer is not lost to a store that cannot take it.
-Result<std::unique_ptr<DocumentIndex>> OpenForKeeping(const AskOptions& options, bool read_only,
-                                                      Session& session) {
-  if (!options.keep_answer) return std::unique_ptr<DocumentIndex>();
-  if (read_only) {
-    KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
-    return FailedPrecondition("--keep-answer: the store " + store + " is read-only");
-  }
-  return session.OpenDocuments(/*create=*/true, /*read_only=*/false);
+Json ToJson(const KeptAnswer& kept) {
+  return {{"id", kept.document.id},         {"title", kept.document.title},
+          {"source", kept.document.source}, {"tokens", kept.tokens},
+          {"status", kept.status},          {"encode_ms", kept.encode_ms}};
 }
 
 Result<int> RunAsk(const AskOptions& options, Session& session) {
@@ -235,84 +159,83 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   }
   Request request = options.request;
   KVLINK_ASSIGN_OR_RETURN(request.question, ReadQuestion(options.question));
-  KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
-  const bool read_only = FileExists(store) && !IsWritable(store);
-  if (read_only) session.Warn("the store " + store + " is read-only: no new block is kept");
-  KVLINK_ASSIGN_OR_RETURN(const ChosenDocuments chosen,
-                          ChooseDocuments(options, request.question, session, read_only));
-  const std::vector<IndexedDocument>& documents = chosen.documents;
-  for (const IndexedDocument& document : documents) request.documents.push_back(ToEngine(document));
-  if (options.documents.empty()) {  // found by search: what stands first is the least
-    for (size_t i = 0; i < documents.size(); ++i) {
-      request.documents[i].rank = static_cast<int32_t>(documents.size() - i);
-    }
-  }
+  KVLINK_ASSIGN_OR_RETURN(const auto library, session.OpenLibrary());
+  KVLINK_ASSIGN_OR_RETURN(const Passages passages,
+                          library->Find({request, options.documents, options.top_k}));
   request.method = MethodOf(options.mode);
   request.require_gate = request.strict;
   request.want_prompt = options.explain || session.json();
-  KVLINK_ASSIGN_OR_RETURN(const auto keeping, OpenForKeeping(options, read_only, session));
-
-  KVLINK_ASSIGN_OR_RETURN(const auto engine, session.OpenEngine(read_only));
+  // Before anything is answered, so that an answer is not lost to a store that cannot take it.
+  if (options.keep_answer) {
+    const Status can = library->CheckKeeping();
+    if (!can.ok()) return Status(can.code(), "--keep-answer: " + can.message());
+  }
+  KVLINK_ASSIGN_OR_RETURN(const Engine* const engine, library->OpenEngine());
   CatchInterrupt();
+  const bool has_documents = !passages.documents.empty();
   if (options.keep_answer && !engine->model().why_not_linkable.empty()) {
     return Unsupported(
         "--keep-answer: this model cannot be linked, so that a block would be of no "
         "use: " +
         engine->model().why_not_linkable);
   }
-  WarnOfSystem(request, engine->model(), session);
-  WarnOfText(request, engine->model(), session);
-  if (options.compare) return Compare(*engine, request, chosen, options, session);
+  if (has_documents) WarnOfSystem(request, engine->model(), session);
+  if (has_documents) WarnOfText(request, engine->model(), session);
+  if (options.compare) {
+    return Compare(*library, engine->model(), request, passages, options, session);
+  }
   // People see the answer grow; a program gets it whole. With --explain the plan comes first.
   // With --strict nobody sees an answer that is then refused.
   const bool stream =
       session.console().out_is_terminal() && !session.json() && !options.explain && !request.strict;
-  Result<Answer> answer = engine->Ask(request, [stream](std::string_view text) {
+  const auto sink = [stream](std::string_view text) {
     if (stream) {
       PrintData(text);
       if (!FlushOutput().ok()) return false;
     }
     return !Interrupted();
-  });
-  if (!answer.ok()) return answer.status();
-  for (const std::string& warning : answer->warnings) session.Warn(warning);
-  const AnswerSupport support = SupportOf(request.question, *answer, documents, chosen.coverage);
+  };
+  KVLINK_ASSIGN_OR_RETURN(const LibraryAnswer result, library->AskOver(request, passages, sink));
+  const Answer& answer = result.answer;
+  const AnswerSupport& support = result.support;
+  const std::vector<IndexedDocument>& documents = passages.documents;
+  for (const std::string& warning : answer.warnings) session.Warn(warning);
   // Behind the answer that people see growing.
   if (!stream) KVLINK_RETURN_IF_ERROR(WarnOrRefuse(support, request.strict, session));
 
   std::optional<Result<KeptAnswer>> kept;  // none: not asked for, or the answer was stopped
   const auto keep = [&] {
-    if (keeping == nullptr || Interrupted()) return;
-    if (answer->finish_reason == "length") {
+    if (!options.keep_answer || Interrupted()) return;
+    if (answer.finish_reason == "length") {
       session.Warn("--keep-answer: the answer ended at --max-tokens " +
                    std::to_string(request.max_tokens) + " and is kept unfinished");
     }
-    kept = KeepAnswer(answer->text, options.answer_title, *engine, *keeping);
+    kept = library->Keep(answer.text, options.answer_title);
   };
   if (session.json()) {
     keep();
-    Json json = AnswerToJson(*answer, documents, engine->model(), session.warnings(),
+    Json json = AnswerToJson(answer, documents, engine->model(), session.warnings(),
                              WantsLogprobs(options));
     AddSupport(support, documents, &json);
-    if (keeping != nullptr) json["kept"] = kept && kept->ok() ? KeptAnswerToJson(**kept) : Json();
+    if (options.keep_answer) json["kept"] = kept && kept->ok() ? ToJson(**kept) : Json();
     PrintJson(json);
   } else {
     if (options.explain) {
       KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, ReadTokenizer(engine->model().path));
-      PrintText(ExplainPrompt(*answer, *tokenizer, session.console().out_width()) + "\n");
+      PrintText(ExplainPrompt(answer, *tokenizer, session.console().out_width()) + "\n");
     }
-    PrintData(stream ? "\n" : answer->text + "\n");
+    PrintData(stream ? "\n" : answer.text + "\n");
     const std::string sources =
-        DescribeSources(*answer, documents, support.evidence, options.sources == "full");
+        DescribeSources(answer, documents, support.evidence, options.sources == "full");
     if (!sources.empty() && ShowsSources(options, session)) PrintText("\n" + sources);
     KVLINK_RETURN_IF_ERROR(FlushOutput());
-    if (IsCut(*answer) && !options.keep_answer) SayCut(request, session);
+    if (IsCut(answer) && !options.keep_answer) SayCut(request, session);
     Console& console = session.console();
     if ((console.out_is_terminal() || console.err_is_terminal()) && session.chatty()) {
-      ShowAnswer(*answer, documents, console);
+      ShowAnswer(answer, documents, console);
     }
-    if (answer->seed && !request.sampling.seed && session.chatty()) {
-      session.console().Line("drawn with --seed " + std::to_string(*answer->seed));
+    if (answer.seed && !request.sampling.seed && session.chatty()) {
+      session.console().Line("drawn with --seed " + std::to_string(*answer.seed));
     }
     if (stream) KVLINK_RETURN_IF_ERROR(WarnOrRefuse(support, request.strict, session));
     keep();  // people have read the answer by then

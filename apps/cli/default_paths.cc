@@ -47,6 +47,11 @@ std::string ConfigPath() {
   return directory.empty() ? "" : directory + "/config.toml";
 }
 
+std::string DigestsPath() {
+  const std::string directory = XdgDirectory("XDG_CACHE_HOME", "/.cache");
+  return directory.empty() ? "" : directory + "/digests";
+}
+
 Result<std::string> StorePath(const std::string& given) {
   if (!given.empty()) return AbsolutePath(given);
   KVLINK_ASSIGN_OR_RETURN(const std::string data, DataDirectory());
@@ -85,15 +90,6 @@ std::string LinksBeside(const std::string& model_path) {
   if (stem.ends_with(".gguf")) stem.remove_suffix(5);
   return std::string(stem) + ".links.safetensors";
 }
-
-std::string DocumentsPath(const std::string& store) { return store + "/documents.sqlite"; }
-
-// What cannot be looked at is there: whoever opens it says why it cannot be read.
-bool FileExists(const std::string& path) {
-  return FileSystem::Posix().Stat(path).code() != StatusCode::kNotFound;
-}
-
-bool IsWritable(const std::string& path) { return ::access(path.c_str(), W_OK) == 0; }
 
 std::string FileName(const std::string& path) { return fs::path(path).filename().string(); }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kvlink/status.h"
+#include "library/store_files.h"
 
 namespace kvlink::cli {
 
@@ -13,6 +14,8 @@ inline constexpr char kDefaultModel[] = "SmolLM2-135M-Instruct.Q4_1.gguf";
 Result<std::string> DataDirectory();
 // $XDG_CONFIG_HOME/kvlink/config.toml, or ~/.config/...; empty if neither is set.
 std::string ConfigPath();
+// $XDG_CACHE_HOME/kvlink/digests, or ~/.cache/...; empty if neither is set.
+std::string DigestsPath();
 
 // `given` made absolute, or the default store if it is empty.
 Result<std::string> StorePath(const std::string& given);
@@ -24,12 +27,6 @@ Result<std::string> ModelPath(const std::string& given);
 // The link file that a model uses unless told otherwise: MODEL.gguf -> MODEL.links.safetensors.
 std::string LinksBeside(const std::string& model_path);
 
-// The documents that `index` has seen, in a store's folder.
-std::string DocumentsPath(const std::string& store);
-
-// False: nothing is there. What cannot be looked at (a closed folder, a dead disk) is.
-bool FileExists(const std::string& path);
-bool IsWritable(const std::string& path);
 std::string FileName(const std::string& path);  // without its folders
 // A ~ or ~NAME at the beginning as a shell reads it; as it is where there is no such home.
 std::string ExpandHome(const std::string& path);

@@ -2,15 +2,13 @@
 // the index names a document's blocks, of whichever models.
 #include <CLI/CLI.hpp>
 
-#include <map>
 #include <set>
 
 #include "cli/commands.h"
-#include "cli/default_paths.h"
-#include "cli/document_blocks.h"
 #include "cli/json_output.h"
-#include "cli/named_documents.h"
 #include "cli/sources_output.h"
+#include "retrieval/source_map.h"
+#include "retrieval/source_state.h"
 
 namespace kvlink::cli {
 namespace {
@@ -26,41 +24,20 @@ Json ToJson(const IndexedDocument& document) {
           {"pinned", document.pinned}};
 }
 
-// A store that may not be written to can still be listed.
-Result<std::unique_ptr<DocumentIndex>> OpenForReading(Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(const std::string store, session.store_path());
-  const bool writable = IsWritable(store) && IsWritable(DocumentsPath(store));
-  return session.OpenDocuments(/*create=*/false, /*read_only=*/!writable);
-}
-
 // A row a file: how many documents it has, and how it stands.
-Result<int> ListFiles(DocumentIndex& index, const std::vector<IndexedDocument>& documents,
-                      Session& session) {
-  struct File {
-    int64_t documents = 0, tokens = 0, pinned = 0;
-  };
-  std::map<std::string, File> files;
-  for (const IndexedDocument& document : documents) {
-    File& file = files[document.source];
-    ++file.documents;
-    file.tokens += document.tokens;
-    file.pinned += document.pinned ? 1 : 0;
-  }
-  KVLINK_ASSIGN_OR_RETURN(const auto states, index.FileStates());
+int ListFiles(const std::vector<ListedSource>& files, Session& session) {
   Json list = Json::array();
   std::vector<std::vector<std::string>> rows;
-  for (const auto& [source, file] : files) {
-    const auto indexed = states.find(source);
-    const std::string_view state =
-        Name(indexed == states.end() ? SourceState::kUnknown
-                                     : StateOf(FileSystem::Posix(), source, indexed->second));
-    list.push_back({{"source", source},
+  for (const ListedSource& file : files) {
+    const std::string_view state = Name(file.state);
+    list.push_back({{"source", file.source},
                     {"documents", file.documents},
                     {"tokens", file.tokens},
                     {"pinned", file.pinned},
                     {"state", state}});
     rows.push_back({FormatCount(file.documents), FormatCount(file.tokens),
-                    file.pinned > 0 ? FormatCount(file.pinned) : "", std::string(state), source});
+                    file.pinned > 0 ? FormatCount(file.pinned) : "", std::string(state),
+                    file.source});
   }
   if (session.json()) {
     PrintJson({{"files", std::move(list)}});
@@ -76,10 +53,13 @@ Result<int> ListFiles(DocumentIndex& index, const std::vector<IndexedDocument>& 
 }
 
 Result<int> List(const std::vector<std::string>& words, bool by_file, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(auto index, OpenForReading(session));
-  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, words));
+  KVLINK_ASSIGN_OR_RETURN(const auto library, session.OpenLibrary());
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, library->List(words));
   const std::vector<IndexedDocument>& documents = named.documents;
-  if (by_file) return ListFiles(*index, documents, session);
+  if (by_file) {
+    KVLINK_ASSIGN_OR_RETURN(const std::vector<ListedSource> files, library->Sources(named));
+    return ListFiles(files, session);
+  }
   if (session.json()) {
     Json list = Json::array();
     for (const IndexedDocument& document : documents) list.push_back(ToJson(document));
@@ -102,25 +82,32 @@ Result<int> List(const std::vector<std::string>& words, bool by_file, Session& s
   return 0;
 }
 
+std::string PlaceWithin(const IndexedDocument& document) {
+  if (document.unit != PlaceUnit::kByte) {
+    return DescribePlace(document.unit, {document.begin, document.end});
+  }
+  return "bytes " + std::to_string(document.begin) + " to " + std::to_string(document.end);
+}
+
 void PrintDocument(const IndexedDocument& document) {
   PrintText("id      " + CleanLine(document.id) + "\ntitle   " + CleanLine(document.title) +
-            "\nsource  " + CleanLine(document.source) + ", bytes " +
-            std::to_string(document.begin) + " to " + std::to_string(document.end) + "\ntokens  " +
-            std::to_string(document.tokens) + (document.pinned ? ", pinned" : "") + "\n\n");
+            "\nsource  " + CleanLine(document.source) + ", " + PlaceWithin(document) +
+            "\ntokens  " + std::to_string(document.tokens) + (document.pinned ? ", pinned" : "") +
+            "\n\n");
   PrintData(document.text + "\n");
 }
 
 // One document by id: one object. By file or pattern: all of theirs.
 Result<int> Show(const std::string& word, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(auto index, OpenForReading(session));
-  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindDocuments(*index, {word}));
+  KVLINK_ASSIGN_OR_RETURN(const auto library, session.OpenLibrary());
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, library->List({word}));
   const auto to_json = [](const IndexedDocument& document) {
     Json json = ToJson(document);
     json["text"] = document.text;
     return json;
   };
   if (!named.ids.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(const IndexedDocument document, index->Get(*named.ids.begin()));
+    KVLINK_ASSIGN_OR_RETURN(const IndexedDocument document, library->Show(*named.ids.begin()));
     if (session.json()) {
       PrintJson(to_json(document));
     } else {
@@ -162,38 +149,22 @@ void ShowNamed(const NamedDocuments& named, Session& session) {
   }
 }
 
-// What is to be changed. A word that may mean two things is not guessed.
-Result<NamedDocuments> FindToChange(DocumentIndex& index, const std::vector<std::string>& words) {
-  KVLINK_ASSIGN_OR_RETURN(NamedDocuments named, FindDocuments(index, words));
-  if (!named.ambiguity.empty()) return InvalidArgument(named.ambiguity);
-  return named;
-}
-
-// By id a document goes from all its files; by file, a text that another file has too stays there.
 Result<int> Remove(const std::vector<std::string>& words, bool yes, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(false, false));
-  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindToChange(*index, words));
+  KVLINK_ASSIGN_OR_RETURN(const auto library, session.OpenLibrary());
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, library->ListToChange(words));
   if (session.chatty()) ShowNamed(named, session);
   const auto count = static_cast<int64_t>(named.documents.size());
   if (count > 1 && !yes && session.CanAsk() &&
       !session.Asks("remove these " + FormatCount(count) + " documents?")) {
     return Cancelled("docs rm: nothing was removed");
   }
-  KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
-  KVLINK_RETURN_IF_ERROR(LearnBlocks(*index, *store));
-  std::set<std::string> removed = named.ids;
-  for (const std::string& id : named.ids) KVLINK_RETURN_IF_ERROR(index->Remove(id));
-  for (const std::string& source : named.sources) {
-    KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> orphans, index->ForgetSource(source));
-    removed.insert(orphans.begin(), orphans.end());
-  }
-  KVLINK_ASSIGN_OR_RETURN(const int64_t blocks, RemoveForgotten(session, *index, *store));
+  KVLINK_ASSIGN_OR_RETURN(const Forgotten removed, library->Forget(named));
   if (session.json()) {
-    PrintJson({{"removed", removed}, {"blocks", blocks}, {"sources", named.sources}});
+    PrintJson({{"removed", removed.ids}, {"blocks", removed.blocks}, {"sources", named.sources}});
   } else if (!session.options().quiet) {
     std::string line = "removed " +
-                       FormatCounted(static_cast<int64_t>(removed.size()), "document") + ", " +
-                       FormatCounted(blocks, "block");
+                       FormatCounted(static_cast<int64_t>(removed.ids.size()), "document") + ", " +
+                       FormatCounted(removed.blocks, "block");
     if (!named.sources.empty()) {
       line += ", " + FormatCounted(static_cast<int64_t>(named.sources.size()), "file") +
               " from the list";
@@ -204,25 +175,16 @@ Result<int> Remove(const std::vector<std::string>& words, bool yes, Session& ses
 }
 
 Result<int> SetPinned(const std::vector<std::string>& words, bool pinned, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(false, false));
-  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, FindToChange(*index, words));
+  KVLINK_ASSIGN_OR_RETURN(const auto library, session.OpenLibrary());
+  KVLINK_ASSIGN_OR_RETURN(const NamedDocuments named, library->ListToChange(words));
+  KVLINK_ASSIGN_OR_RETURN(const int64_t blocks, library->Pin(named, pinned));
   const std::set<std::string> ids = IdsOf(named);
-  KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
-  KVLINK_RETURN_IF_ERROR(LearnBlocks(*index, *store));
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockId> blocks, BlocksOf(*index, ids));
-  for (const std::string& id : ids) KVLINK_RETURN_IF_ERROR(index->SetPinned(id, pinned));
-  int64_t concerned = 0;
-  for (const BlockId& block : blocks) {
-    Status set = store->SetPinned(block, pinned);
-    if (!set.ok() && set.code() != StatusCode::kNotFound) return set;
-    concerned += set.ok() ? 1 : 0;
-  }
   if (session.json()) {
-    PrintJson({{pinned ? "pinned" : "unpinned", ids}, {"blocks", concerned}});
+    PrintJson({{pinned ? "pinned" : "unpinned", ids}, {"blocks", blocks}});
   } else if (!session.options().quiet) {
     PrintText((pinned ? "pinned " : "unpinned ") +
               FormatCounted(static_cast<int64_t>(ids.size()), "document") + ", " +
-              FormatCounted(concerned, "block") + "\n");
+              FormatCounted(blocks, "block") + "\n");
   }
   return 0;
 }

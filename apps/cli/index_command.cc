@@ -1,34 +1,82 @@
-// kvlink index PATH…: documents into blocks.
+// kvlink index PATH…: documents into the list, and their blocks into the store.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
+#include <stop_token>
 
 #include "cli/commands.h"
-#include "cli/indexing.h"
+#include "cli/index_cost_output.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
-#include "cli/keep_answer.h"
+#include "cli/standard_input.h"
 #include "retrieval/formats.h"
 
 namespace kvlink::cli {
 namespace {
 
-// store_bytes: of all blocks in the store, these and others; nothing: not looked at.
-void PrintReport(const IndexReport& report, std::optional<int64_t> store_bytes) {
-  Json list = Json::array();
-  for (const IndexedLine& line : report.documents) {
-    list.push_back(
+struct IndexOptions {
+  IndexSources sources;
+  std::string blocks = "all";  // or none, or a number
+};
+
+// Shows how far a run is, asks what has to be asked, and keeps the documents for JSON.
+class Watcher : public IndexObserver {
+ public:
+  Watcher(Session& session, bool yes)
+      : session_(session), yes_(yes), bar_(session.console(), "indexing", session.chatty()) {}
+
+  std::stop_token stop() { return stop_.get_token(); }
+  bool found_text() const { return found_text_; }
+  Json TakeDocuments() { return std::move(documents_); }
+
+  void OnDocument(const IndexedLine& line) override {
+    found_text_ |= line.status != "empty";
+    if (!session_.json()) return;
+    documents_.push_back(
         {{"id", line.id}, {"title", line.title}, {"tokens", line.tokens}, {"status", line.status}});
   }
-  PrintJson({{"documents", std::move(list)},
+
+  void OnProgress(const IndexProgress& progress) override {
+    if (Interrupted()) stop_.request_stop();
+    const auto fraction = [](int64_t done, int64_t all) {
+      return all > 0 ? static_cast<double>(done) / static_cast<double>(all) : 1;
+    };
+    if (progress.documents_total == 0) {
+      bar_.Draw(fraction(progress.sources_done, progress.sources),
+                FormatCounted(progress.documents, "document") + " read", -1);
+      return;
+    }
+    std::string text = FormatCount(progress.documents) + "/" +
+                       FormatCount(progress.documents_total) + " documents";
+    if (progress.tokens_per_s > 0) {
+      text += ", " + FormatCount(static_cast<int64_t>(progress.tokens_per_s)) + " tokens/s";
+    }
+    bar_.Draw(fraction(progress.documents, progress.documents_total), text, progress.remaining_ms);
+  }
+
+  Status OnCost(const IndexCost& cost) override { return Agree(cost, yes_, session_); }
+
+ private:
+  Session& session_;
+  const bool yes_;
+  ProgressBar bar_;
+  std::stop_source stop_;
+  bool found_text_ = false;
+  Json documents_ = Json::array();
+};
+
+// store_bytes: of all blocks in the store, these and others; nothing: not looked at.
+void PrintReport(const IndexReport& report, Json documents, std::optional<int64_t> store_bytes) {
+  PrintJson({{"documents", std::move(documents)},
              {"store_bytes", store_bytes ? Json(*store_bytes) : Json()},
              {"without_block", report.without_block},
              {"failures", report.failures}});
 }
 
-void Print(const IndexReport& report, int64_t store_bytes, Session& session) {
-  if (session.json()) return PrintReport(report, store_bytes);
+void Print(const IndexReport& report, Watcher& watcher, Session& session) {
+  if (session.json()) return PrintReport(report, watcher.TakeDocuments(), report.store_bytes);
   if (session.options().quiet) return;
   std::string line = FormatCounted(report.computed + report.unchanged + report.listed, "document") +
                      ": " + FormatCount(report.computed) + " computed";
@@ -48,7 +96,7 @@ void Print(const IndexReport& report, int64_t store_bytes, Session& session) {
   if (report.without_block > 0) {
     line += ", " + FormatCount(report.without_block) + " without a block";
   }
-  PrintText(line + "; the store takes " + FormatBytes(store_bytes) + "\n");
+  PrintText(line + "; the store takes " + FormatBytes(report.store_bytes) + "\n");
 }
 
 std::string Joined(const std::vector<std::string>& parts) {
@@ -79,31 +127,34 @@ std::string DescribeOthers(const std::map<std::string, int64_t>& others) {
   return text;
 }
 
-bool FoundText(const IndexReport& report) {
-  return std::any_of(report.documents.begin(), report.documents.end(),
-                     [](const IndexedLine& line) { return line.status != "empty"; });
-}
-
 // For the parser.
-void CheckName(const IndexOptions& options) {
-  if (options.name.empty()) {
+void CheckName(const IndexSources& sources) {
+  if (sources.input_name.empty()) {
     throw CLI::ValidationError("--name", "nothing found, expected a name");
   }
-  if (options.name.starts_with('/') || options.name.starts_with(kAnswerSource)) {
-    throw CLI::ValidationError(
-        "--name", options.name + " found, expected no path (/..) and no kept answer (answer:..)");
+  if (sources.input_name.starts_with('/') || sources.input_name.starts_with("answer:")) {
+    throw CLI::ValidationError("--name", sources.input_name +
+                                             " found, expected no path (/..) and no kept answer "
+                                             "(answer:..)");
   }
-  if (std::find(options.paths.begin(), options.paths.end(), "-") == options.paths.end()) {
+  if (std::find(sources.paths.begin(), sources.paths.end(), "-") == sources.paths.end()) {
     throw CLI::ValidationError("--name", "names standard input: expected - among the paths");
   }
 }
 
-// The sources that the index has, before this run.
-Result<std::vector<std::string>> IndexedSources(Session& session) {
-  const auto index = session.OpenDocuments(/*create=*/false, /*read_only=*/false);
-  if (index.code() == StatusCode::kNotFound) return std::vector<std::string>();
-  if (!index.ok()) return index.status();
-  return (*index)->Sources();
+// Nothing: all. A text that is neither a word nor a number is not there (CheckBlocks).
+std::optional<int64_t> MostBlocks(const std::string& blocks) {
+  if (blocks == "all") return std::nullopt;
+  if (blocks == "none") return 0;
+  int64_t most = -1;
+  const auto [end, error] = std::from_chars(blocks.data(), blocks.data() + blocks.size(), most);
+  return error == std::errc() && end == blocks.data() + blocks.size() ? most : -1;
+}
+
+// For the parser: what is wrong; empty: nothing.
+std::string CheckBlocks(const std::string& blocks) {
+  const std::optional<int64_t> most = MostBlocks(blocks);
+  return !most || *most >= 0 ? "" : blocks + " found, expected all, none or a number of blocks";
 }
 
 // Each once, at the end; a thousand lines of the same kind help nobody.
@@ -117,54 +168,64 @@ void PrintFailures(const std::vector<std::string>& failures, Session& session) {
   }
 }
 
-Result<int> RunIndex(const IndexOptions& options, Session& session) {
-  std::vector<std::string> indexed;
-  if (options.prune) {
-    KVLINK_ASSIGN_OR_RETURN(indexed, IndexedSources(session));
+// Why new documents have no blocks, unless that was asked for.
+// `capped`: it was for want of a yes.
+void WarnOfListed(const IndexReport& report, bool capped, Session& session) {
+  const std::string blocks = FormatCounted(report.listed, "new block");
+  constexpr char kWhen[] = ": those documents are found, and computed when they are asked for";
+  if (report.listed == 0) return;
+  if (report.limit == IndexReport::Limit::kAsked && capped) {
+    session.Warn("without --yes blocks of " + FormatBytes(kMostUnasked) +
+                 " are computed at once: " + blocks + " left out" + kWhen);
+  } else if (report.limit == IndexReport::Limit::kBudget) {
+    session.Warn("--budget " + FormatBytes(session.options().budget_bytes) + " has no room for " +
+                 blocks + kWhen);
+  } else if (report.limit == IndexReport::Limit::kDisk) {
+    session.Warn("the store's disk has no room for " + blocks + kWhen);
   }
-  KVLINK_ASSIGN_OR_RETURN(const FoundSources sources, SourcesOf(options, indexed));
-  if (sources.paths.empty() && !options.prune) {
-    if (!sources.failures.empty()) {
-      IndexReport report;
-      report.failures = sources.failures;
+}
+
+Result<int> RunIndex(const IndexOptions& options, Session& session) {
+  KVLINK_ASSIGN_OR_RETURN(const auto library, session.OpenLibrary());
+  CatchInterrupt();
+  IndexSources sources = options.sources;
+  sources.most_blocks = MostBlocks(options.blocks);
+  if (!sources.yes && !session.CanAsk() && !sources.most_blocks) {
+    sources.most_block_bytes = kMostUnasked;
+  }
+  sources.read_input = [](int64_t max_bytes) {
+    return ReadStandardInput(max_bytes, "cut it into files");
+  };
+  IndexReport report;
+  Watcher watcher(session, sources.yes);
+  const Status status = library->Index(sources, &report, &watcher, watcher.stop());
+  session.console().WipeTransient();
+  if (status.ok() && report.sources == 0 && !sources.prune) {
+    if (!report.failures.empty()) {
       PrintFailures(report.failures, session);
-      if (session.json()) PrintReport(report, std::nullopt);
+      if (session.json()) PrintReport(report, Json::array(), std::nullopt);
       return 1;
     }
-    std::string problem = "no files of a format that is read in " + Joined(options.paths);
-    if (!sources.others.empty()) problem += ", only " + DescribeOthers(sources.others);
+    std::string problem = "no files of a format that is read in " + Joined(sources.paths);
+    if (!report.others.empty()) problem += ", only " + DescribeOthers(report.others);
     return NotFound("nothing to index: " + problem);
   }
-  CatchInterrupt();
-  KVLINK_ASSIGN_OR_RETURN(auto index, session.OpenDocuments(/*create=*/true, /*read_only=*/false));
-  KVLINK_ASSIGN_OR_RETURN(const auto store, session.OpenStore(/*create=*/true));
-  KVLINK_ASSIGN_OR_RETURN(const auto engine,
-                          session.OpenEngine(/*read_only=*/false, /*require_store=*/true));
-  if (!engine->model().why_not_linkable.empty()) {
-    return Unsupported("this model cannot be linked, so that blocks would be of no use: " +
-                       engine->model().why_not_linkable);
-  }
-
-  Indexing indexing(session, options, *engine, *index, *store);
-  const Status status = indexing.Run(sources.paths);
-  session.console().WipeTransient();
-  IndexReport report = indexing.report();
-  report.failures.insert(report.failures.begin(), sources.failures.begin(), sources.failures.end());
   PrintFailures(report.failures, session);
-  const bool nothing = status.ok() && !report.interrupted && !FoundText(report) && !options.prune;
+  const bool nothing =
+      status.ok() && !report.interrupted && !watcher.found_text() && !sources.prune;
   if (nothing && report.failures.empty()) {
     return NotFound("nothing to index: " + Joined(report.notes));
   }
   for (const std::string& note : report.notes) session.Warn(note);
-  if (!sources.others.empty()) {
-    session.Warn("left out " + DescribeOthers(sources.others) + ": of no format that is read (" +
+  if (!report.others.empty()) {
+    session.Warn("left out " + DescribeOthers(report.others) + ": of no format that is read (" +
                  ReadableFormats() + ")");
   }
   if (nothing) {
-    if (session.json()) PrintReport(report, std::nullopt);
+    if (session.json()) PrintReport(report, watcher.TakeDocuments(), std::nullopt);
     return 1;
   }
-  if (!status.ok() && !report.started) return Status(status.code(), "index: " + status.message());
+  if (!status.ok() && !report.started) return status;
   if (!status.ok()) {
     return Status(status.code(), "index: " + status.message() + "; " +
                                      FormatCounted(report.computed, "document") +
@@ -176,17 +237,12 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
         "index: stopped while files were read, before any document was computed; the same command "
         "starts again");
   }
-  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats kept, store->Stats());
-  Print(report, kept.bytes, session);
+  Print(report, watcher, session);
   if (report.interrupted) {
     return Cancelled("index: stopped with " + FormatCounted(report.left, "document") +
                      " left; the same command goes on where it stopped");
   }
-  if (report.listed > 0) {
-    session.Warn("--budget " + FormatBytes(session.options().budget_bytes) + " has no room for " +
-                 FormatCounted(report.listed, "new block") +
-                 ": those documents are found, and computed when they are asked for");
-  }
+  WarnOfListed(report, sources.most_block_bytes.has_value(), session);
   return report.failures.empty() ? 0 : 1;
 }
 
@@ -194,32 +250,42 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
 
 void AddIndexCommand(CLI::App& app, Command* command) {
   auto options = std::make_shared<IndexOptions>();
+  IndexSources& sources = options->sources;
   CLI::App* sub = app.add_subcommand("index",
-                                     "Compute the blocks of documents: texts, Markdown, HTML, PDF, "
-                                     "DOCX, ODT, EPUB, CSV, source code, "
+                                     "List documents for search and compute their blocks: texts, "
+                                     "Markdown, HTML, PDF, DOCX, ODT, EPUB, CSV, source code, "
                                      ".jsonl ({\"title\",\"text\"} a line)");
-  sub->add_option("PATH", options->paths, "Files, folders, or - for standard input")->required();
-  sub->add_option("--max-tokens", options->max_tokens, "Most tokens of a document; longer is split")
+  sub->add_option("PATH", sources.paths, "Files, folders, or - for standard input")->required();
+  sub->add_option(
+         "--blocks", options->blocks,
+         "Which blocks are computed now: all, as far as the budget and the disk have room; "
+         "none; or N, of the documents that are used most, then of the newest. The others "
+         "are computed when they are asked for")
+      ->check(CheckBlocks)
+      ->type_name("all|none|N")
+      ->capture_default_str();
+  sub->add_option("--max-tokens", sources.max_tokens, "Most tokens of a document; longer is split")
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
   const CLI::Option* name =
-      sub->add_option("--name", options->name,
+      sub->add_option("--name", sources.input_name,
                       "What standard input is called: another name is another text, the same one "
                       "replaces it. As a file's, it gives title and format [none]")
           ->type_name("NAME");
-  sub->add_flag("--prune", options->prune, "Forget documents whose files below PATH are gone");
-  sub->add_flag("--yes", options->yes,
-                "Go on without asking: however much it takes, and with --prune even if all files "
-                "of a folder or disk are gone");
-  sub->add_option("--text-key", options->keys.text,
+  sub->add_flag("--prune", sources.prune, "Forget documents whose files below PATH are gone");
+  sub->add_flag(
+      "--yes", sources.yes,
+      "Go on without asking: however much blocks take, and with --prune even if all files "
+      "of a folder or disk are gone");
+  sub->add_option("--text-key", sources.text_key,
                   "Field of a .jsonl line that holds the text [text, contents or content]")
       ->type_name("KEY");
-  sub->add_option("--title-key", options->keys.title,
+  sub->add_option("--title-key", sources.title_key,
                   "Field of a .jsonl line that holds the title [title]")
       ->type_name("KEY");
   sub->callback([command, options, name] {
-    if (!name->empty()) CheckName(*options);
+    if (!name->empty()) CheckName(options->sources);
     *command = [options](Session& session) { return RunIndex(*options, session); };
   });
 }

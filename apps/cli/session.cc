@@ -6,11 +6,10 @@
 
 #include "base/file.h"
 #include "cli/default_paths.h"
-#include "cli/document_blocks.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
-#include "cli/pin_rule.h"
 #include "kv/store_folder.h"
+#include "library/pin_rule.h"
 
 namespace kvlink::cli {
 
@@ -43,31 +42,39 @@ Result<std::string> Session::store_path() const {
   return path;
 }
 
+Status Session::FillModel(EngineOptions* options) {
+  KVLINK_ASSIGN_OR_RETURN(options->model_path, ModelPath(options_.model));
+  if (options_.links.empty()) {
+    const std::string beside = LinksBeside(options->model_path);
+    if (FileExists(beside)) options->links_path = beside;
+  } else if (options_.links != "none") {
+    options->links_path = options_.links;
+  }
+  options->prompt_template = options_.prompt_template;
+  options->dtype = options_.dtype;
+  options->digests_path = DigestsPath();
+  options->threads = options_.threads;
+  return {};
+}
+
 Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
   EngineOptions options;
-  KVLINK_ASSIGN_OR_RETURN(options.model_path, ModelPath(options_.model));
+  KVLINK_RETURN_IF_ERROR(FillModel(&options));
   KVLINK_ASSIGN_OR_RETURN(options.store_path, store_path());
-  if (options_.links.empty()) {
-    const std::string beside = LinksBeside(options.model_path);
-    if (FileExists(beside)) options.links_path = beside;
-  } else if (options_.links != "none") {
-    options.links_path = options_.links;
-  }
-  options.prompt_template = options_.prompt_template;
-  options.dtype = options_.dtype;
-  options.threads = options_.threads;
   options.store_budget_bytes = options_.budget_bytes;
   options.store_read_only = read_only;
   options.is_pinned = MakePinRule(DocumentsPath(options.store_path));
-  options.before_keeping = MakeKeepRule(DocumentsPath(options.store_path));
   options.warn = [this](std::string_view message) { Warn(message); };
   return options;
 }
 
-Result<std::unique_ptr<Engine>> Session::OpenEngine(bool read_only, bool require_store) {
-  KVLINK_ASSIGN_OR_RETURN(EngineOptions options, MakeEngineOptions(read_only));
-  options.require_store = require_store;
-  return Engine::Open(options);
+Result<std::unique_ptr<Library>> Session::OpenLibrary() {
+  LibraryOptions options;
+  KVLINK_ASSIGN_OR_RETURN(options.store_path, store_path());
+  options.budget_bytes = options_.budget_bytes;
+  options.find_model = [this](EngineOptions* engine) { return FillModel(engine); };
+  options.warn = [this](std::string_view message) { Warn(message); };
+  return Library::Open(std::move(options));
 }
 
 Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_only,
@@ -92,18 +99,6 @@ Status Session::NoDocuments() const {
                   (FileExists(store)
                        ? " (or, if documents.sqlite was lost, restore it with: kvlink store verify)"
                        : ""));
-}
-
-Result<std::unique_ptr<DocumentIndex>> Session::OpenDocuments(bool create, bool read_only) {
-  KVLINK_ASSIGN_OR_RETURN(const std::string store, store_path());
-  const std::string path = DocumentsPath(store);
-  if (!create && !FileExists(path)) {
-    return NoDocuments();
-  }
-  if (create) KVLINK_RETURN_IF_ERROR(PrepareStoreFolder(FileSystem::Posix(), store));
-  KVLINK_ASSIGN_OR_RETURN(auto index, DocumentIndex::Open(path, read_only));
-  for (const std::string& note : index->notes()) Warn(note);
-  return index;
 }
 
 }  // namespace kvlink::cli

@@ -14,8 +14,8 @@
 #include "cli/terminal.h"
 #include "kv/disk_store.h"
 #include "kvlink/engine.h"
+#include "kvlink/library.h"
 #include "kvlink/status.h"
-#include "retrieval/document_index.h"
 
 namespace kvlink::cli {
 
@@ -59,8 +59,8 @@ class Session {
   // Whether the user named a link file, or none.
   bool links_named() const { return !options_.links.empty(); }
   Result<EngineOptions> MakeEngineOptions(bool read_only);
-  // The model, link file, store, and where warnings go.
-  Result<std::unique_ptr<Engine>> OpenEngine(bool read_only, bool require_store = false);
+  // Documents; opens nothing yet.
+  Result<std::unique_ptr<Library>> OpenLibrary();
   // kNotFound if there is no store, unless `create`, which also means that blocks are to be kept.
   // read_only: nothing in the folder is made, mended or removed. Without keep_budget nothing is
   // evicted by opening.
@@ -68,10 +68,11 @@ class Session {
                                                bool keep_budget = true);
   // kNotFound: that nothing is indexed, and what to do.
   Status NoDocuments() const;
-  // kNotFound if nothing has been indexed, unless `create`.
-  Result<std::unique_ptr<DocumentIndex>> OpenDocuments(bool create, bool read_only);
 
  private:
+  // The model and its link file, and how it runs.
+  Status FillModel(EngineOptions* options);
+
   GlobalOptions options_;
   Console console_;
   Log log_;

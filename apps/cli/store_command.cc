@@ -7,12 +7,12 @@
 
 #include "cli/commands.h"
 #include "cli/default_paths.h"
-#include "cli/document_blocks.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
-#include "cli/mend_documents.h"
 #include "cli/number_option.h"
-#include "cli/pin_rule.h"
+#include "library/document_blocks.h"
+#include "library/mend_documents.h"
+#include "library/pin_rule.h"
 
 namespace kvlink::cli {
 namespace {
@@ -63,13 +63,15 @@ Result<int> Verify(Session& session) {
       return !Interrupted();
     }));
   }
+  KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
+  const auto warn = [&session](std::string_view message) { session.Warn(message); };
   if (Interrupted()) return Cancelled("store verify: stopped before all blocks were read");
-  const Result<int64_t> mended = MendDocuments(session, *store);
+  const Result<int64_t> mended = MendDocuments(folder, *store, warn);
   Status documents = mended.status();
   const int64_t restored = mended.ok() ? *mended : 0;
   if (documents.ok()) documents = ApplyPins(session, *store);
   // What a removal of documents that was killed has left.
-  if (documents.ok()) documents = RemoveForgotten(session, *store).status();
+  if (documents.ok()) documents = RemoveForgotten(folder, *store).status();
 
   if (session.json()) {
     PrintJson({{"checked", report.checked},
@@ -123,8 +125,9 @@ Result<int> Collect(std::optional<int64_t> budget, Session& session) {
     budget_bytes = session.options().budget_bytes;
   }
   KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats before, store->Stats());
+  KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
   // What a removal of documents that was killed has left goes first, whatever the budget.
-  const Result<int64_t> removed = RemoveForgotten(session, *store);
+  const Result<int64_t> removed = RemoveForgotten(folder, *store);
   if (!removed.ok()) {
     session.Warn("blocks of documents that were removed may be left: " +
                  removed.status().message());

@@ -4,10 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 
 namespace kvlink::cli {
@@ -18,15 +16,9 @@ std::string Padded(const std::string& text, int columns, bool right) {
   return right ? space + text : text + space;
 }
 
-std::string Format(const char* format, double value) {
-  std::array<char, 64> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), format, value);
-  return buffer.data();
-}
-
 // Whole seconds: nobody knows the time that is left better.
 std::string FormatRemaining(double ms) {
-  if (ms < 60'000) return Format("%.0f s", ms / 1000);
+  if (ms < 60'000) return std::to_string(std::llround(ms / 1000)) + " s";
   return FormatMs(ms);
 }
 
@@ -145,43 +137,6 @@ std::string FormatTable(const std::vector<Column>& columns,
     for (size_t c = 0; c < columns.size(); ++c) append(c, row[c]);
   }
   return out;
-}
-
-std::string FormatBytes(int64_t bytes) {
-  static constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < kUnits.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  return Format(unit == 0 ? "%.0f " : "%.1f ", value) + kUnits[unit];
-}
-
-std::string FormatCount(int64_t n) {
-  std::string digits = std::to_string(n);
-  const size_t first = n < 0 ? 1 : 0;
-  for (size_t at = digits.size(); at > first + 3;) {
-    at -= 3;
-    digits.insert(at, ",");
-  }
-  return digits;
-}
-
-std::string FormatCounted(int64_t n, std::string_view singular) {
-  return FormatCount(n) + " " + std::string(singular) + (n == 1 ? "" : "s");
-}
-
-std::string FormatMs(double ms) {
-  if (ms < 100) return Format("%.1f ms", ms);
-  if (ms < 1000) return Format("%.0f ms", ms);
-  if (ms < 60'000) return Format("%.1f s", ms / 1000);
-  const int64_t seconds = std::llround(ms / 1000);
-  if (seconds < 3600) {
-    return std::to_string(seconds / 60) + Format(":%02.0f min", static_cast<double>(seconds % 60));
-  }
-  const int64_t minutes = seconds / 60;
-  return std::to_string(minutes / 60) + Format(":%02.0f h", static_cast<double>(minutes % 60));
 }
 
 ProgressBar::ProgressBar(Console& console, std::string label, bool enabled)

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/figures.h"
 #include "cli/printable.h"
 
 namespace kvlink::cli {
@@ -56,12 +57,6 @@ struct Column {
 // those of columns that shrink first.
 std::string FormatTable(const std::vector<Column>& columns,
                         const std::vector<std::vector<std::string>>& rows, int width);
-
-std::string FormatBytes(int64_t bytes);  // "1.4 GiB"
-std::string FormatCount(int64_t n);      // "12,345"
-// "1 document", "12,345 documents"
-std::string FormatCounted(int64_t n, std::string_view singular);
-std::string FormatMs(double ms);  // "3.1 ms", "12.4 s", "2:05 min"
 
 // documents done/total, rate, remaining time. On a terminal a bar, drawn at most ten times a
 // second.

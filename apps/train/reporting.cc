@@ -36,10 +36,10 @@ void Reporting::Line(std::string_view text) { console_.Line(text); }
 void Reporting::Started(const TrainStart& start) {
   start_ = start;
   started_ms_ = Clock::System().MonotonicMs();
-  Line((start.first_step > 0 ? "goes on after step " + cli::FormatCount(start.first_step) + " of "
+  Line((start.first_step > 0 ? "goes on after step " + FormatCount(start.first_step) + " of "
                              : "steps ") +
-       cli::FormatCount(start.steps) + ", examples of an epoch " +
-       cli::FormatCount(start.examples) + ", log and checkpoint in " + start.run);
+       FormatCount(start.steps) + ", examples of an epoch " + FormatCount(start.examples) +
+       ", log and checkpoint in " + start.run);
 }
 
 void Reporting::Stepped(const LoggedStep& step) {
@@ -48,13 +48,13 @@ void Reporting::Stepped(const LoggedStep& step) {
                       static_cast<double>(step.step - start_.first_step);
   // Short enough for 80 columns with the bar and the remaining time.
   bar_.Draw(static_cast<double>(step.step) / static_cast<double>(start_.steps),
-            cli::FormatCount(step.step) + "/" + cli::FormatCount(start_.steps) + " loss " +
-                Fixed(loss_, 3) + ", rate " + Fixed(step.rate, 2),
+            FormatCount(step.step) + "/" + FormatCount(start_.steps) + " loss " + Fixed(loss_, 3) +
+                ", rate " + Fixed(step.rate, 2),
             each * static_cast<double>(start_.steps - step.step));
 }
 
 void Reporting::Validated(const LoggedValidation& v) {
-  Line("step " + cli::FormatCount(v.step) + "/" + cli::FormatCount(start_.steps) + ": loss " +
+  Line("step " + FormatCount(v.step) + "/" + FormatCount(start_.steps) + ": loss " +
        Fixed(loss_, 4) + ", validation " + Fixed(v.loss, 4) + (v.best ? ", the best so far" : ""));
 }
 
@@ -69,11 +69,11 @@ void Reporting::Averaged(const AverageSummary& mean) {
 void Reporting::Finished(const TrainSummary& s) {
   std::string line = "loss " + Fixed(s.loss, 4);
   if (s.valid_loss >= 0) {
-    line += ", validation " + Fixed(s.valid_loss, 4) + " at step " + cli::FormatCount(s.best_step);
+    line += ", validation " + Fixed(s.valid_loss, 4) + " at step " + FormatCount(s.best_step);
   }
-  if (s.stopped_early) line += ", stopped early after step " + cli::FormatCount(s.steps);
-  line += ", " + cli::FormatCount(s.examples) + " examples";
-  if (s.skipped > 0) line += " (" + cli::FormatCount(s.skipped) + " skipped)";
+  if (s.stopped_early) line += ", stopped early after step " + FormatCount(s.steps);
+  line += ", " + FormatCount(s.examples) + " examples";
+  if (s.skipped > 0) line += " (" + FormatCount(s.skipped) + " skipped)";
   Line(line + ", " + Fixed(s.seconds / 60, 1) + " minutes");
 }
 

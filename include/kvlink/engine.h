@@ -154,16 +154,22 @@ struct Encoded {
   std::string why;     // empty, or why the block could not be kept, or why there is none
 };
 
+class BlockStore;  // src/kv/store.h
+
 struct EngineOptions {
-  std::string model_path;  // a GGUF file
-  std::string store_path;  // empty: blocks live in memory only
-  std::string links_path;  // empty: no link file (K = 0, not measured)
+  std::string model_path;             // a GGUF file
+  std::shared_ptr<BlockStore> store;  // where blocks rest; nullptr: what store_path says
+  std::string store_path;             // empty: blocks live in memory only
+  std::string links_path;             // empty: no link file (K = 0, not measured)
   // How prompts are written: "chatml", "llama3", or a JSON file (docs/link-file.md). Empty: as the
   // link file says, else as the model's file does.
   std::string prompt_template;
   std::string dtype = "auto";  // "auto", "bf16", "f32"
   // 0: as many as this process may use (affinity, a container's quota); more are cut to that.
   int32_t threads = 0;
+  // A file of kvlink's own in which hashes of models and link files are remembered, so that the
+  // next opening need not read them all (docs/digest-cache.md). Made if missing. Empty: none.
+  std::string digests_path;
   int64_t store_budget_bytes = 0;  // 0: no limit
   // What the requests in flight may own of KV together; the others wait. 0: a quarter of the
   // machine's memory.
@@ -177,9 +183,6 @@ struct EngineOptions {
   // Whether a document is pinned, by its block's label; nothing: not known. Asked when the store's
   // own list is built anew; may be empty: pins are lost then.
   std::function<std::optional<bool>(std::string_view label)> is_pinned;
-  // Told of each block that is about to be kept on disk, by its label and its id in hex. Not OK: it
-  // is not kept. May be empty.
-  std::function<Status(std::string_view label, std::string_view block)> before_keeping;
   std::function<void(std::string_view)> warn;  // the library itself prints nothing
 };
 
@@ -261,6 +264,11 @@ class Engine {
   virtual std::string BlockIdOf(const Document& document) const = 0;
   // Tokens of the document as it stands in a prompt: what Encode will say.
   virtual int64_t CountDocumentTokens(const Document& document) const = 0;
+  // Both of them at once; nothing is computed and no block looked for. Status "" or "empty".
+  virtual Encoded Describe(const Document& document) const = 0;
+  // A name for everything but its text that decides a document's block: model, template, number
+  // format, link file. Equal names: a document has one block.
+  virtual std::string BlockSpace() const = 0;
   virtual Status RemoveBlock(const Document& document) = 0;
   virtual Status PinBlock(const Document& document, bool pinned) = 0;
   virtual const ModelSummary& model() const = 0;

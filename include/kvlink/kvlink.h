@@ -72,7 +72,8 @@ KVLINK_API kvlink_status kvlink_request_add_message(kvlink_request* request, con
                                                     const char* content);
 KVLINK_API void kvlink_request_free(kvlink_request* request);
 
-/* Text that can be shown, as it comes; whole characters, `size` bytes. 0: stop the answer. */
+/* Text that can be shown, as it comes; whole characters, `size` bytes, now and then 0 of them.
+ * Returning 0 stops the answer. */
 typedef int (*kvlink_text_sink)(void* user, const char* text, size_t size);
 /* Waits for the answer. sink may be null; it is called on the calling thread. */
 KVLINK_API kvlink_status kvlink_ask(kvlink_engine* engine, const kvlink_request* request,

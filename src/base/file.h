@@ -4,14 +4,27 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kvlink/status.h"
 
 namespace kvlink {
+
+// What tells one state of a file from every other, as the system saw it when the file was mapped.
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  int64_t size_bytes = 0;
+  int64_t modified_ns = 0;     // Unix time of the last write
+  int64_t changed_ns = 0;      // Unix time of the last write, rename or change of mode or owner
+  bool is_ours_alone = false;  // it belongs to this user, and nobody else may write to it
+};
 
 // A file mapped read-only. The bytes stay where they are until the last owner goes.
 class MappedFile {
@@ -26,6 +39,8 @@ class MappedFile {
   // Looks at the file again. kDataLoss: damaged(), or the file under its path is still the mapped
   // one but was written to or cut. A file that was removed or replaced is mapped on as it was.
   virtual Status CheckUnchanged() const { return {}; }
+  // Nothing: these bytes are no file of the system.
+  virtual std::optional<FileIdentity> identity() const { return {}; }
 };
 
 // A file being written, front to back. Closing without Sync promises nothing about a crash.
@@ -87,6 +102,13 @@ class FileSystem {
   // The whole of a file, read and not mapped, so that somebody who cuts it meanwhile costs some
   // bytes and nothing more. kInvalidArgument above max_bytes.
   virtual Result<std::string> Read(const std::string& path, int64_t max_bytes) = 0;
+  // The same in pieces, front to back, so that memory does not grow with the file. What `take`
+  // gives that is not OK ends it, and is given back.
+  virtual Status ReadPieces(const std::string& path, int64_t max_bytes,
+                            const std::function<Status(std::string_view)>& take) {
+    KVLINK_ASSIGN_OR_RETURN(const std::string bytes, Read(path, max_bytes));
+    return take(bytes);
+  }
   virtual Result<std::shared_ptr<const MappedFile>> Map(const std::string& path) = 0;
   // The file must be new: kFailedPrecondition where something has its name, a link too.
   virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path,

@@ -88,6 +88,23 @@ class PosixFileSystem : public FileSystem {
     return text;
   }
 
+  Status ReadPieces(const std::string& path, int64_t max_bytes,
+                    const std::function<Status(std::string_view)>& take) override {
+    constexpr size_t kPieceBytes = size_t{256} << 10;
+    KVLINK_ASSIGN_OR_RETURN(const OpenFile file, OpenForReading(path));
+    std::string piece(kPieceBytes, '\0');
+    int64_t size = 0;
+    while (true) {
+      const ssize_t got =
+          RetryInterrupted([&] { return read(file.fd.get(), piece.data(), piece.size()); });
+      if (got < 0) return SystemError("read", path, errno);
+      if (got == 0) return {};
+      size += got;
+      if (size > max_bytes) return TooLarge(path, static_cast<size_t>(size), max_bytes);
+      KVLINK_RETURN_IF_ERROR(take(std::string_view(piece).substr(0, static_cast<size_t>(got))));
+    }
+  }
+
   Result<std::shared_ptr<const MappedFile>> Map(const std::string& path) override {
     KVLINK_ASSIGN_OR_RETURN(const OpenFile file, OpenForReading(path));
     return MapDescriptor(path, file.fd);

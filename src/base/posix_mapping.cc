@@ -155,11 +155,24 @@ struct FileState {
   }
 };
 
+FileIdentity IdentityOf(const struct stat& info) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  return {.device = info.st_dev,
+          .inode = info.st_ino,
+          .size_bytes = info.st_size,
+          .modified_ns = info.st_mtim.tv_sec * kSecond + info.st_mtim.tv_nsec,
+          .changed_ns = info.st_ctim.tv_sec * kSecond + info.st_ctim.tv_nsec,
+          .is_ours_alone = info.st_uid == geteuid() && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0};
+}
+
 class PosixMapping : public MappedFile {
  public:
   // Maps nothing yet: what takes memory comes before there is a mapping to lose.
   PosixMapping(std::string path, const struct stat& info)
-      : path_(std::move(path)), state_(info), size_(static_cast<size_t>(info.st_size)) {}
+      : path_(std::move(path)),
+        state_(info),
+        identity_(IdentityOf(info)),
+        size_(static_cast<size_t>(info.st_size)) {}
   ~PosixMapping() override {
     if (slot_ != nullptr) Registry::Get().Remove(slot_);
     if (data_ != nullptr) munmap(data_, size_);
@@ -190,10 +203,12 @@ class PosixMapping : public MappedFile {
     if (!now.SameFile(state_) || now.SameBytes(state_)) return {};
     return DataLoss("'" + path_ + "' was written to while it was in use");
   }
+  std::optional<FileIdentity> identity() const override { return identity_; }
 
  private:
   const std::string path_;
   const FileState state_;
+  const FileIdentity identity_;
   const size_t size_;
   void* data_ = nullptr;
   Slot* slot_ = nullptr;

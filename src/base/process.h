@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace kvlink {
 
@@ -9,5 +10,7 @@ namespace kvlink {
 int64_t ProcessId();
 // True also where it cannot be told.
 bool HasSeveralThreads();
+// Another one after each start of the system; empty where it cannot be told.
+std::string BootId();
 
 }  // namespace kvlink

@@ -110,6 +110,7 @@ class Bench {
       s.positions = positions;
       s.context = segments;
       s.tail = &tail;
+      s.generated = count == 1;
       s.logit_rows = {&last, 1};
       s.logits = logits.data();
       const double before = Clock::System().MonotonicMs();

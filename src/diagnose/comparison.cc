@@ -36,6 +36,7 @@ Result<Continuation> Continue(Model& model, PreparedAdapter* adapter,
     token = forced.empty() ? out.ids.back() : forced[step];
     ++position;
     row = 0;
+    s.generated = true;
     s.tokens = {&token, 1};
     s.positions = {&position, 1};
     s.segments = {};

@@ -1,6 +1,8 @@
 // Submit, and Ask on top of it.
 #include <algorithm>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/guarded.h"
@@ -12,6 +14,8 @@ namespace {
 constexpr char kNoMemoryForPrompt[] =
     "there is not enough memory for this prompt: give fewer documents, lower max_tokens, or close "
     "other programs";
+
+constexpr std::chrono::milliseconds kAskAgain{20};
 
 // What a sink that stopped an answer was shown of it.
 void CutTo(size_t text_bytes, size_t tokens, Answer* answer) {
@@ -37,6 +41,7 @@ Result<RequestId> EngineImpl::Start(Request request, std::shared_ptr<const Event
 }
 
 Result<RequestId> EngineImpl::Submit(Request request, EventHandler events) {
+  warnings_->PassOn(warn_);
   return Start(std::move(request), std::make_shared<const EventHandler>(std::move(events)),
                events_.queue());
 }
@@ -50,19 +55,23 @@ Result<Answer> EngineImpl::Ask(const Request& request, const TextSink& sink) {
   size_t shown = 0, tokens = 0;
   bool stopped = false;
   while (true) {
-    Event event = queue->Take().event;
+    std::optional<EventQueue::Item> item = queue->Take(kAskAgain);
+    const bool asks = sink && !stopped;  // whether to go on, where there is nothing to show
+    if (!item) {
+      if (asks && !sink("")) Cancel(id), stopped = true;
+      continue;
+    }
+    Event& event = item->event;
     if (event.kind == Event::Kind::kDone) {
       Result<Answer> answer = *std::move(event.answer);
       if (stopped && answer.ok()) CutTo(shown, tokens, &*answer);
+      warnings_->PassOn(warn_);
       return answer;
     }
     if (stopped || event.kind != Event::Kind::kToken || event.choice != 0) continue;
     shown += event.text.size();
     tokens += event.token.has_value();
-    if (sink && !event.text.empty() && !sink(event.text)) {
-      stopped = true;
-      Cancel(id);
-    }
+    if (sink && !event.text.empty() && !sink(event.text)) Cancel(id), stopped = true;
   }
 }
 

@@ -1,6 +1,7 @@
 // A prompt's blocks: found, put in, linked. Not here: the plan (prepare.cc), computing what is
 // missing (loop.cc).
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "engine/prompt.h"
@@ -106,24 +107,36 @@ std::vector<size_t> FindBlocks(const EngineParts& parts, Prompt* prompt, Answer*
   return missing;
 }
 
-void PutBlock(size_t index, std::shared_ptr<const Block> block, const Status& not_kept,
-              Prompt* prompt, Answer* answer) {
+void PutBlock(size_t index, const IndexedBlock& made, Prompt* prompt, Answer* answer) {
   const PlannedBlock& planned = prompt->plan.blocks[index];
   std::fill_n(prompt->computed.begin() + planned.start, planned.length, true);
   if (DocumentUse* use = UseOf(*prompt, index, answer); use != nullptr) {
     use->status = "computed";
-    use->block = ToHex(block->identity().id);
-    if (!not_kept.ok()) use->why += "; not kept: " + not_kept.message();
+    use->block = ToHex(made.block->identity().id);
   }
-  const std::string warning =
-      "blocks could not be kept and will be computed again: " + not_kept.message();
-  std::vector<std::string>& warnings = answer->warnings;
-  if (!not_kept.ok() && std::none_of(warnings.begin(), warnings.end(), [](const std::string& w) {
-        return w.starts_with("blocks could not be kept");
-      })) {
-    warnings.push_back(warning);
+  prompt->blocks[index] = made.block;
+  prompt->made.emplace_back(index, made);
+}
+
+bool IsSettled(const Prompt& prompt) {
+  return std::all_of(prompt.made.begin(), prompt.made.end(), [](const auto& made) {
+    const std::shared_future<Status>& kept = made.second.kept;
+    return !kept.valid() || kept.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  });
+}
+
+void NotePuts(const Prompt& prompt, Answer* answer) {
+  bool warned = false;
+  for (const auto& [index, made] : prompt.made) {
+    const std::string why = made.WhyNotKept();
+    if (why.empty()) continue;
+    if (DocumentUse* use = UseOf(prompt, index, answer); use != nullptr) {
+      use->why += "; not kept: " + why;
+    }
+    if (!std::exchange(warned, true)) {
+      answer->warnings.push_back("blocks could not be kept and will be computed again: " + why);
+    }
   }
-  prompt->blocks[index] = std::move(block);
 }
 
 Status LinkBlocks(const EngineParts& parts, Prompt* prompt, Answer* answer) {

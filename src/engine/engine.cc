@@ -5,8 +5,7 @@
 #include "base/guarded.h"
 #include "base/memory_size.h"
 #include "engine/engine_impl.h"
-#include "kv/disk_store.h"
-#include "kv/store_folder.h"
+#include "kv/best_store.h"
 #include "kv/warm_store.h"
 
 namespace kvlink {
@@ -16,13 +15,15 @@ constexpr int64_t kPatienceMs = 1'000;            // of an answer, for other pro
 constexpr int64_t kPauseMs = 60'000;              // of its keeping blocks, once that was in vain
 constexpr int64_t kPatienceOfKeepingMs = 30'000;  // of what is there to keep blocks
 
-// The best store that can be had: for writing, else for reading, else none but this process's
-// memory, for one prompt's blocks.
-Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int64_t prompt_bytes) {
+// What was given, or the store in the folder, with a tier of mapped blocks above it; without either
+// this process's memory, for one prompt's blocks where a folder was named and cannot be used.
+Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int64_t prompt_bytes,
+                                              const std::shared_ptr<StoreWarnings>& warnings) {
+  const auto below = [&](std::shared_ptr<BlockStore> store) -> std::unique_ptr<BlockStore> {
+    return std::make_unique<WarmStore>(std::move(store), kWarmBytes, prompt_bytes);
+  };
+  if (options.store != nullptr) return below(options.store);
   if (options.store_path.empty()) return NewMemoryStore(options.store_budget_bytes);
-  // Somebody else's folder is a mistake to be told of, not a store that happens to be broken.
-  Status format = CheckStorePath(FileSystem::Posix(), options.store_path);
-  if (format.code() == StatusCode::kFailedPrecondition) return format;
   DiskStoreOptions disk_options;
   disk_options.path = options.store_path;
   disk_options.budget_bytes = options.store_budget_bytes;
@@ -30,29 +31,15 @@ Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int6
   disk_options.lock_timeout_ms = options.require_store ? kPatienceOfKeepingMs : kPatienceMs;
   disk_options.pause_after_busy_ms = options.require_store ? 0 : kPauseMs;
   disk_options.is_pinned = options.is_pinned;
-  disk_options.before_keeping = options.before_keeping;
-  if (options.warn) {
-    disk_options.log = Log([warn = options.warn](Severity severity, std::string_view message) {
-      if (severity >= Severity::kWarning) warn(message);
-    });
-  }
-  const auto warn = [&](const std::string& message) {
-    if (options.warn) options.warn(message);
-  };
-  Result<std::unique_ptr<DiskStore>> disk = DiskStore::Open(disk_options);
-  if (!disk.ok() && options.require_store) return disk.status();
-  if (!disk.ok() && !disk_options.read_only) {
-    const Status why = disk.status();
-    disk_options.read_only = true;
-    disk = DiskStore::Open(disk_options);
-    if (disk.ok()) warn("the store is only read, new blocks are not kept: " + why.message());
-  }
-  if (!disk.ok()) {
-    warn("going on without the store, documents are computed again: " + disk.status().message());
-    return NewMemoryStore(prompt_bytes);
-  }
-  return std::unique_ptr<BlockStore>(
-      std::make_unique<WarmStore>(*std::move(disk), kWarmBytes, prompt_bytes));
+  disk_options.log = Log([warnings](Severity severity, std::string_view message) {
+    if (severity >= Severity::kWarning) warnings->Add(message);
+  });
+  const auto warn = [&](const std::string& message) { warnings->Add(message); };
+  Result<std::unique_ptr<DiskStore>> disk =
+      options.require_store ? DiskStore::Open(disk_options) : OpenBestStore(disk_options, warn);
+  if (!disk.ok()) return disk.status();
+  if (*disk == nullptr) return NewMemoryStore(prompt_bytes);
+  return below(*std::move(disk));
 }
 
 }  // namespace
@@ -60,7 +47,7 @@ Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int6
 ModelOptions ModelOptionsOf(const EngineOptions& options) {
   ThreadChoice chosen = ChooseThreads(options.threads);
   if (!chosen.warning.empty() && options.warn) options.warn(chosen.warning);
-  return {.dtype = options.dtype, .threads = chosen.threads};
+  return {.dtype = options.dtype, .threads = chosen.threads, .digests = options.digests_path};
 }
 
 namespace {
@@ -83,8 +70,12 @@ Result<std::unique_ptr<Engine>> OpenEngine(const EngineOptions& options) {
   if (options.warn && !model->template_concern().empty()) options.warn(model->template_concern());
   const ModelConfig& c = model->model().config();
   const int64_t prompt_bytes = c.context_tokens * c.KvBytesPerToken(model->model().kv_dtype());
-  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<BlockStore> store, OpenStore(options, prompt_bytes));
-  return std::unique_ptr<Engine>(new EngineImpl(std::move(model), std::move(store), options));
+  const auto warnings = std::make_shared<StoreWarnings>();
+  Result<std::unique_ptr<BlockStore>> store = OpenStore(options, prompt_bytes, warnings);
+  warnings->PassOn(options.warn);
+  if (!store.ok()) return store.status();
+  return std::unique_ptr<Engine>(
+      new EngineImpl(std::move(model), *std::move(store), options, warnings));
 }
 
 }  // namespace
@@ -94,8 +85,10 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
 }
 
 EngineImpl::EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<BlockStore> store,
-                       const EngineOptions& options)
-    : model_(std::move(model)),
+                       const EngineOptions& options, std::shared_ptr<StoreWarnings> warnings)
+    : warnings_(std::move(warnings)),
+      warn_(options.warn),
+      model_(std::move(model)),
       store_(std::move(store)),
       indexer_(&model_->model(), store_.get(), model_->links(), model_->adapter()),
       base_indexer_(&model_->model(), store_.get(), nullptr, nullptr),
@@ -105,6 +98,13 @@ EngineImpl::EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<Blo
   loop_ = std::make_unique<Loop>(
       parts, options.kv_budget_bytes > 0 ? options.kv_budget_bytes : PhysicalMemoryBytes() / 4);
   loop_->Run();
+}
+
+// Requests end first, then what is queued is written.
+EngineImpl::~EngineImpl() {
+  loop_.reset();
+  store_.reset();
+  warnings_->PassOn(warn_);
 }
 
 void EngineImpl::FillSummary(const EngineOptions& options) {
@@ -153,7 +153,11 @@ BlockId EngineImpl::IdOf(std::span<const int32_t> tokens) const {
 }
 
 Result<Encoded> EngineImpl::Encode(const Document& document, std::stop_token stop) {
-  return Guarded(kNoMemoryForDocument, [&] { return EncodeUnguarded(document, std::move(stop)); });
+  return Guarded(kNoMemoryForDocument, [&] {
+    auto encoded = EncodeUnguarded(document, std::move(stop));
+    warnings_->PassOn(warn_);
+    return encoded;
+  });
 }
 
 Result<Encoded> EngineImpl::EncodeUnguarded(const Document& document, std::stop_token stop) {
@@ -174,9 +178,10 @@ Result<Encoded> EngineImpl::EncodeUnguarded(const Document& document, std::stop_
   task.label = document.label;
   task.pinned = document.pinned;
   task.stop = std::move(stop);
-  std::future<Result<Encoded>> result = task.result.get_future();
+  std::future<Result<IndexedBlock>> result = task.result.get_future();
   loop_->Add(std::move(task));
-  return result.get();
+  KVLINK_ASSIGN_OR_RETURN(const IndexedBlock made, result.get());
+  return Encoded{tokens, "computed", ToHex(made.block->identity().id), made.WhyNotKept()};
 }
 
 int64_t EngineImpl::CountTokens(std::string_view text) const {
@@ -194,6 +199,20 @@ std::string EngineImpl::BlockIdOf(const Document& document) const {
 
 int64_t EngineImpl::CountDocumentTokens(const Document& document) const {
   return static_cast<int64_t>(DocumentTokens(document).size());
+}
+
+Encoded EngineImpl::Describe(const Document& document) const {
+  const std::vector<int32_t> tokens = DocumentTokens(document);
+  if (tokens.empty()) return Encoded{0, "empty", "", "the document has no text"};
+  return Encoded{static_cast<int64_t>(tokens.size()), "", ToHex(IdOf(tokens)), ""};
+}
+
+// By the blocks of two probes: the template treats titled and untitled documents apart.
+std::string EngineImpl::BlockSpace() const {
+  Document titled, untitled;
+  titled.title = titled.text = untitled.text = "probe";
+  const Sha256Digest digest = Sha256().Field(BlockIdOf(titled)).Field(BlockIdOf(untitled)).Finish();
+  return ToHex(std::span(digest).first(16));
 }
 
 Status EngineImpl::RemoveBlock(const Document& document) {

@@ -2,6 +2,7 @@
 // main path: kvlink ask -> Engine::Ask -> MakePrompt (prompt.h) -> Loop::Step -> Model::Forward.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "engine/events.h"
 #include "engine/loop.h"
 #include "kv/store.h"
+#include "kv/store_warnings.h"
 #include "kvlink/engine.h"
 #include "link/indexer.h"
 #include "link/linkable_model.h"
@@ -26,7 +28,9 @@ ModelOptions ModelOptionsOf(const EngineOptions& options);
 class EngineImpl : public Engine {
  public:
   EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<BlockStore> store,
-             const EngineOptions& options);
+             const EngineOptions& options,
+             std::shared_ptr<StoreWarnings> warnings = std::make_shared<StoreWarnings>());
+  ~EngineImpl() override;
 
   Result<RequestId> Submit(Request request, EventHandler events) override;
   void Cancel(RequestId request) override { loop_->Cancel(request); }
@@ -36,6 +40,8 @@ class EngineImpl : public Engine {
   std::string TokenText(int32_t id) const override;
   std::string BlockIdOf(const Document& document) const override;
   int64_t CountDocumentTokens(const Document& document) const override;
+  Encoded Describe(const Document& document) const override;
+  std::string BlockSpace() const override;
   Status RemoveBlock(const Document& document) override;
   Status PinBlock(const Document& document, bool pinned) override;
   const ModelSummary& model() const override { return summary_; }
@@ -52,6 +58,8 @@ class EngineImpl : public Engine {
   BlockId IdOf(std::span<const int32_t> tokens) const;
   void FillSummary(const EngineOptions& options);
 
+  const std::shared_ptr<StoreWarnings> warnings_;
+  const std::function<void(std::string_view)> warn_;
   std::unique_ptr<LinkableModel> model_;
   std::unique_ptr<BlockStore> store_;
   Indexer indexer_;       // with the link file's adapter

@@ -21,6 +21,14 @@ EventQueue::Item EventQueue::Take() {
   return item;
 }
 
+std::optional<EventQueue::Item> EventQueue::Take(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  if (!filled_.wait_for(lock, patience, [this] { return !items_.empty(); })) return std::nullopt;
+  Item item = std::move(items_.front());
+  items_.pop_front();
+  return item;
+}
+
 void EventQueue::Close() {
   {
     const std::lock_guard lock(mutex_);

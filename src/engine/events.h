@@ -2,11 +2,13 @@
 // thread hands them over, so that a handler may take its time and call the engine.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "kvlink/engine.h"
@@ -21,7 +23,8 @@ class EventQueue {
     Event event;
   };
   void Put(Item item);
-  Item Take();  // waits for one
+  Item Take();                                                   // waits for one
+  std::optional<Item> Take(std::chrono::milliseconds patience);  // nothing: none came
   // No more comes: Take gives an item without a handler once the queue is empty.
   void Close();
 

@@ -69,10 +69,9 @@ bool Generation::is_past_deadline() const {
          parts_.clock->MonotonicMs() - submitted_ms_ > static_cast<double>(request_.deadline_ms);
 }
 
-void Generation::PutBlock(size_t index, std::shared_ptr<const Block> block,
-                          const Status& not_kept) {
+void Generation::PutBlock(size_t index, const IndexedBlock& made) {
   const bool head = prompt_.plan.blocks[index].document < 0;
-  kvlink::PutBlock(index, std::move(block), not_kept, &prompt_, &answer_);
+  kvlink::PutBlock(index, made, &prompt_, &answer_);
   std::erase(missing_, index);
   if (head) return;
   Event event;
@@ -272,6 +271,7 @@ void Generation::Finish(const Status& status) {
     event.answer = std::move(scored);
   } else {
     answer_.kv_bytes += answer_.kv_own_bytes;
+    NotePuts(prompt_, &answer_);
     answer_.timings.decode_ms =
         writings_.empty() ? 0 : now - submitted_ms_ - answer_.timings.ttft_ms;
     if (restarts_ > 0) {

@@ -34,7 +34,7 @@ class Generation {
   // Blocks that are still missing: indices into plan().blocks.
   const std::vector<size_t>& missing() const { return missing_; }
   const Prompt& prompt() const { return prompt_; }
-  void PutBlock(size_t index, std::shared_ptr<const Block> block, const Status& not_kept);
+  void PutBlock(size_t index, const IndexedBlock& made);
 
   // No block is missing: makes it ready for its first pass. Runs the model if the method computes
   // documents' tokens again.
@@ -59,6 +59,8 @@ class Generation {
   Status Restart(const Status& why);
 
   bool done() const;
+  // Done, and the store has said whether it took its blocks.
+  bool is_settled() const { return IsSettled(prompt_); }
   // Ends all answers that are not done.
   void End(std::string finish_reason);
   // The answer, told of as kDone. `status`: why there is none. At most once.

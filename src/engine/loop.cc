@@ -1,6 +1,7 @@
 #include "engine/loop.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -18,7 +19,10 @@ constexpr int kMostStarts = 2;  // of a block
 }  // namespace
 
 Loop::Loop(const EngineParts& parts, int64_t kv_budget_bytes, const StepLimits& limits)
-    : parts_(parts), kv_budget_bytes_(kv_budget_bytes), limits_(limits) {}
+    : parts_(parts), kv_budget_bytes_(kv_budget_bytes), limits_(limits) {
+  limits_.piece = Model::kPieceTokens;
+  limits_.tokens = std::max(limits_.tokens, limits_.piece);
+}
 
 Loop::~Loop() {
   {
@@ -35,9 +39,11 @@ void Loop::RetireAll(const Status& status) {
   makings_.clear();
   for (auto& generation : waiting_) generation->Finish(status);
   for (auto& [id, generation] : active_) generation->Finish(status);
+  for (auto& generation : settling_) generation->Finish({});
   for (auto& [id, task] : tasks_) task.result.set_value(status);
   waiting_.clear();
   active_.clear();
+  settling_.clear();
   tasks_.clear();
 }
 
@@ -81,9 +87,13 @@ void Loop::Run() {
     while (true) {
       {
         std::unique_lock lock(mutex_);
+        const auto any = [this] {
+          return ending_ || !new_generations_.empty() || !new_tasks_.empty();
+        };
         if (waiting_.empty() && active_.empty() && tasks_.empty()) {
-          filled_.wait(
-              lock, [this] { return ending_ || !new_generations_.empty() || !new_tasks_.empty(); });
+          // A store says within a disk's milliseconds whether it took a block.
+          if (settling_.empty()) filled_.wait(lock, any);
+          if (!settling_.empty()) filled_.wait_for(lock, std::chrono::milliseconds(1), any);
         }
         if (ending_) return;
       }
@@ -165,7 +175,7 @@ void Loop::Want(Indexer& indexer, std::vector<int32_t> tokens, BlockKind kind, s
                      [&] { return indexer.Begin(tokens, kind, label, prefix); });
     };
     auto encoding = making.begin();
-    if (!encoding.ok()) return Deliver(waiter, encoding.status(), {});
+    if (!encoding.ok()) return Deliver(waiter, encoding.status());
     making.encoding = *std::move(encoding);
     found = makings_.emplace(id, std::move(making)).first;
   }
@@ -182,7 +192,8 @@ void Loop::Leave(RequestId id) {
   for (auto making = makings_.begin(); making != makings_.end();) {
     std::vector<Making::Waiter>& waiters = making->second.waiters;
     std::erase_if(waiters, [&](const Making::Waiter& waiter) { return waiter.id == id; });
-    making = waiters.empty() ? makings_.erase(making) : std::next(making);
+    const bool stays = !waiters.empty() || blocks_in_pass_.count(making->first) > 0;
+    making = stays ? std::next(making) : makings_.erase(making);
   }
 }
 
@@ -193,20 +204,30 @@ void Loop::Retire(Generation& generation, const Status& status) {
   active_.erase(id);
 }
 
+void Loop::Settle(RequestId id) {
+  settling_.push_back(std::move(active_.at(id)));
+  active_.erase(id);
+  Leave(id);
+}
+
 void Loop::EndCancelled() {
-  const std::set<RequestId> cancelled = std::exchange(to_cancel_, {});
+  std::set<RequestId> cancelled = std::exchange(to_cancel_, {});
+  for (const RequestId id : generations_in_pass_) {  // their turn comes once the pass has ended
+    if (cancelled.erase(id) > 0) to_cancel_.insert(id);
+  }
   const auto reason = [&](const Generation& generation) -> const char* {
     if (cancelled.count(generation.id) > 0) return "cancelled";
     return generation.is_past_deadline() ? "deadline" : nullptr;
   };
   std::vector<RequestId> ended;
   for (auto& [id, generation] : active_) {
+    if (generations_in_pass_.count(id) > 0) continue;
     if (const char* why = reason(*generation); why != nullptr) {
       generation->End(why);
       ended.push_back(id);
     }
   }
-  for (const RequestId id : ended) Retire(*active_.at(id), {});
+  for (const RequestId id : ended) Settle(id);
   std::erase_if(waiting_, [&](const std::unique_ptr<Generation>& generation) {
     const char* why = reason(*generation);
     if (why == nullptr) return false;
@@ -232,6 +253,7 @@ void Loop::Views(std::vector<Work>* works, std::vector<WorkView>* views) {
   }
   for (auto& [id, generation] : active_) left[id] += generation->prompt_left();
   for (auto& [block, making] : makings_) {
+    if (making.waiters.empty() || blocks_in_pass_.count(block) > 0) continue;
     const auto first = std::min_element(
         making.waiters.begin(), making.waiters.end(),
         [](const Making::Waiter& a, const Making::Waiter& b) { return a.id < b.id; });
@@ -241,7 +263,7 @@ void Loop::Views(std::vector<Work>* works, std::vector<WorkView>* views) {
     views->push_back({first->id, making.encoding->left(), least});
   }
   for (auto& [id, generation] : active_) {
-    if (!generation->started()) continue;
+    if (!generation->started() || generations_in_pass_.count(id) > 0) continue;
     if (generation->prompt_left() > 0) {
       works->push_back({.generation = id});
       views->push_back({id, generation->prompt_left(), left[id]});
@@ -263,12 +285,21 @@ bool Loop::Step() {
   std::vector<WorkView> views;
   Views(&works, &views);
   if (!works.empty()) Compute(works, PlanStep(views, limits_, &turns_));
+  for (auto making = makings_.begin(); making != makings_.end();) {
+    const bool stays = !making->second.waiters.empty() || blocks_in_pass_.count(making->first) > 0;
+    making = stays ? std::next(making) : makings_.erase(making);
+  }
   std::vector<RequestId> done;
   for (auto& [id, generation] : active_) {
     if (generation->done()) done.push_back(id);
   }
-  for (const RequestId id : done) Retire(*active_.at(id), {});
-  return !active_.empty() || !waiting_.empty() || !tasks_.empty();
+  for (const RequestId id : done) Settle(id);
+  std::erase_if(settling_, [](const std::unique_ptr<Generation>& generation) {
+    if (!generation->is_settled()) return false;
+    generation->Finish({});
+    return true;
+  });
+  return !active_.empty() || !waiting_.empty() || !tasks_.empty() || !settling_.empty();
 }
 
 // One pass over all shares. Where it fails, each is computed alone, so that one's fault is not the
@@ -286,7 +317,23 @@ void Loop::Compute(const std::vector<Work>& works, const std::vector<Share>& sha
   const auto forward = [&](std::span<Sequence> sequences) {
     return Guarded(kNoMemoryForPrompt, [&] { return model.Forward(sequences); });
   };
-  const Status computed = forward(batch);
+  int64_t tokens = 0;
+  for (const Share& share : shares) tokens += share.tokens;
+  Status computed;
+  if (tokens > limits_.tokens && generations_in_pass_.empty() && blocks_in_pass_.empty()) {
+    for (const Share& share : shares) {
+      const Work& work = works[share.work];
+      if (work.generation != 0) generations_in_pass_.insert(work.generation);
+      if (work.generation == 0) blocks_in_pass_.insert(work.block);
+    }
+    computed = Guarded(kNoMemoryForPrompt,
+                       [&] { return model.Forward(batch, nullptr, [this] { return Between(); }); });
+    generations_in_pass_.clear();
+    blocks_in_pass_.clear();
+    if (computed.code() == StatusCode::kCancelled) return;  // the next step ends what was cancelled
+  } else {
+    computed = forward(batch);
+  }
   std::vector<Status> each(batch.size());
   if (!computed.ok() && batch.size() == 1) each[0] = computed;
   for (size_t i = 0; !computed.ok() && batch.size() > 1 && i < batch.size(); ++i) {
@@ -298,6 +345,38 @@ void Loop::Compute(const std::vector<Work>& works, const std::vector<Share>& sha
     if (void_now.count(work.generation) > 0) continue;
     if (!Accept(work, shares[i].tokens, each[i])) void_now.insert(work.generation);
   }
+}
+
+Status Loop::Between() {
+  bool news = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_) return Status(StatusCode::kCancelled, "the engine is being closed");
+    to_cancel_.merge(cancelled_);
+    news = !new_generations_.empty() || !new_tasks_.empty();
+  }
+  for (const RequestId id : generations_in_pass_) {
+    if (to_cancel_.count(id) > 0 || Find(id)->is_past_deadline()) {
+      return Status(StatusCode::kCancelled, "the request's time is up, or it was cancelled");
+    }
+  }
+  for (const BlockId& block : blocks_in_pass_) {
+    for (const Making::Waiter& waiter : makings_.at(block).waiters) {
+      const auto task = tasks_.find(waiter.id);
+      if (task != tasks_.end() && task->second.stop.stop_requested()) {
+        return Status(StatusCode::kCancelled, "encoding was stopped");
+      }
+    }
+  }
+  const double before = parts_.clock->MonotonicMs();
+  if (before < has_time_until_ms_) return {};
+  const bool others = active_.size() > generations_in_pass_.size() ||
+                      makings_.size() > blocks_in_pass_.size() || !waiting_.empty();
+  if (!news && !others && to_cancel_.empty()) return {};
+  (void)Step();
+  const double now = parts_.clock->MonotonicMs();
+  has_time_until_ms_ = now + (now - before);
+  return {};
 }
 
 bool Loop::Accept(const Work& work, int64_t tokens, const Status& computed) {
@@ -339,27 +418,25 @@ void Loop::Made(const BlockId& id, const Status& computed) {
       return;
     }
   }
-  const Status kept = block.ok() ? making.indexer->Keep(*block, making.pinned) : Status();
+  Result<IndexedBlock> made = block.status();
+  if (block.ok()) {
+    made = IndexedBlock{*block, true, "", making.indexer->Keep(*block, making.pinned)};
+  }
   const std::vector<Making::Waiter> waiters = std::move(making.waiters);
   makings_.erase(id);
-  for (const Making::Waiter& waiter : waiters) Deliver(waiter, block, kept);
+  for (const Making::Waiter& waiter : waiters) Deliver(waiter, made);
 }
 
-void Loop::Deliver(const Making::Waiter& waiter, const Result<std::shared_ptr<const Block>>& block,
-                   const Status& kept) {
+void Loop::Deliver(const Making::Waiter& waiter, const Result<IndexedBlock>& made) {
   if (const auto task = tasks_.find(waiter.id); task != tasks_.end()) {
-    task->second.result.set_value(
-        block.ok()
-            ? Result<Encoded>(Encoded{static_cast<int64_t>(task->second.tokens.size()), "computed",
-                                      ToHex((*block)->identity().id), kept.message()})
-            : Result<Encoded>(block.status()));
+    task->second.result.set_value(made);
     tasks_.erase(task);
     return;
   }
   Generation* generation = Find(waiter.id);
   if (generation == nullptr) return;
-  if (!block.ok()) return Retire(*generation, block.status());
-  generation->PutBlock(waiter.index, *block, kept);
+  if (!made.ok()) return Retire(*generation, made.status());
+  generation->PutBlock(waiter.index, *made);
   if (generation->missing().empty()) Begin(waiter.id);
 }
 

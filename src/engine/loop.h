@@ -28,7 +28,7 @@ struct EncodeTask {
   bool pinned = false;
   std::vector<int32_t> prefix;
   std::stop_token stop;
-  std::promise<Result<Encoded>> result;
+  std::promise<Result<IndexedBlock>> result;
 };
 
 // Thread-safe. Step runs on one thread at a time: the loop's own, once Run was called.
@@ -73,14 +73,17 @@ class Loop {
   void Begin(RequestId id);
   void Want(Indexer& indexer, std::vector<int32_t> tokens, BlockKind kind, std::string label,
             std::vector<int32_t> prefix, bool pinned, const Making::Waiter& waiter);
+  // Of what is not part of the pass under way.
   void Views(std::vector<Work>* works, std::vector<WorkView>* views);
   void Compute(const std::vector<Work>& works, const std::vector<Share>& shares);
+  // Between the layers of a long pass: a step of the others. kCancelled: the pass is to end.
+  Status Between();
   // False: the generation's other shares of this step are void.
   bool Accept(const Work& work, int64_t tokens, const Status& computed);
   void Made(const BlockId& id, const Status& computed);
-  void Deliver(const Making::Waiter& waiter, const Result<std::shared_ptr<const Block>>& block,
-               const Status& kept);
-  // Its end: `status` says why there is no answer, if so.
+  void Deliver(const Making::Waiter& waiter, const Result<IndexedBlock>& made);
+  void Settle(RequestId id);  // its answer is written: only the store is waited for
+  // Its end without an answer.
   void Retire(Generation& generation, const Status& status);
   void RetireAll(const Status& status);
   void Leave(RequestId id);  // drops what only it waited for
@@ -102,9 +105,15 @@ class Loop {
   // Of the thread that steps.
   std::vector<std::unique_ptr<Generation>> waiting_;  // for room
   std::map<RequestId, std::unique_ptr<Generation>> active_;
+  std::vector<std::unique_ptr<Generation>> settling_;  // done, but for the store
   std::map<RequestId, EncodeTask> tasks_;
   std::map<BlockId, Making> makings_;
   std::set<RequestId> to_cancel_;
+  // The long pass under way: what it computes, and until when it has the time that the last step of
+  // the others took.
+  std::set<RequestId> generations_in_pass_;
+  std::set<BlockId> blocks_in_pass_;
+  double has_time_until_ms_ = 0;
 
   std::thread thread_;
 };

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -40,8 +41,9 @@ struct Prompt {
   std::vector<int32_t> gold;  // tokens of Request::gold and of an answer's end
   int64_t answer_tokens = 0;  // room behind the prompt
   LinkPlan plan;
-  std::vector<int32_t> prefix;                       // that documents are encoded behind
-  std::vector<std::shared_ptr<const Block>> blocks;  // [plan.blocks] null: missing, or no tokens
+  std::vector<int32_t> prefix;                        // that documents are encoded behind
+  std::vector<std::shared_ptr<const Block>> blocks;   // [plan.blocks] null: missing, or no tokens
+  std::vector<std::pair<size_t, IndexedBlock>> made;  // of plan.blocks, for this request
   LinkedPrompt linked;
   std::vector<bool>
       computed;  // [plan.tokens] for this request: not read from a block that was there
@@ -54,9 +56,12 @@ Result<Prompt> MakePrompt(const EngineParts& parts, const Request& request, Answ
 // Looks for the blocks that are missing in the store; what became of each document goes into the
 // answer. Returns the indices of those that are to be computed. Thread-safe.
 std::vector<size_t> FindBlocks(const EngineParts& parts, Prompt* prompt, Answer* answer);
-// A block that was missing, computed. not_kept: why the store did not take it.
-void PutBlock(size_t index, std::shared_ptr<const Block> block, const Status& not_kept,
-              Prompt* prompt, Answer* answer);
+// A block that was missing, computed.
+void PutBlock(size_t index, const IndexedBlock& made, Prompt* prompt, Answer* answer);
+// Whether the store has said of each computed block if it took it.
+bool IsSettled(const Prompt& prompt);
+// Says which of them it did not take. Waits for the store until IsSettled.
+void NotePuts(const Prompt& prompt, Answer* answer);
 
 // All blocks are there: puts them into the prompt, chooses what of them the method computes again
 // (a pass of its own), counts, and warns. Runs the model.

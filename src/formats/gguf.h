@@ -49,7 +49,8 @@ class GgufFile {
   // kDataLoss: the file was cut or written to while it was in use, so that what was read of it last
   // may be wrong.
   Status CheckUnchanged() const;
-  std::span<const std::byte> bytes() const { return file_->bytes(); }  // the mapping
+  std::span<const std::byte> bytes() const { return file_->bytes(); }
+  const MappedFile& mapping() const { return *file_; }
 
   // Typed look-ups. kNotFound: no such key; kInvalidArgument: another type, or out of range.
   Result<std::string> GetString(std::string_view key) const;

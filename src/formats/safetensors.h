@@ -26,6 +26,7 @@ class SafetensorsFile {
  public:
   static Result<std::unique_ptr<SafetensorsFile>> Open(FileSystem& files, const std::string& path);
   std::span<const std::byte> bytes() const { return file_->bytes(); }  // the whole file
+  const MappedFile& mapping() const { return *file_; }
   // kDataLoss: the file was cut or written to since it was opened, so that what was read of it may
   // be wrong. For whoever has read all it needs.
   Status CheckUnchanged() const { return file_->CheckUnchanged(); }

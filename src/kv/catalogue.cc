@@ -96,7 +96,9 @@ Result<bool> IsOlderCatalogue(Database& db) {
   return others == 0 && columns == 8;
 }
 
-Status PrepareSchema(Database& db, const std::string& path, bool read_only) {
+// True: the tables were made now.
+Result<bool> PrepareSchema(Database& db, const std::string& path, bool read_only,
+                           bool check_whole) {
   KVLINK_ASSIGN_OR_RETURN(const int64_t version, db.QueryInt("PRAGMA user_version"));
   KVLINK_ASSIGN_OR_RETURN(const int64_t application, db.QueryInt("PRAGMA application_id"));
   KVLINK_ASSIGN_OR_RETURN(const int64_t tables, db.QueryInt("SELECT count(*) FROM sqlite_schema"));
@@ -117,17 +119,22 @@ Status PrepareSchema(Database& db, const std::string& path, bool read_only) {
                               " is newer than this program's " + std::to_string(kSchemaVersion) +
                               "; use a newer kvlink, or another store");
   }
-  if (version == kSchemaVersion) return CheckWhole(db, path);
+  if (version == kSchemaVersion) {
+    if (check_whole) KVLINK_RETURN_IF_ERROR(CheckWhole(db, path));
+    return false;
+  }
   if (read_only) return NotFound(path + ": has no rows yet");
   KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
   KVLINK_RETURN_IF_ERROR(db.Exec(kSchema));
   KVLINK_RETURN_IF_ERROR(db.Exec(kMark));
-  return transaction.Commit();
+  KVLINK_RETURN_IF_ERROR(transaction.Commit());
+  return true;
 }
 
 }  // namespace
 
-Result<Catalogue> Catalogue::Open(const std::string& path, bool read_only, int busy_timeout_ms) {
+Result<Catalogue> Catalogue::Open(const std::string& path, bool read_only, int busy_timeout_ms,
+                                  bool check_whole) {
   const DatabaseMode mode = read_only ? DatabaseMode::kReadOnly : DatabaseMode::kCreate;
   KVLINK_ASSIGN_OR_RETURN(Database db, Database::Open(path, mode, busy_timeout_ms));
   const auto file = FileAt(path);
@@ -141,13 +148,13 @@ Result<Catalogue> Catalogue::Open(const std::string& path, bool read_only, int b
     // NORMAL: a power cut may lose the last rows, never the file; files without a row are adopted.
     KVLINK_RETURN_IF_ERROR(db.Exec("PRAGMA synchronous = NORMAL"));
   }
-  Status status = PrepareSchema(db, path, read_only);
+  const Result<bool> is_new = PrepareSchema(db, path, read_only, check_whole);
   // Marked as ours, with half of our tables: nothing in it is worth more than a rebuild.
-  if (status.code() == StatusCode::kInternal) return DataLoss(status.message());
-  KVLINK_RETURN_IF_ERROR(status);
+  if (is_new.code() == StatusCode::kInternal) return DataLoss(is_new.status().message());
+  if (!is_new.ok()) return is_new.status();
   // Only now: the file remembers it, and another program's is left as it is.
   if (!read_only) KVLINK_RETURN_IF_ERROR(db.EnableWal());
-  return Catalogue(path, std::move(db), file);
+  return Catalogue(path, std::move(db), file, *is_new);
 }
 
 bool Catalogue::IsCurrent() const { return FileAt(path_) == file_; }
@@ -173,19 +180,29 @@ Status Catalogue::Erase(const std::vector<BlockId>& ids) {
   return transaction.Commit();
 }
 
-Status Catalogue::Touch(const std::vector<BlockUse>& uses) {
-  if (uses.empty()) return {};
+Result<std::vector<BlockId>> Catalogue::Touch(const std::vector<BlockUse>& uses) {
+  std::vector<BlockId> missing;
+  if (uses.empty()) return missing;
   KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
   KVLINK_ASSIGN_OR_RETURN(
       Statement update,
       db_.Prepare("UPDATE blocks SET last_used_ms = max(last_used_ms, ?) WHERE id = ?"));
   for (const BlockUse& use : uses) {
     KVLINK_RETURN_IF_ERROR(update.Bind(1, use.used_ms).BindBlob(2, Text(use.id)).Run());
+    if (db_.changes() == 0) missing.push_back(use.id);
   }
-  return transaction.Commit();
+  KVLINK_RETURN_IF_ERROR(transaction.Commit());
+  return missing;
 }
 
 Status Catalogue::ClampUses(int64_t now_ms) {
+  // Asked first, by the index, since it is hardly ever so.
+  KVLINK_ASSIGN_OR_RETURN(
+      const int64_t latest,
+      db_.QueryInt("SELECT max("
+                   "coalesce((SELECT max(last_used_ms) FROM blocks WHERE pinned = 0), 0), "
+                   "coalesce((SELECT max(last_used_ms) FROM blocks WHERE pinned = 1), 0))"));
+  if (latest <= now_ms) return {};
   KVLINK_ASSIGN_OR_RETURN(
       Statement update, db_.Prepare("UPDATE blocks SET last_used_ms = ?1 WHERE last_used_ms > ?1"));
   return update.Bind(1, now_ms).Run();
@@ -230,6 +247,17 @@ Result<CatalogueTotals> Catalogue::Totals() {
   KVLINK_ASSIGN_OR_RETURN(const bool row, select.Step());
   if (!row) return DataLoss(path_ + ": no totals");
   return CatalogueTotals{select.Int(0), select.Int(1)};
+}
+
+Result<CatalogueSummary> Catalogue::Summary() {
+  KVLINK_ASSIGN_OR_RETURN(
+      Statement select,
+      db_.Prepare("SELECT count(*), coalesce(sum(size_bytes), 0), coalesce(sum(tokens), 0), "
+                  "coalesce(sum(pinned), 0), count(DISTINCT model) FROM blocks"));
+  KVLINK_ASSIGN_OR_RETURN(const bool row, select.Step());
+  if (!row) return DataLoss(path_ + ": no summary");
+  return CatalogueSummary{select.Int(0), select.Int(1), select.Int(2), select.Int(3),
+                          select.Int(4)};
 }
 
 Result<std::vector<StoredBlock>> Catalogue::LeastRecentlyUsed(int64_t bytes) {

@@ -24,18 +24,47 @@ bool Describes(const StoredBlock& row, const Block& block) {
          row.size_bytes == static_cast<int64_t>(block.image().size());
 }
 
+CatalogueSummary SummaryOf(const std::vector<StoredBlock>& rows) {
+  CatalogueSummary summary;
+  std::set<Sha256Digest> models;
+  for (const StoredBlock& row : rows) {
+    ++summary.blocks;
+    summary.bytes += row.size_bytes;
+    summary.tokens += row.tokens;
+    summary.pinned += row.pinned;
+    models.insert(row.model);
+  }
+  summary.models = static_cast<int64_t>(models.size());
+  return summary;
+}
+
+// The folder's lock, within which files and rows may be changed.
+class WriteLock {
+ public:
+  WriteLock(std::unique_ptr<FileLock> lock, ReconciledCatalogue& catalogue)
+      : lock_(std::move(lock)), catalogue_(catalogue) {}
+  ~WriteLock() { catalogue_.EndChanges(); }
+  WriteLock(const WriteLock&) = delete;
+  WriteLock& operator=(const WriteLock&) = delete;
+
+ private:
+  const std::unique_ptr<FileLock> lock_;
+  ReconciledCatalogue& catalogue_;
+};
+
 class FileDiskStore final : public DiskStore {
  public:
   explicit FileDiskStore(const DiskStoreOptions& options)
       : options_(options),
         clock_(options.clock != nullptr ? *options.clock : Clock::System()),
         folder_(options.files != nullptr ? *options.files : FileSystem::Posix(), options.path),
-        catalogue_(folder_, clock_, options_.log, options_.is_pinned, options_.lock_timeout_ms) {}
+        catalogue_(options.files != nullptr ? *options.files : FileSystem::Posix(), folder_, clock_,
+                   options_.log, options_.is_pinned, options_.lock_timeout_ms) {}
 
   ~FileDiskStore() override {
     try {
       if (options_.read_only || uses_.empty() || !CheckNotPaused().ok()) return;
-      const auto lock = folder_.Lock(kPatienceMs);
+      const auto lock = LockFor(kPatienceMs);
       if (lock.ok()) (void)FlushUses();
     } catch (const std::exception&) {  // no memory: some uses are lost, and nothing else
     }
@@ -64,7 +93,8 @@ class FileDiskStore final : public DiskStore {
 
  private:
   Status OpenLedger();
-  Result<std::unique_ptr<FileLock>> LockForWriting();
+  Result<std::unique_ptr<WriteLock>> LockFor(int64_t timeout_ms);
+  Result<std::unique_ptr<WriteLock>> LockForWriting();
   std::shared_ptr<const Block> FindOpen(const BlockId& id);
   std::shared_ptr<const Block> KeepOpen(std::shared_ptr<const Block> block);
   void DropOpen(const BlockId& id);
@@ -121,7 +151,7 @@ Status FileDiskStore::Initialize() {
 Status FileDiskStore::OpenLedger() {
   KVLINK_RETURN_IF_ERROR(folder_.CreateContents());
   folder_.ClearTemporary();
-  Status opened = catalogue_.Open();
+  const Status opened = catalogue_.Open();
   if (!opened.ok() && options_.files_suffice) {
     options_.log(Severity::kWarning, "store: going by its files alone: " + opened.message());
     catalogue_.OpenWithoutLock();
@@ -129,16 +159,24 @@ Status FileDiskStore::OpenLedger() {
   }
   KVLINK_RETURN_IF_ERROR(opened);
   if (options_.budget_bytes == 0) return {};
-  Status kept = catalogue_.KeepBudget(options_.budget_bytes);
+  KVLINK_RETURN_IF_ERROR(catalogue_.BeginChanges());
+  const Status kept = catalogue_.KeepBudget(options_.budget_bytes);
+  catalogue_.EndChanges();
   if (!kept.ok()) options_.log(Severity::kWarning, "store: over its budget: " + kept.message());
   return {};
 }
 
-Result<std::unique_ptr<FileLock>> FileDiskStore::LockForWriting() {
+Result<std::unique_ptr<WriteLock>> FileDiskStore::LockFor(int64_t timeout_ms) {
+  KVLINK_ASSIGN_OR_RETURN(auto lock, folder_.Lock(std::min(options_.lock_timeout_ms, timeout_ms)));
+  KVLINK_RETURN_IF_ERROR(catalogue_.BeginChanges());
+  return std::make_unique<WriteLock>(std::move(lock), catalogue_);
+}
+
+Result<std::unique_ptr<WriteLock>> FileDiskStore::LockForWriting() {
   if (options_.read_only) {
     return FailedPrecondition("the store '" + options_.path + "' was opened read-only");
   }
-  return folder_.Lock(options_.lock_timeout_ms);
+  return LockFor(options_.lock_timeout_ms);
 }
 
 std::shared_ptr<const Block> FileDiskStore::FindOpen(const BlockId& id) {
@@ -205,7 +243,7 @@ Result<std::shared_ptr<const Block>> FileDiskStore::Get(const BlockId& id) {
   if (status.ok()) return KeepOpen(*std::move(block));
   if (status.code() != StatusCode::kDataLoss) return Miss(status);
   if (!options_.read_only && CheckNotPaused().ok()) {
-    const auto lock = folder_.Lock(std::min(options_.lock_timeout_ms, kPatienceMs));
+    const auto lock = LockFor(kPatienceMs);
     // Where it cannot be set aside now, the next Put or Verify does it.
     if (lock.ok()) (void)SetAsideIfBad(id);
   }
@@ -324,7 +362,7 @@ Status FileDiskStore::FlushUses() {
 Result<std::vector<StoredBlock>> FileDiskStore::Rows() {
   Result<std::vector<StoredBlock>> rows = catalogue_.List();
   if (rows.code() == StatusCode::kDataLoss || rows.code() == StatusCode::kInternal) {
-    const auto lock = folder_.Lock(std::min(options_.lock_timeout_ms, kPatienceMs));
+    const auto lock = LockFor(kPatienceMs);
     if (lock.ok() && catalogue_.Mend().ok()) rows = catalogue_.List();
   }
   // Somebody else's lock or a full disk: the files tell the same, only more slowly.
@@ -342,19 +380,19 @@ Result<std::vector<StoredBlock>> FileDiskStore::List() {
 }
 
 Result<DiskStoreStats> FileDiskStore::Stats() {
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, Rows());
+  Result<CatalogueSummary> summary = catalogue_.Summary();
+  if (!summary.ok()) {
+    KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, Rows());
+    summary = SummaryOf(rows);
+  }
   KVLINK_ASSIGN_OR_RETURN(const QuarantineTotals quarantined, folder_.Quarantined());
   KVLINK_ASSIGN_OR_RETURN(const int64_t database_bytes, folder_.DatabaseBytes());
   DiskStoreStats stats;
-  std::set<Sha256Digest> models;
-  for (const StoredBlock& row : rows) {
-    ++stats.blocks;
-    stats.bytes += row.size_bytes;
-    stats.tokens += row.tokens;
-    stats.pinned += row.pinned;
-    models.insert(row.model);
-  }
-  stats.models = static_cast<int64_t>(models.size());
+  stats.blocks = summary->blocks;
+  stats.bytes = summary->bytes;
+  stats.tokens = summary->tokens;
+  stats.pinned = summary->pinned;
+  stats.models = summary->models;
   stats.budget_bytes = options_.budget_bytes;
   stats.database_bytes = database_bytes;
   stats.quarantined_files = quarantined.files;

@@ -31,10 +31,11 @@ constexpr int64_t kPatienceOfReadingMs = 200;
 
 }  // namespace
 
-Result<Catalogue> ReconciledCatalogue::OpenRows(bool read_only) {
+Result<Catalogue> ReconciledCatalogue::OpenRows(bool read_only, bool check_whole) {
   const int64_t patience_ms =
       read_only ? std::min(busy_timeout_ms_, kPatienceOfReadingMs) : busy_timeout_ms_;
-  return Catalogue::Open(folder_.CataloguePath(), read_only, static_cast<int>(patience_ms));
+  return Catalogue::Open(folder_.CataloguePath(), read_only, static_cast<int>(patience_ms),
+                         check_whole);
 }
 
 // Of a file that lies there without one.
@@ -52,7 +53,8 @@ void ReconciledCatalogue::OpenReadOnly() {
 void ReconciledCatalogue::OpenWithoutLock() {
   const std::lock_guard lock(mutex_);
   rows_are_read_only_ = true;
-  Result<Catalogue> rows = OpenRows(/*read_only=*/true);
+  // Damage shows in what is read, and the files tell the same.
+  Result<Catalogue> rows = OpenRows(/*read_only=*/true, /*check_whole=*/false);
   if (rows.ok()) {
     rows_.emplace(*std::move(rows));
   } else {
@@ -62,18 +64,44 @@ void ReconciledCatalogue::OpenWithoutLock() {
 
 Status ReconciledCatalogue::Open() {
   const std::lock_guard lock(mutex_);
-  Result<Catalogue> rows = OpenRows(/*read_only=*/false);
-  if (!rows.ok() && !MeansDamaged(rows.status())) return rows.status();
-  if (!rows.ok()) {
-    log_(Severity::kWarning, "store: catalogue is damaged: " + rows.status().message());
-    return RebuildHeld();
+  in_step_ = mark_.IsSet();
+  Status status = OpenHeld();
+  if (MeansDamaged(status)) {
+    log_(Severity::kWarning, "store: catalogue is damaged: " + status.message());
+    status = RebuildHeld();
   }
-  rows_.emplace(*std::move(rows));
+  if (!status.ok()) return status;
+  if (!mark_.IsSet()) mark_.Set();
+  return {};
+}
+
+// Leaves rows that may be written and are in step, or none.
+Status ReconciledCatalogue::OpenHeld() {
+  rows_.reset();
+  KVLINK_ASSIGN_OR_RETURN(Catalogue rows, OpenRows(/*read_only=*/false, !in_step_));
+  if (rows.is_new()) in_step_ = false;
+  rows_.emplace(std::move(rows));
   rows_are_read_only_ = false;
-  const Status status = ReconcileHeld();
-  if (MeansDamaged(status)) return RebuildHeld();
+  Status status;
+  if (in_step_) {
+    status = rows_->ClampUses(clock_.UnixMs());
+  } else {
+    status = mark_.Take().status();
+    if (status.ok()) status = ReconcileHeld();
+  }
   if (!status.ok()) rows_.reset();
   return status;
+}
+
+Status ReconciledCatalogue::BeginChanges() {
+  const std::lock_guard lock(mutex_);
+  KVLINK_ASSIGN_OR_RETURN(in_step_, mark_.Take());
+  return {};
+}
+
+void ReconciledCatalogue::EndChanges() {
+  const std::lock_guard lock(mutex_);
+  if (in_step_) mark_.Set();
 }
 
 Status ReconciledCatalogue::Mend() {
@@ -85,22 +113,16 @@ Status ReconciledCatalogue::RebuildHeld() {
                                (is_pinned_ ? "" : "; pins are lost"));
   rows_.reset();
   KVLINK_RETURN_IF_ERROR(folder_.RemoveCatalogue());
-  KVLINK_ASSIGN_OR_RETURN(Catalogue rows, OpenRows(/*read_only=*/false));
-  rows_.emplace(std::move(rows));
-  rows_are_read_only_ = false;
-  return ReconcileHeld();
+  return OpenHeld();  // a new one, so all files are looked at
 }
 
 Status ReconciledCatalogue::ReconcileHeld() {
   KVLINK_ASSIGN_OR_RETURN(const BlockListing listing, folder_.ListBlocks());
   KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> rows, rows_->List());
-  const int64_t now_ms = clock_.UnixMs();
-  bool ran_ahead = false;
   std::map<BlockId, int64_t> sizes;
   for (const BlockFile& file : listing.files) sizes.emplace(file.id, file.size_bytes);
   std::vector<BlockId> gone;
   for (const StoredBlock& row : rows) {
-    ran_ahead |= row.last_used_ms > now_ms;
     const auto file = sizes.find(row.id);
     if (file == sizes.end()) {
       if (!listing.MayHold(row.id)) gone.push_back(row.id);
@@ -109,8 +131,9 @@ Status ReconciledCatalogue::ReconcileHeld() {
     }
   }
   KVLINK_RETURN_IF_ERROR(rows_->Erase(gone));
-  if (ran_ahead) KVLINK_RETURN_IF_ERROR(rows_->ClampUses(now_ms));
+  KVLINK_RETURN_IF_ERROR(rows_->ClampUses(clock_.UnixMs()));
   for (const auto& [id, size] : sizes) KVLINK_RETURN_IF_ERROR(AdoptHeld(id));
+  in_step_ = true;
   return {};
 }
 
@@ -138,25 +161,18 @@ Status ReconciledCatalogue::SetAsideHeld(const BlockId& id, const std::string& w
   if (!status.ok()) status = folder_.Remove(id, /*durable=*/false);
   if (!status.ok() && status.code() != StatusCode::kNotFound) return status;
   ++counters_.quarantined;
-  return rows_->Erase({id});
+  return Step(rows_->Erase({id}));
 }
 
 Status ReconciledCatalogue::WithRows(const Write& write) {
   const std::lock_guard lock(mutex_);
   KVLINK_CHECK(!read_only_);
   Status status;
+  // Another process rebuilt it, or somebody removed it, or a writer died: then the files tell.
   if (!rows_.has_value() || rows_are_read_only_ || !rows_->IsCurrent()) {
-    // Another process rebuilt it, or somebody removed it: in either case the files tell.
-    rows_.reset();
-    Result<Catalogue> rows = OpenRows(/*read_only=*/false);
-    if (rows.ok()) {
-      rows_.emplace(*std::move(rows));
-      rows_are_read_only_ = false;
-      status = ReconcileHeld();
-      if (!status.ok()) rows_.reset();  // not in step: the next write tries again
-    } else {
-      status = rows.status();
-    }
+    status = OpenHeld();
+  } else if (!in_step_) {
+    status = ReconcileHeld();
   }
   if (status.ok()) status = write(*rows_);
   if (!MeansDamaged(status)) return status;
@@ -172,7 +188,7 @@ Status ReconciledCatalogue::Record(const Block& block, bool pinned) {
     StoredBlock row = RowOf(block, clock_.UnixMs());
     row.pinned |= pinned || (old.has_value() && old->pinned);
     if (old.has_value()) row.created_ms = old->created_ms;
-    return rows.Upsert(row);
+    return Step(rows.Upsert(row));
   });
 }
 
@@ -181,11 +197,18 @@ Status ReconciledCatalogue::Adopt(const BlockId& id) {
 }
 
 Status ReconciledCatalogue::Forget(const std::vector<BlockId>& ids) {
-  return WithRows([&](Catalogue& rows) { return rows.Erase(ids); });
+  return WithRows([&](Catalogue& rows) { return Step(rows.Erase(ids)); });
 }
 
 Status ReconciledCatalogue::Touch(const std::vector<BlockUse>& uses) {
-  return WithRows([&](Catalogue& rows) { return rows.Touch(uses); });
+  return WithRows([&](Catalogue& rows) -> Status {
+    KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockId> missing, rows.Touch(uses));
+    for (const BlockId& id : missing) {
+      KVLINK_ASSIGN_OR_RETURN(const bool there, folder_.Contains(id));
+      if (there) KVLINK_RETURN_IF_ERROR(AdoptHeld(id));
+    }
+    return {};
+  });
 }
 
 Status ReconciledCatalogue::SetPinned(const BlockId& id, bool pinned) {
@@ -219,7 +242,7 @@ Result<int64_t> ReconciledCatalogue::EvictHeld(Catalogue& rows, int64_t bytes) {
     removed.push_back(victim.id);
   }
   counters_.evicted += static_cast<int64_t>(removed.size());
-  Status erased = rows.Erase(removed);
+  Status erased = Step(rows.Erase(removed));
   // Room was made, which may be all that was wanted of a full disk: the next opening forgets rows.
   if (erased.code() == StatusCode::kResourceExhausted && freed > 0) erased = {};
   KVLINK_RETURN_IF_ERROR(erased);
@@ -305,6 +328,12 @@ Result<std::vector<StoredBlock>> ReconciledCatalogue::List() {
   }
   if (read_only_) return ListFromFiles();
   return status;
+}
+
+Result<CatalogueSummary> ReconciledCatalogue::Summary() {
+  const std::lock_guard lock(mutex_);
+  KVLINK_RETURN_IF_ERROR(CheckReadable());
+  return rows_->Summary();
 }
 
 Result<std::vector<StoredBlock>> ReconciledCatalogue::ListFromFiles() {

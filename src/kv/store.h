@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,7 +26,12 @@ struct StoreCounters {
   int64_t damaged_in_use = 0;  // blocks whose file changed after they were opened
   int64_t refused_blocks = 0;  // held in the process's own memory, since no store took them
   int64_t refused_bytes = 0;
+  int64_t queued_blocks = 0;  // computed, and not yet durable
+  int64_t queued_bytes = 0;
 };
+
+// What came of a PutLater. Called once, on any thread; it may not call the store.
+using PutDone = std::function<void(const Status&)>;
 
 // Thread-safe.
 class BlockStore {
@@ -38,6 +45,19 @@ class BlockStore {
   // there stays. kResourceExhausted: over budget or disk full; kFailedPrecondition: read-only.
   virtual Status Put(std::shared_ptr<const Block> block, bool pinned) = 0;
   Status Put(std::shared_ptr<const Block> block) { return Put(std::move(block), false); }
+  // A Put that does not wait for a disk, in stores that have a thread for it: until `done` is
+  // called, with what Put returns, Get finds the block and a crash may lose it.
+  virtual void PutLater(std::shared_ptr<const Block> block, bool pinned, PutDone done) {
+    done(Put(std::move(block), pinned));
+  }
+  // Waits until every PutLater from before is done.
+  virtual void Flush() {}
+  // As Get of each, in their order. Stores that are far away ask for all at once.
+  virtual std::vector<Result<std::shared_ptr<const Block>>> GetMany(std::span<const BlockId> ids) {
+    std::vector<Result<std::shared_ptr<const Block>>> blocks;
+    for (const BlockId& id : ids) blocks.push_back(Get(id));
+    return blocks;
+  }
   virtual bool Contains(const BlockId& id) = 0;
   virtual Status Remove(const BlockId& id) = 0;  // kNotFound if it is not there
   virtual Status SetPinned(const BlockId& id, bool pinned) = 0;

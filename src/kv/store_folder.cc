@@ -58,8 +58,13 @@ Status StoreFolder::CheckFormat() {
     return FailedPrecondition("the store '" + path_ + "' is not a folder; choose another path");
   }
   const std::string path = path_ + "/FORMAT";
-  const Result<std::string> text = ReadWholeFile(files_, path, 256);
-  if (text.code() == StatusCode::kNotFound) return CheckUnused();
+  Result<std::string> text = ReadWholeFile(files_, path, 256);
+  if (text.code() == StatusCode::kNotFound) {
+    Status unused = CheckUnused();
+    if (unused.code() != StatusCode::kFailedPrecondition) return unused;
+    text = ReadWholeFile(files_, path, 256);  // another process may have made it in between
+    if (text.code() == StatusCode::kNotFound) return unused;
+  }
   int version = 0;
   if (text.ok() && text->starts_with(kFormatWord)) {
     const char* const end = text->data() + text->size();
@@ -104,9 +109,10 @@ Status StoreFolder::CheckUnused() {
             (entry.name == "catalogue.sqlite" && HasOurMark(files_, CataloguePath())));
   });
   for (const FileInfo& entry : entries) {
-    bool ours = entry.type == FileType::kFile &&
-                ((entry.name == "lock" && entry.size_bytes == 0) ||
-                 IsUnfinishedFormatName(entry.name) || (unfinished && IsDatabase(entry.name)));
+    bool ours =
+        entry.type == FileType::kFile &&
+        ((entry.name == "lock" && entry.size_bytes == 0) || IsUnfinishedFormatName(entry.name) ||
+         (unfinished && (IsDatabase(entry.name) || entry.name == kStepMarkName)));
     if (entry.is_directory() && IsInside(entry.name)) {
       if (unfinished) continue;
       // Made before FORMAT by older versions.

@@ -14,6 +14,9 @@ namespace kvlink {
 // ("kvlb"), and a folder that lost its FORMAT is known as ours.
 inline constexpr uint32_t kCatalogueMark = 0x6b766c62;
 
+// The mark that rows and files are in step (kv/step_mark.h).
+inline constexpr std::string_view kStepMarkName = "in-step";
+
 std::string ShardName(const BlockId& id);      // ab
 std::string BlockFileName(const BlockId& id);  // <64 hex>.kvb
 // kInvalidArgument: not the one spelling that BlockFileName gives, in the folder where it belongs.

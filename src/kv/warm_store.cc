@@ -1,5 +1,9 @@
 #include "kv/warm_store.h"
 
+#include <utility>
+
+#include "base/guarded.h"
+
 namespace kvlink {
 
 void WarmStore::Recent::Keep(std::shared_ptr<const Block> block) {
@@ -40,6 +44,7 @@ Result<std::shared_ptr<const Block>> WarmStore::Get(const BlockId& id) {
     warm = mapped_.Find(id);
     if (warm == nullptr) warm = refused_.Find(id);
   }
+  if (warm == nullptr) warm = writer_.Find(id);
   if (warm != nullptr) {
     const bool unchanged = warm->CheckUnchanged().ok();  // looks at the file: not under the mutex
     {
@@ -66,19 +71,35 @@ Result<std::shared_ptr<const Block>> WarmStore::Get(const BlockId& id) {
 }
 
 Status WarmStore::Put(std::shared_ptr<const Block> block, bool pinned) {
-  // Kept here only if the store below cannot: a block that it took is mapped by the next Get, while
-  // this one lies in the process's own memory.
   Status status = below_->Put(block, pinned);
-  const std::lock_guard lock(mutex_);
-  if (status.ok()) {
-    refused_.Drop(block->identity().id);
-  } else {
-    refused_.Keep(std::move(block));
-  }
+  Settle(block, status);
   return status;
 }
 
+void WarmStore::PutLater(std::shared_ptr<const Block> block, bool pinned, PutDone done) {
+  writer_.Put(block, pinned, [this, block, done = std::move(done)](const Status& put) {
+    // Without memory for that, the block is not held either.
+    (void)Guarded("", [&] {
+      Settle(block, put);
+      return Status();
+    });
+    done(put);
+  });
+}
+
+// Kept here only if the store below cannot: a block that it took is mapped by the next Get, while
+// this one lies in the process's own memory.
+void WarmStore::Settle(const std::shared_ptr<const Block>& block, const Status& put) {
+  const std::lock_guard lock(mutex_);
+  if (put.ok()) {
+    refused_.Drop(block->identity().id);
+  } else {
+    refused_.Keep(block);
+  }
+}
+
 Status WarmStore::Remove(const BlockId& id) {
+  writer_.Flush();  // else it would come back
   {
     const std::lock_guard lock(mutex_);
     mapped_.Drop(id);
@@ -95,10 +116,13 @@ StoreCounters WarmStore::counters() const {
   counters.damaged_in_use += damaged_;
   counters.refused_blocks = refused_.size();
   counters.refused_bytes = refused_.bytes();
+  counters.queued_blocks = writer_.queued_blocks();
+  counters.queued_bytes = writer_.queued_bytes();
   return counters;
 }
 
 void WarmStore::Clear() {
+  writer_.Flush();
   const std::lock_guard lock(mutex_);
   mapped_.Clear();
   refused_.Clear();

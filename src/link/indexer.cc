@@ -82,18 +82,22 @@ Result<std::shared_ptr<const Block>> Indexer::Find(std::span<const int32_t> toke
   return DataLoss("the stored block is not what its name says");
 }
 
-Status Indexer::Keep(std::shared_ptr<const Block> block, bool pinned) {
-  return store_ == nullptr ? Status() : store_->Put(std::move(block), pinned);
+std::shared_future<Status> Indexer::Keep(std::shared_ptr<const Block> block, bool pinned) {
+  if (store_ == nullptr) return {};
+  const auto kept = std::make_shared<std::promise<Status>>();
+  std::shared_future<Status> future = kept->get_future().share();
+  store_->PutLater(std::move(block), pinned, [kept](const Status& put) { kept->set_value(put); });
+  return future;
 }
 
 Result<IndexedBlock> Indexer::Fetch(std::span<const int32_t> tokens, BlockKind kind,
                                     std::string_view label, std::span<const int32_t> prefix,
                                     bool pinned) {
   auto found = Find(tokens, kind, prefix);
-  if (found.ok()) return IndexedBlock{*std::move(found), false, "block was in the store", ""};
-  IndexedBlock made{nullptr, true, found.status().message(), ""};
+  if (found.ok()) return IndexedBlock{*std::move(found), false, "block was in the store", {}};
+  IndexedBlock made{nullptr, true, found.status().message(), {}};
   KVLINK_ASSIGN_OR_RETURN(made.block, Encode(tokens, kind, label, prefix));
-  made.not_kept = Keep(made.block, pinned).message();
+  made.kept = Keep(made.block, pinned);
   return made;
 }
 

@@ -3,6 +3,7 @@
 // or behind a prefix that stands right before position 0 and is no part of the block (section 5).
 #pragma once
 
+#include <future>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,9 +23,12 @@ enum class BlockKind { kDocument, kHead };
 
 struct IndexedBlock {
   std::shared_ptr<const Block> block;
-  bool computed = false;  // now; else it was in the store
-  std::string why;        // one line: where it was, or why it was computed
-  std::string not_kept;   // empty, or why the store did not take it
+  bool computed = false;            // now; else it was in the store
+  std::string why;                  // one line: where it was, or why it was computed
+  std::shared_future<Status> kept;  // of a block that was computed for a store: whether it took it
+
+  // Waits until the block is durable. Empty, or why it was not kept.
+  std::string WhyNotKept() const { return kept.valid() ? kept.get().message() : ""; }
 };
 
 // Thread promise: IdOf, Find and Keep from any thread (the store is thread-safe); the others run
@@ -51,8 +55,9 @@ class Indexer {
   Result<std::unique_ptr<Encoding>> Begin(std::span<const int32_t> tokens, BlockKind kind,
                                           std::string_view label,
                                           std::span<const int32_t> prefix = {});
-  // Into the store, with a pin if `pinned`. Without a store: OK, and nothing is kept.
-  Status Keep(std::shared_ptr<const Block> block, bool pinned);
+  // Into the store, with a pin if `pinned`, which is not waited for. Without a store nothing is
+  // kept and the future is not valid.
+  std::shared_future<Status> Keep(std::shared_ptr<const Block> block, bool pinned);
 
   // Find, or else Begin, its passes at once, and Keep. A store that fails costs time, never the
   // block. REQUIRES: tokens is not empty.

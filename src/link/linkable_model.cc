@@ -75,8 +75,8 @@ Result<std::unique_ptr<LinkableModel>> LinkableModel::Load(FileSystem& files,
   KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::Load(files, model_path, options));
   std::unique_ptr<const Links> links;
   if (!links_path.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(links,
-                            LoadLinks(files, links_path, model->config(), model->fingerprint()));
+    KVLINK_ASSIGN_OR_RETURN(links, LoadLinks(files, links_path, model->config(),
+                                             model->fingerprint(), DigestCache(options.digests)));
   }
   return Create(std::move(model), std::move(links), std::move(given));
 }

@@ -173,7 +173,6 @@ Result<Adapter> ReadAdapter(const SafetensorsFile& file, std::string_view descri
       if (IsRotated(site)) m.b = Reorder(m.b, config.head_dim, d.rank, RowOrder::kToGguf);
     }
   }
-  adapter.hash = AdapterHash(adapter);
   return adapter;
 }
 

@@ -23,6 +23,11 @@ namespace {
 
 using nlohmann::json;
 
+// Names in the cache of digests (docs/digest-cache.md).
+constexpr std::string_view kLinksContentName = "kvlink links content";
+constexpr std::string_view kLinkFileName = "kvlink link file";
+const std::string kAdapterName = "kvlink adapter for ";  // and the model's fingerprint
+
 constexpr std::string_view kSeeGrammar = "; docs/link-file.md has the grammar";
 
 // The whole of the text is one number in [least, most].
@@ -44,13 +49,14 @@ Result<int32_t> ReadInt(std::string_view field, std::string_view text, int32_t l
 class LinkReader {
  public:
   LinkReader(const SafetensorsFile& file, const std::string& path, const ModelConfig& config,
-             const Sha256Digest& model)
-      : file_(file), path_(path), config_(config), model_(model) {}
+             const Sha256Digest& model, const DigestCache& digests)
+      : file_(file), path_(path), config_(config), model_(model), digests_(digests) {}
 
   Result<std::unique_ptr<Links>> Read() {
     auto links = std::make_unique<Links>();
     links->path = path_;
-    links->content = LinksContentHash(file_);
+    links->content =
+        digests_.Get(file_.mapping(), kLinksContentName, [&] { return LinksContentHash(file_); });
     for (const auto part : {&LinkReader::ReadFormat, &LinkReader::ReadBase, &LinkReader::ReadTokens,
                             &LinkReader::ReadAdapterPart, &LinkReader::ReadRest}) {
       if (const Status status = (this->*part)(links.get()); !status.ok()) {
@@ -183,6 +189,9 @@ class LinkReader {
   Status ReadAdapterPart(Links* links) {
     if (const std::string* text = Find("adapter")) {
       KVLINK_ASSIGN_OR_RETURN(links->adapter, ReadAdapter(file_, *text, config_, &used_));
+      // How rows are ordered depends on the model.
+      links->adapter->hash = digests_.Get(file_.mapping(), kAdapterName + ToHex(model_),
+                                          [&] { return AdapterHash(*links->adapter); });
     }
     for (const auto& [name, tensor] : file_.tensors()) {
       if (used_.contains(name)) continue;
@@ -226,6 +235,7 @@ class LinkReader {
   const std::string& path_;
   const ModelConfig& config_;
   const Sha256Digest& model_;
+  const DigestCache& digests_;
   std::set<std::string_view> used_;  // tensors that were understood
 };
 
@@ -233,12 +243,14 @@ class LinkReader {
 
 Result<std::unique_ptr<const Links>> LoadLinks(FileSystem& files, const std::string& path,
                                                const ModelConfig& config,
-                                               const Sha256Digest& model_fingerprint) {
+                                               const Sha256Digest& model_fingerprint,
+                                               const DigestCache& digests) {
   KVLINK_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(files, path));
-  auto links = LinkReader(*file, path, config, model_fingerprint).Read();
+  auto links = LinkReader(*file, path, config, model_fingerprint, digests).Read();
   KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());  // first: what else is wrong may come of it
   if (!links.ok()) return links.status();
-  (*links)->hash = Sha256().Update(file->bytes()).Finish();
+  (*links)->hash = digests.Get(file->mapping(), kLinkFileName,
+                               [&] { return Sha256().Update(file->bytes()).Finish(); });
   KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());
   return std::unique_ptr<const Links>(*std::move(links));
 }

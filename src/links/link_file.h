@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/digest_cache.h"
 #include "base/dtype.h"
 #include "base/file.h"
 #include "kvlink/status.h"
@@ -17,10 +18,11 @@ namespace kvlink {
 // Errors: kFailedPrecondition (another base model: both fingerprints named; a newer version),
 // kInvalidArgument / kDataLoss (shape, dtype, metadata, numbers that are not finite: field,
 // expected, found), kUnsupported (an adapter on Q or K of a model that rotates only a part of a
-// head; what the safetensors reader does not read).
+// head; what the safetensors reader does not read). The file's two hashes are asked of `digests`.
 Result<std::unique_ptr<const Links>> LoadLinks(FileSystem& files, const std::string& path,
                                                const ModelConfig& config,
-                                               const Sha256Digest& model_fingerprint);
+                                               const Sha256Digest& model_fingerprint,
+                                               const DigestCache& digests = DigestCache(""));
 // Adapter matrices of Q and K go from GGUF's rotary row order to Hugging Face's on writing and back
 // on reading, so that `peft` reads the file with the Hugging Face model. The scale is folded into
 // lora_B, so alpha = rank stands in the file. Durable on return, or nothing has changed. Errors:

@@ -63,6 +63,9 @@ Result<FilePrompt> ReadFilePrompt(const GgufFile& file);
 // Empty if the model can be linked, else the reason (docs/method.md, section 4).
 std::string WhyNotLinkable(const ModelConfig& config);
 
+// Stands before everything that a fingerprint hashes, and in the cache of digests.
+inline constexpr std::string_view kModelFingerprintName = "kvlink model 1";
+
 // SHA-256 over the tensors' names, types, shapes and bytes and the hyperparameters in use: what
 // decides a block's bytes on the model's side. Reads the whole file (about 1 GB/s).
 Sha256Digest ModelFingerprint(const GgufFile& file, const ModelConfig& config);

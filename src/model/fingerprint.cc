@@ -1,5 +1,5 @@
 // The model's part of a block's identity. The fields and their order never change meaning: a change
-// here needs another name on the first line, or stored blocks would be taken for what they are not.
+// here needs another kModelFingerprintName, or stored blocks would be taken for what they are not.
 #include <bit>
 
 #include "model/config.h"
@@ -8,7 +8,7 @@ namespace kvlink {
 
 Sha256Digest ModelFingerprint(const GgufFile& file, const ModelConfig& config) {
   Sha256 hash;
-  hash.Field(std::string_view("kvlink model 1"));
+  hash.Field(kModelFingerprintName);
   hash.Field(std::string_view(config.architecture));
   for (const int32_t size : {config.layers, config.heads, config.kv_heads, config.head_dim,
                              config.width, config.feed_forward, config.vocab, config.rope.dims}) {

@@ -1,12 +1,12 @@
 // The forward pass of the llama architecture, on one screen. The same pass encodes a document
 // (empty context), answers over blocks (linked), and computes the masked reference (segments).
-// Letters: T new tokens of all sequences, E width, H heads, G kv heads, D head size, F
-// feed-forward.
+// Letters: T rows of the pass, E width, H heads, G kv heads, D head size, F feed-forward.
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "model/model.h"
-#include "model/prepared_adapter.h"
 #include "tensor/attention_received.h"
 #include "tensor/kernels.h"
 #include "tensor/thread_team.h"
@@ -18,51 +18,8 @@ namespace {
 // done at once.
 constexpr int64_t kFewRows = 4;
 
-Status CheckSequence(const Sequence& s, const ModelConfig& config) {
-  const int64_t rows = static_cast<int64_t>(s.tokens.size());
-  const int64_t embeddings = static_cast<int64_t>(s.embeddings.size()) / config.width;
-  for (int64_t t = 0; t < rows; ++t) {
-    const int32_t id = s.tokens[t];
-    if (id >= config.vocab || (id < 0 && ~id >= embeddings)) {
-      return InvalidArgument("token " + std::to_string(t) + " of the prompt has id " +
-                             std::to_string(id) + "; this model has ids 0 to " +
-                             std::to_string(config.vocab - 1) + " and " +
-                             std::to_string(embeddings) + " link embeddings");
-    }
-    const bool ascends = t == 0 || s.positions[t] > s.positions[t - 1];
-    if (s.positions[t] < 0 || (!ascends && s.segments.empty())) {
-      return InvalidArgument("positions of a prompt must ascend from 0; token " +
-                             std::to_string(t) + " stands at " + std::to_string(s.positions[t]));
-    }
-  }
-  if (s.tail->size() + rows > s.tail->stride()) {
-    return ResourceExhausted("the request has room for " + std::to_string(s.tail->stride()) +
-                             " tokens of its own and needs " +
-                             std::to_string(s.tail->size() + rows));
-  }
-  return {};
-}
-
-// K and V of the new tokens into the tail: keys rotated to their positions.
-void AppendKv(const ModelConfig& c, DType dtype, const RopeTable& rope, const Sequence& s,
-              int32_t layer, const float* qkv, int64_t first) {
-  const int64_t d = c.head_dim, columns = (c.heads + 2ll * c.kv_heads) * d;
-  const int64_t row_bytes = d * SizeOf(dtype);
-  std::byte* keys = static_cast<std::byte*>(s.tail->keys(layer));
-  std::byte* values = static_cast<std::byte*>(s.tail->values(layer));
-  const int64_t rows = static_cast<int64_t>(s.tokens.size());
-#pragma omp parallel for schedule(static) if (rows > kFewRows)
-  for (int64_t t = 0; t < rows; ++t) {
-    const float* k = qkv + t * columns + c.heads * d;
-    const float* v = k + c.kv_heads * d;
-    for (int64_t g = 0; g < c.kv_heads; ++g) {
-      const int64_t at = (g * s.tail->stride() + first + t) * row_bytes;
-      Rotate(k + g * d, rope.Cosines(s.positions[t]), rope.Sines(s.positions[t]), rope.rotated(), d,
-             1.0f, dtype, keys + at);
-      Store(v + g * d, d, dtype, values + at);
-    }
-  }
-}
+// Of logits at a time: what bounds their memory.
+constexpr int64_t kLogitRows = 32;
 
 KvView ViewOf(const Segment& s, int32_t layer) {
   return {s.keys[layer], s.values[layer], s.tokens, s.stride,
@@ -79,66 +36,217 @@ int64_t FarthestDistance(const Sequence& s) {
   return *std::max_element(s.positions.begin(), s.positions.end()) - origin;
 }
 
-// Rows on which an adapter acts: those outside documents, or all.
-void MarkActive(const Sequence& s, std::vector<uint8_t>* active) {
-  active->assign(s.tokens.size(), 1);
-  if (s.adapter == nullptr || s.adapter->scope() == AdapterScope::kEverywhere) return;
-  for (size_t t = 0; t < s.documents.size(); ++t) (*active)[t] = s.documents[t] == 0;
+// Tails with their new tokens, which they lose again unless the pass comes to its end.
+class GrownTails {
+ public:
+  GrownTails() = default;
+  ~GrownTails() {
+    for (const auto& [tail, size] : before_) tail->Truncate(size);
+  }
+  GrownTails(const GrownTails&) = delete;
+  GrownTails& operator=(const GrownTails&) = delete;
+  void Grow(const Sequence& s) {
+    before_.emplace_back(s.tail, s.tail->size());
+    s.tail->Grow(static_cast<int64_t>(s.tokens.size()), s.segments);
+  }
+  void Keep() { before_.clear(); }
+
+ private:
+  std::vector<std::pair<Tail*, int64_t>> before_;
+};
+
+// An error of one sequence of several says which.
+Status Naming(const Status& status, size_t i, size_t count) {
+  if (status.ok() || count == 1) return status;
+  return Status(status.code(), "sequence " + std::to_string(i) + " of " + std::to_string(count) +
+                                   ": " + status.message());
 }
 
 }  // namespace
 
-Status Model::Embed(const Sequence& s, float* x) const {
-  const int64_t e = config_.width;
-  const int64_t rows = static_cast<int64_t>(s.tokens.size());
-#pragma omp parallel for schedule(static) if (rows > kFewRows)
-  for (int64_t t = 0; t < rows; ++t) {
-    const int32_t id = s.tokens[t];
-    if (id >= 0) {
-      weights_.embedding.ReadRow(id, x + t * e);
+void Model::Embed(const PassRows& rows) {
+  const int64_t E = config_.width;
+#pragma omp parallel for schedule(static) if (rows.total() > kFewRows)
+  for (int64_t row = 0; row < rows.total(); ++row) {
+    const Piece& piece = rows.PieceOf(row);
+    const Sequence& s = *piece.sequence;
+    float* x = a_.x.data() + row * E;
+    if (row >= piece.row + piece.count) {  // padded
+      std::fill_n(x, E, 0.0f);
+    } else if (const int32_t id = s.tokens[piece.token + row - piece.row]; id >= 0) {
+      weights_.embedding.ReadRow(id, x);
     } else {
-      std::copy_n(s.embeddings.data() + ~id * e, e, x + t * e);
+      std::copy_n(s.embeddings.data() + ~id * E, E, x);
+    }
+  }
+}
+
+Status Model::Multiply(const PassRows& rows, int32_t layer, SiteGroup group, Linear& w,
+                       float* out) {
+  const int64_t row_bytes = w.k() * SizeOf(matmul_dtype_), n = w.n();
+  const std::byte* in = a_.normed.data();
+  KVLINK_RETURN_IF_ERROR(w.RunRows(in, rows.generated(), out));
+  for (const Piece& p : rows.prompts()) {
+    KVLINK_RETURN_IF_ERROR(w.Run(in + p.row * row_bytes, p.count, out + p.row * n));
+  }
+  const auto adapt = [&](const Piece& first, int64_t count) -> Status {
+    const Sequence& s = *first.sequence;
+    if (s.adapter == nullptr) return {};
+    return s.adapter->Add(layer, group, s.generated, in + first.row * row_bytes,
+                          rows.active().subspan(first.row, count), out + first.row * n);
+  };
+  const std::span<const Piece> generated = rows.rows();
+  for (size_t begin = 0, end = 0; begin < generated.size(); begin = end) {
+    const PreparedAdapter* adapter = generated[begin].sequence->adapter;
+    while (end < generated.size() && generated[end].sequence->adapter == adapter) ++end;
+    KVLINK_RETURN_IF_ERROR(adapt(generated[begin], static_cast<int64_t>(end - begin)));
+  }
+  for (const Piece& p : rows.prompts()) KVLINK_RETURN_IF_ERROR(adapt(p, p.count));
+  return {};
+}
+
+// K and V of the new tokens into the tails: keys rotated to their positions.
+void Model::AppendKv(const PassRows& rows, int32_t layer) {
+  const int64_t D = config_.head_dim, G = config_.kv_heads, QD = config_.heads * D;
+  const int64_t row_bytes = D * SizeOf(kv_dtype_);
+#pragma omp parallel for schedule(static) if (rows.total() > kFewRows)
+  for (int64_t row = 0; row < rows.total(); ++row) {
+    const Piece& piece = rows.PieceOf(row);
+    const Sequence& s = *piece.sequence;
+    const int64_t i = row - piece.row;
+    if (i >= piece.count) continue;  // padded
+    const int32_t position = s.positions[piece.token + i];
+    const float* k = a_.qkv.data() + row * (QD + 2 * G * D) + QD;
+    auto* const keys = static_cast<std::byte*>(s.tail->keys(layer));
+    auto* const values = static_cast<std::byte*>(s.tail->values(layer));
+    for (int64_t g = 0; g < G; ++g) {
+      const int64_t at = (g * s.tail->stride() + piece.own + i) * row_bytes;
+      Rotate(k + g * D, rope_->Cosines(position), rope_->Sines(position), rope_->rotated(), D, 1.0f,
+             kv_dtype_, keys + at);
+      Store(k + (G + g) * D, D, kv_dtype_, values + at);
+    }
+  }
+}
+
+Status Model::Attend(std::span<const Sequence> batch, const PassRows& rows, int32_t layer,
+                     Probe* probe) {
+  const ModelConfig& c = config_;
+  const int64_t QD = static_cast<int64_t>(c.heads) * c.head_dim;
+  const int64_t QKV = QD + 2ll * c.kv_heads * c.head_dim;
+  std::vector<std::vector<KvView>> views(batch.size());
+  for (size_t i = 0; i < batch.size(); ++i) {
+    for (const Segment& segment : batch[i].context) views[i].push_back(ViewOf(segment, layer));
+  }
+  std::vector<AttentionInput> inputs;
+  for (const Piece& p : rows.all()) {
+    const Sequence& s = *p.sequence;
+    const int64_t tail_tokens = p.own + p.count;
+    inputs.push_back(
+        {.tokens = p.count,
+         .generated = s.generated,
+         .queries = a_.qkv.data() + p.row * QKV,
+         .query_stride = QKV,
+         .positions = s.positions.subspan(p.token, p.count),
+         .segments = views[p.sequence - batch.data()],
+         .tail = {s.tail->keys(layer), s.tail->values(layer), tail_tokens, s.tail->stride(), 0},
+         .tail_segments = s.tail->segments(),
+         .temperature = s.temperature,
+         .scale = s.scale,
+         .out = a_.normed.data() + p.row * QD * SizeOf(matmul_dtype_),
+         .out_dtype = matmul_dtype_});
+  }
+  if (probe == nullptr || layer < probe->layer) return attention_->Run(inputs);
+  if (probe->attention_from < 0) return {};
+  const AttentionShape shape{c.heads, c.kv_heads, c.head_dim, kv_dtype_, matmul_dtype_};
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const int64_t from = std::max<int64_t>(0, probe->attention_from - rows.all()[i].token);
+    const std::vector<float> received = AttentionReceived(shape, *rope_, inputs[i], from);
+    probe->attention.resize(received.size());
+    for (size_t j = 0; j < received.size(); ++j) probe->attention[j] += received[j];
+  }
+  return {};
+}
+
+Status Model::Logits(std::span<const Sequence> batch, const PassRows& rows) {
+  struct Wanted {
+    size_t sequence;
+    int64_t row;
+    float* out;
+  };
+  const int64_t E = config_.width, V = config_.vocab;
+  std::vector<Wanted> wanted;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    float* out = batch[i].logits;
+    for (const int32_t token : batch[i].logit_rows) {
+      wanted.push_back({i, rows.RowOf(batch[i], token), out});
+      out += V;
+    }
+  }
+  const auto count = static_cast<int64_t>(wanted.size());
+  const int64_t at_once = std::min(count, kLogitRows);
+  a_.normed.resize(std::max<size_t>(a_.normed.size(), at_once * E * SizeOf(matmul_dtype_)));
+  a_.logits.resize(std::max<size_t>(a_.logits.size(), at_once * V));
+  for (int64_t first = 0; first < count; first += at_once) {
+    const int64_t some = std::min(at_once, count - first);
+    for (int64_t r = 0; r < some; ++r) {
+      RmsNorm(a_.x.data() + wanted[first + r].row * E, weights_.final_norm.data(),
+              config_.norm_epsilon, E, matmul_dtype_,
+              a_.normed.data() + r * E * SizeOf(matmul_dtype_));
+    }
+    KVLINK_RETURN_IF_ERROR(weights_.head[0].RunRows(a_.normed.data(), some, a_.logits.data()));
+    for (int64_t r = 0; r < some; ++r) {
+      const float* logits = a_.logits.data() + r * V;
+      if (!AllFinite(logits, V, DType::kF32)) {
+        return Naming(
+            DataLoss("a logit is not a finite number: the model file is damaged, or holds "
+                     "numbers that " +
+                     std::string(Name(matmul_dtype_)) + " cannot compute with"),
+            wanted[first + r].sequence, batch.size());
+      }
+      std::copy_n(logits, V, wanted[first + r].out);
     }
   }
   return {};
 }
 
-Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
+void Model::ReserveActivations(int64_t rows) {
+  const int64_t E = config_.width, F = config_.feed_forward;
+  const int64_t QD = static_cast<int64_t>(config_.heads) * config_.head_dim;
+  const int64_t QKV = QD + 2ll * config_.kv_heads * config_.head_dim;
+  a_.x.resize(rows * E);
+  a_.normed.resize(rows * std::max({E, QD, F}) * SizeOf(matmul_dtype_));
+  a_.qkv.resize(rows * QKV);
+  a_.y.resize(rows * std::max(E, 2 * F));
+}
+
+Status Model::Forward(std::span<Sequence> batch, Probe* probe,
+                      const std::function<Status()>& between) {
   KVLINK_RETURN_IF_ERROR(CheckProcess());
+  for (size_t i = 0; i < batch.size(); ++i) {
+    KVLINK_RETURN_IF_ERROR(Naming(Check(batch[i]), i, batch.size()));
+  }
   const ModelConfig& c = config_;
   const int64_t E = c.width, F = c.feed_forward, QD = static_cast<int64_t>(c.heads) * c.head_dim;
-  const int64_t KD = static_cast<int64_t>(c.kv_heads) * c.head_dim, QKV = QD + 2 * KD;
+  const int64_t QKV = QD + 2ll * c.kv_heads * c.head_dim;
   const DType dtype = matmul_dtype_;
-  int64_t T = 0;
-  for (const Sequence& s : batch) {
-    KVLINK_RETURN_IF_ERROR(CheckSequence(s, c));
-    T += static_cast<int64_t>(s.tokens.size());
-  }
+  const PassRows rows(batch, kPieceTokens, dtype);
+  const int64_t T = rows.total();
   if (T == 0) return {};
-  // One team for the whole pass, as large as its narrowest products allow.
-  const int64_t most = Linear::MostThreads(T, std::min({E, QKV, 2 * F}));
-  const TeamScope team(static_cast<int>(std::min<int64_t>(threads_, most)));
+  // One team for the whole pass, as large as the narrowest products of pieces allow.
+  int64_t most = threads_;
+  if (rows.largest() > 0) {
+    most = std::min(most, Linear::MostThreads(rows.largest(), std::min({E, QKV, 2 * F})));
+  }
+  const TeamScope team(static_cast<int>(most));
   KVLINK_RETURN_IF_ERROR(team.status());
   for (const Sequence& s : batch) {
     if (!s.positions.empty()) rope_->Reserve(FarthestDistance(s) + 1);
   }
-  const int64_t rows = Linear::PaddedRows(T, dtype);
-  a_.x.resize(rows * E);
-  // The last sequence of a batch may be padded further than the batch.
-  a_.normed.resize((rows + 64) * std::max({E, QD, F}) * SizeOf(dtype));
-  a_.qkv.resize((rows + 64) * QKV);
-  a_.y.resize((rows + 64) * std::max(E, 2 * F));
+  ReserveActivations(T);
   float *x = a_.x.data(), *y = a_.y.data();
   std::byte* normed = a_.normed.data();
-
-  std::vector<int64_t> first_row, first_own;  // of each sequence: in the batch, in its tail
-  for (int64_t row = 0; Sequence & s : batch) {
-    KVLINK_RETURN_IF_ERROR(Embed(s, x + row * E));
-    first_row.push_back(row);
-    first_own.push_back(s.tail->size());
-    s.tail->Grow(static_cast<int64_t>(s.tokens.size()), s.segments);
-    row += static_cast<int64_t>(s.tokens.size());
-  }
+  GrownTails tails;
+  for (const Sequence& s : batch) tails.Grow(s);
 
   const auto norm = [&](const std::vector<float>& weight) {
 #pragma omp parallel for schedule(static) if (T > kFewRows)
@@ -146,91 +254,46 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe) {
       RmsNorm(x + t * E, weight.data(), c.norm_epsilon, E, dtype, normed + t * E * SizeOf(dtype));
     }
   };
-  // out += adapter(normed) for the sequences that have one.
-  const auto adapt = [&](int32_t l, SiteGroup group, int64_t inputs, float* out,
-                         int64_t columns) -> Status {
-    for (size_t i = 0; i < batch.size(); ++i) {
-      if (batch[i].adapter == nullptr) continue;
-      MarkActive(batch[i], &a_.active);
-      KVLINK_RETURN_IF_ERROR(batch[i].adapter->Add(l, group,
-                                                   normed + first_row[i] * inputs * SizeOf(dtype),
-                                                   a_.active, out + first_row[i] * columns));
-    }
-    return {};
-  };
   const auto add_residual = [&] {
 #pragma omp parallel for schedule(static) if (T > kFewRows)
     for (int64_t t = 0; t < T; ++t) AddTo(y + t * E, E, x + t * E);
   };
 
-  std::vector<KvView> views;
+  Embed(rows);
   for (int32_t l = 0; l < c.layers; ++l) {
     LayerWeights& w = weights_.layers[l];
     norm(w.attention_norm);
-    KVLINK_RETURN_IF_ERROR(w.qkv.Run(normed, T, a_.qkv.data()));
-    KVLINK_RETURN_IF_ERROR(adapt(l, SiteGroup::kQkv, E, a_.qkv.data(), QKV));
-    for (size_t i = 0; i < batch.size(); ++i) {
-      Sequence& s = batch[i];
-      const float* qkv = a_.qkv.data() + first_row[i] * QKV;
-      AppendKv(c, kv_dtype_, *rope_, s, l, qkv, first_own[i]);
-      views.clear();
-      for (const Segment& segment : s.context) views.push_back(ViewOf(segment, l));
-      const AttentionInput input = {
-          .tokens = static_cast<int64_t>(s.tokens.size()),
-          .queries = qkv,
-          .query_stride = QKV,
-          .positions = s.positions,
-          .segments = views,
-          .tail = {s.tail->keys(l), s.tail->values(l), s.tail->size(), s.tail->stride(), 0},
-          .tail_segments = s.tail->segments(),
-          .temperature = s.temperature,
-          .scale = s.scale,
-          .out = normed + first_row[i] * QD * SizeOf(dtype),
-          .out_dtype = dtype};
-      if (probe == nullptr || l < probe->layer) {
-        KVLINK_RETURN_IF_ERROR(attention_->Run(input));
-      } else if (probe->attention_from >= 0) {
-        probe->attention = AttentionReceived({c.heads, c.kv_heads, c.head_dim, kv_dtype_, dtype},
-                                             *rope_, input, probe->attention_from);
-      }
+    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kQkv, w.qkv, a_.qkv.data()));
+    AppendKv(rows, l);
+    KVLINK_RETURN_IF_ERROR(Attend(batch, rows, l, probe));
+    if (probe != nullptr && l == probe->layer) {
+      tails.Keep();
+      return {};
     }
-    if (probe != nullptr && l == probe->layer) return {};
-    KVLINK_RETURN_IF_ERROR(w.output.Run(normed, T, y));
-    KVLINK_RETURN_IF_ERROR(adapt(l, SiteGroup::kOutput, QD, y, E));
+    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kOutput, w.output, y));
     add_residual();
 
     norm(w.feed_forward_norm);
-    KVLINK_RETURN_IF_ERROR(w.gate_up.Run(normed, T, y));
-    KVLINK_RETURN_IF_ERROR(adapt(l, SiteGroup::kGateUp, E, y, 2 * F));
+    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kGateUp, w.gate_up, y));
 #pragma omp parallel for schedule(static) if (T > kFewRows)
     for (int64_t t = 0; t < T; ++t) {
       SiluMul(y + t * 2 * F, y + t * 2 * F + F, F, dtype, normed + t * F * SizeOf(dtype));
     }
-    KVLINK_RETURN_IF_ERROR(w.down.Run(normed, T, y));
-    KVLINK_RETURN_IF_ERROR(adapt(l, SiteGroup::kDown, F, y, E));
+    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kDown, w.down, y));
     add_residual();
+    if (!between || l + 1 == c.layers) continue;
+    // Only the residual stream lives on from one layer to the next.
+    std::vector<float> residual = std::exchange(a_.x, {});
+    Status go_on = between();
+    a_.x = std::move(residual);
+    ReserveActivations(T);
+    x = a_.x.data();
+    y = a_.y.data();
+    normed = a_.normed.data();
+    KVLINK_RETURN_IF_ERROR(go_on);
   }
-
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const Sequence& s = batch[i];
-    const int64_t wanted = static_cast<int64_t>(s.logit_rows.size());
-    if (wanted == 0) continue;
-    const int64_t padded = Linear::PaddedRows(wanted, dtype);
-    a_.normed.resize(std::max<size_t>(a_.normed.size(), padded * E * SizeOf(dtype)));
-    for (int64_t r = 0; r < wanted; ++r) {
-      RmsNorm(x + (first_row[i] + s.logit_rows[r]) * E, weights_.final_norm.data(), c.norm_epsilon,
-              E, dtype, a_.normed.data() + r * E * SizeOf(dtype));
-    }
-    a_.logits.resize(padded * c.vocab);
-    KVLINK_RETURN_IF_ERROR(weights_.head[0].Run(a_.normed.data(), wanted, a_.logits.data()));
-    if (!AllFinite(a_.logits.data(), wanted * c.vocab, DType::kF32)) {
-      return DataLoss(
-          "a logit is not a finite number: the model file is damaged, or holds numbers "
-          "that " +
-          std::string(Name(dtype)) + " cannot compute with");
-    }
-    std::copy_n(a_.logits.data(), wanted * c.vocab, s.logits);
-  }
+  KVLINK_RETURN_IF_ERROR(Logits(batch, rows));
+  tails.Keep();
   return {};
 }
 

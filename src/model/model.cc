@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/cpu_count.h"
+#include "base/digest_cache.h"
 #include "base/process.h"
 #include "tensor/kernels.h"
 #include "tensor/thread_team.h"
@@ -52,7 +53,9 @@ Status Model::ReadFile(const ModelOptions& options) {
   KVLINK_RETURN_IF_ERROR(team.status());
   kv_dtype_ = options.dtype == "f32" ? DType::kF32 : DType::kBF16;
   matmul_dtype_ = MatmulDType(kv_dtype_);
-  fingerprint_ = ModelFingerprint(*file_, c);
+  const auto fingerprint = [&] { return ModelFingerprint(*file_, c); };
+  fingerprint_ =
+      DigestCache(options.digests).Get(file_->mapping(), kModelFingerprintName, fingerprint);
   KVLINK_ASSIGN_OR_RETURN(weights_, LoadWeights(*file_, c, matmul_dtype_,
                                                 /*keep_codes=*/kv_dtype_ != DType::kF32));
   rope_ = std::make_unique<RopeTable>(RopeFrequencies(c.rope));
@@ -64,8 +67,8 @@ Status Model::ReadFile(const ModelOptions& options) {
 bool Model::AreFinite(const void* x, int64_t n, DType dtype) { return AllFinite(x, n, dtype); }
 
 std::string Model::compute_path() const {
-  // 3: by a whole team, the keys shared out by their number alone.
-  return "forward-3/matmul-" + std::string(Name(matmul_dtype_)) + "/" + MatmulLibrary() + "/" +
+  // 4: in pieces of kPieceTokens, each by itself, at any number of threads.
+  return "forward-4/matmul-" + std::string(Name(matmul_dtype_)) + "/" + MatmulLibrary() + "/" +
          KernelTarget();
 }
 

@@ -1,6 +1,7 @@
 // One model, loaded: its configuration, tokenizer, packed weights, and the forward pass.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,6 +11,8 @@
 #include "formats/gguf.h"
 #include "kvlink/status.h"
 #include "model/config.h"
+#include "model/pass_rows.h"
+#include "model/prepared_adapter.h"
 #include "model/sequence.h"
 #include "model/weights.h"
 #include "tensor/attention.h"
@@ -22,6 +25,7 @@ struct ModelOptions {
   std::string dtype = "auto";  // "auto", "bf16": bf16 blocks, matmuls in bf16 where the CPU has it;
                                // "f32": f32 throughout
   int32_t threads = 0;         // 0: as many as may be used (base/cpu_count.h)
+  std::string digests = "";    // the file in which digests are remembered; empty: they are not
 };
 
 // Thread promise: one Forward at a time; everything else is immutable.
@@ -49,20 +53,39 @@ class Model {
   // Frequencies of RoPE [dims / 2], radians a position, scaling included.
   static std::vector<double> RopeFrequencies(const RopeConfig& rope);
 
+  // A prompt's tokens are computed in pieces of as many, each by itself: what a token computes is
+  // decided by its own sequence and where its piece begins, not by what else is in the pass.
+  // Whoever computes a prompt in several passes ends each but the last where tail.size() is a
+  // multiple.
+  static constexpr int64_t kPieceTokens = 256;
+
+  // What Forward would refuse this sequence for: kInvalidArgument (a token id, position or row of
+  // logits that is out of range), kResourceExhausted (no room in its tail).
+  Status Check(const Sequence& s) const;
+
   // Computes the sequences' new tokens in one pass over the weights: appends their K and V to each
-  // tail and writes the logits asked for. A token sees: its context's tokens before its position
-  // that are not hidden, and its tail up to itself (by segments, if given).
-  // With a probe (of one sequence) the pass ends early.
-  // kInvalidArgument: a token id, embedding row or position that is out of range;
+  // tail and writes the logits asked for. A token sees: its segments' tokens before its position
+  // that are not hidden, and its tail up to itself (by segments, if given). A sequence gets the
+  // bits that it gets alone. On errors all tails are as they were. No tail may be there twice. With
+  // a probe (of one sequence) the pass ends early. Errors: as Check, naming the sequence;
   // kFailedPrecondition: in a process that was forked after Load, or with threads that cannot
   // compute (tensor/thread_team.h); kDataLoss: a logit is no finite number.
-  Status Forward(std::span<Sequence> batch, Probe* probe = nullptr);
+  // `between` (may be empty) is called between layers, and may run passes of its own over other
+  // tails: a long pass does not keep short ones waiting. Its error ends the pass.
+  Status Forward(std::span<Sequence> batch, Probe* probe = nullptr,
+                 const std::function<Status()>& between = {});
 
  private:
   Model() = default;
   Status CheckProcess() const;
+  void ReserveActivations(int64_t rows);
   Status ReadFile(const ModelOptions& options);  // from file_, all that a pass needs
-  Status Embed(const Sequence& s, float* x) const;
+  void Embed(const PassRows& rows);
+  // out [T, N] = inputs W^T, and what adapters add to it.
+  Status Multiply(const PassRows& rows, int32_t layer, SiteGroup group, Linear& w, float* out);
+  void AppendKv(const PassRows& rows, int32_t layer);
+  Status Attend(std::span<const Sequence> batch, const PassRows& rows, int32_t layer, Probe* probe);
+  Status Logits(std::span<const Sequence> batch, const PassRows& rows);
 
   ModelConfig config_;
   std::unique_ptr<GgufFile> file_;
@@ -77,14 +100,13 @@ class Model {
   std::unique_ptr<RopeTable> rope_;
   std::unique_ptr<Attention> attention_;
 
-  // Activations of one pass, kept between passes. T is padded (Linear::PaddedRows).
+  // Activations of one pass, kept between passes. T: rows of the pass, padded ones too.
   struct Activations {
     std::vector<float> x;           // [T, E] the residual stream
     std::vector<std::byte> normed;  // [T, max(E, H * D, F)] matmul dtype: inputs of linear layers
     std::vector<float> qkv;         // [T, (H + 2G) * D]
     std::vector<float> y;           // [T, max(E, 2F)] outputs of linear layers
-    std::vector<float> logits;      // [rows wanted, V]
-    std::vector<uint8_t> active;    // [T] adapter on
+    std::vector<float> logits;      // [some of the rows wanted, V]
   } a_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tensor/kernels.h"
+#include "tensor/thread_team.h"
 
 namespace kvlink {
 namespace {
@@ -37,6 +38,8 @@ std::vector<Place> PlacesOf(const std::array<LowRank, kSites>& layer, SiteGroup 
 Result<std::unique_ptr<PreparedAdapter>> PreparedAdapter::Create(const Adapter& adapter,
                                                                  const ModelConfig& config,
                                                                  DType matmul_dtype) {
+  const TeamScope team(0);  // once for all of its matrices
+  KVLINK_RETURN_IF_ERROR(team.status());
   auto prepared = std::make_unique<PreparedAdapter>();
   prepared->scope_ = adapter.scope;
   prepared->dtype_ = matmul_dtype;
@@ -78,21 +81,23 @@ Result<std::unique_ptr<PreparedAdapter>> PreparedAdapter::Create(const Adapter& 
   return prepared;
 }
 
-Status PreparedAdapter::Add(int32_t layer, SiteGroup group, const void* x,
+Status PreparedAdapter::Add(int32_t layer, SiteGroup group, bool generated, const void* x,
                             std::span<const uint8_t> active, float* y) {
   Factors& f = layers_[layer][static_cast<size_t>(group)];
   if (f.a == nullptr) return {};
   const auto rows = static_cast<int64_t>(active.size());
-  const int64_t r = f.a->n(), padded = Linear::PaddedRows(rows, dtype_);
+  const int64_t r = f.a->n(), padded = generated ? rows : Linear::PaddedRows(rows, dtype_);
   low_.resize(padded * r);
   low_converted_.resize(padded * r * SizeOf(dtype_));
-  KVLINK_RETURN_IF_ERROR(f.a->Run(x, rows, low_.data()));
+  KVLINK_RETURN_IF_ERROR(generated ? f.a->RunRows(x, rows, low_.data())
+                                   : f.a->Run(x, rows, low_.data()));
   // Rows that are not active, and those behind T, get B times zero added.
   for (int64_t t = 0; t < padded; ++t) {
     if (t >= rows || active[t] == 0) std::fill_n(low_.data() + t * r, r, 0.0f);
   }
   Store(low_.data(), padded * r, dtype_, low_converted_.data());
-  return f.b->RunAdding(low_converted_.data(), rows, y);
+  return generated ? f.b->RunRowsAdding(low_converted_.data(), rows, y)
+                   : f.b->RunAdding(low_converted_.data(), rows, y);
 }
 
 }  // namespace kvlink

@@ -27,9 +27,10 @@ class PreparedAdapter {
   AdapterScope scope() const { return scope_; }
 
   // y [T, N] += scale * B (A x), for each row whose `active` is not 0; N: the columns of the
-  // group's matrix. x [T, K] in the matmul dtype; both with room for PaddedRows(T) rows.
-  Status Add(int32_t layer, SiteGroup group, const void* x, std::span<const uint8_t> active,
-             float* y);
+  // group's matrix. x [T, K] in the matmul dtype. `generated`: rows that do not know of each other
+  // (Linear::RunRows); else a piece of a prompt, and all three have room for PaddedRows(T) rows.
+  Status Add(int32_t layer, SiteGroup group, bool generated, const void* x,
+             std::span<const uint8_t> active, float* y);
 
  private:
   struct Factors {

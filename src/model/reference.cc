@@ -152,8 +152,8 @@ class Pass {
     return in_.documents.empty() ? in_.segments[t] != 0 : in_.documents[t] != 0;
   }
 
-  // docs/method.md, section 3: q sees k if k <= q and (q is in segment 0 or in k's segment). -s: what
-  // stands before segment s, for s and itself.
+  // docs/method.md, section 3: q sees k if k <= q and (q is in segment 0 or in k's segment). -s:
+  // what stands before segment s, for s and itself.
   bool Sees(int64_t t, int64_t s) const {
     if (!in_.visible.empty()) return in_.visible[t * rows_ + s] != 0;
     const int32_t query = in_.segments[t], key = in_.segments[s];

@@ -78,11 +78,12 @@ struct Sequence {
   std::span<const Segment> context;  // blocks; a token at p sees those of their tokens before p
   float temperature = 1, scale = 1;  // of weighed segments (APE, arXiv 2502.05431)
   Tail* tail = nullptr;
-  PreparedAdapter* adapter = nullptr;   // may be null
+  PreparedAdapter* adapter = nullptr;  // may be null
+  // Its tokens were chosen by a sampler: computed a row at a time, by the file's codes where there
+  // are any (Linear::RunRows). All others are a prompt's, computed in pieces (Model::kPieceTokens).
+  bool generated = false;
   std::span<const int32_t> logit_rows;  // which of the T tokens' logits are wanted
   float* logits = nullptr;              // [logit_rows, V]
-  // Its tokens were chosen by a sampler: each is computed as a row, whatever rows are beside it.
-  bool generated = false;
 };
 
 // A look into a layer: the pass ends once K and V of `layer` are in the tails, which then hold

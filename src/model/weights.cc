@@ -49,7 +49,7 @@ Result<Linear> Stack(const std::vector<const TensorInfo*>& parts, const Packing&
   KVLINK_ASSIGN_OR_RETURN(Linear linear,
                           Linear::Create(columns, rows, packing.dtype, fill, packing.memory));
   KVLINK_ASSIGN_OR_RETURN(std::vector<QuantizedMatrix> codes, PackCodes(parts, packing));
-  if (!codes.empty()) linear.MultiplyFewRowsBy(std::move(codes));
+  if (!codes.empty()) linear.MultiplyRowsBy(std::move(codes));
   return linear;
 }
 

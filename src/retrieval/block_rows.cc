@@ -19,12 +19,25 @@ Status RunWith(Database& db, const char* sql, const std::string& value) {
 
 }  // namespace
 
-Status AddBlockRow(Database& db, const std::string& id, const std::string& block) {
-  KVLINK_ASSIGN_OR_RETURN(Statement add,
-                          db.Prepare("INSERT OR IGNORE INTO blocks(id, block) VALUES(?, ?)"));
-  KVLINK_RETURN_IF_ERROR(add.BindText(1, id).BindText(2, block).Run());
+Status AddBlockRow(Database& db, const std::string& id, const std::string& block,
+                   const std::string& space) {
+  KVLINK_ASSIGN_OR_RETURN(
+      Statement add,
+      db.Prepare("INSERT INTO blocks(id, block, space) VALUES(?, ?, ?) ON CONFLICT DO UPDATE "
+                 "SET space = excluded.space WHERE excluded.space <> ''"));
+  KVLINK_RETURN_IF_ERROR(add.BindText(1, id).BindText(2, block).BindText(3, space).Run());
   // A text that was forgotten and is back: its block is wanted again.
   return RunWith(db, "DELETE FROM leftover_blocks WHERE block = ?", block);
+}
+
+Result<bool> HasBlockRow(Database& db, const std::string& id, const std::string& block,
+                         const std::string& space) {
+  KVLINK_ASSIGN_OR_RETURN(
+      Statement find,
+      db.Prepare("SELECT 1 FROM blocks b JOIN documents d ON d.id = b.id WHERE b.id = ?1 AND "
+                 "b.block = ?2 AND ?3 IN ('', b.space) AND NOT EXISTS "
+                 "(SELECT 1 FROM leftover_blocks l WHERE l.block = b.block)"));
+  return find.BindText(1, id).BindText(2, block).BindText(3, space).Step();
 }
 
 Result<std::vector<std::string>> BlocksOfDocument(Database& db, const std::string& id) {

@@ -9,7 +9,9 @@
 
 #include "base/sqlite.h"
 #include "retrieval/block_rows.h"
+#include "retrieval/index_change.h"
 #include "retrieval/index_schema.h"
+#include "retrieval/search.h"
 #include "retrieval/source_rows.h"
 
 namespace kvlink {
@@ -49,8 +51,9 @@ IndexedDocument RowOf(const Statement& row) {
 
 class SqliteIndex : public DocumentIndex {
  public:
-  SqliteIndex(std::string path, IndexDatabase database)
+  SqliteIndex(std::string path, IndexDatabase database, int busy_timeout_ms)
       : path_(std::move(path)),
+        busy_timeout_ms_(busy_timeout_ms),
         version_(database.version),
         notes_(std::move(database.notes)),
         db_(std::move(database.db)) {}
@@ -66,10 +69,17 @@ class SqliteIndex : public DocumentIndex {
     });
   }
 
+  Result<bool> IsListed(const std::string& id) override {
+    return Locked<Result<bool>>([&]() -> Result<bool> {
+      KVLINK_ASSIGN_OR_RETURN(Statement find, db_.Prepare("SELECT 1 FROM documents WHERE id = ?"));
+      return find.BindText(1, id).Step();
+    });
+  }
+
   Status Add(const SourceDocument& document, int64_t ordinal, int64_t tokens,
-             const std::string& block) override {
+             const std::string& block, const std::string& space) override {
     return Locked<Status>([&]() -> Status {
-      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
       KVLINK_ASSIGN_OR_RETURN(const int64_t source, OpenSource(document.source));
       KVLINK_ASSIGN_OR_RETURN(const int64_t key, PutText(document, tokens));
       KVLINK_ASSIGN_OR_RETURN(
@@ -82,27 +92,29 @@ class SqliteIndex : public DocumentIndex {
       place.Bind(6, static_cast<int64_t>(document.unit));
       KVLINK_RETURN_IF_ERROR(place.Run());
       KVLINK_RETURN_IF_ERROR(IndexWords(key));
-      if (!block.empty()) KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, document.id, block));
-      return transaction.Commit();
+      if (!block.empty()) KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, document.id, block, space));
+      return change.Commit();
     });
   }
 
-  Result<std::vector<std::string>> FinishSource(const SourceFile& file) override {
-    return Locked<Result<std::vector<std::string>>>([&]() -> Result<std::vector<std::string>> {
-      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+  using DocumentIndex::FinishSource;
+  Result<std::vector<ForgottenDocument>> FinishSource(
+      const SourceFile& file, const std::vector<std::string>& ids) override {
+    using Gone = Result<std::vector<ForgottenDocument>>;
+    return Locked<Gone>([&]() -> Gone {
+      KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
       KVLINK_ASSIGN_OR_RETURN(const int64_t source, OpenSource(file.path));
-      KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> orphans,
-                              KeepOnly(source, file.documents));
+      KVLINK_ASSIGN_OR_RETURN(std::vector<ForgottenDocument> orphans, KeepOnly(source, ids));
       // A document that was removed meanwhile comes back when the source is indexed again.
       KVLINK_ASSIGN_OR_RETURN(
           Statement record,
           db_.Prepare("UPDATE sources SET content_hash = nullif(?1, '') WHERE key = ?2 AND "
                       "(SELECT count(*) FROM places WHERE source = ?2) = ?3"));
       record.BindText(1, file.content_hash).Bind(2, source);
-      record.Bind(3, static_cast<int64_t>(file.documents.size()));
+      record.Bind(3, static_cast<int64_t>(ids.size()));
       KVLINK_RETURN_IF_ERROR(record.Run());
       KVLINK_RETURN_IF_ERROR(RecordFileState(db_, file.path, file.state));
-      KVLINK_RETURN_IF_ERROR(transaction.Commit());
+      KVLINK_RETURN_IF_ERROR(change.Commit());
       return orphans;
     });
   }
@@ -114,9 +126,9 @@ class SqliteIndex : public DocumentIndex {
 
   Status SetFileState(const std::string& source, const FileState& state) override {
     return Locked<Status>([&]() -> Status {
-      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
       KVLINK_RETURN_IF_ERROR(RecordFileState(db_, source, state));
-      return transaction.Commit();
+      return change.Commit();
     });
   }
 
@@ -154,19 +166,62 @@ class SqliteIndex : public DocumentIndex {
     });
   }
 
-  Result<std::vector<std::string>> ForgetSource(const std::string& source) override {
-    return Locked<Result<std::vector<std::string>>>([&]() -> Result<std::vector<std::string>> {
+  Status InBatch(const std::function<Status()>& work) override {
+    return Locked<Status>([&]() -> Status {
       KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      in_batch_ = true;
+      Status done;
+      try {
+        done = work();
+      } catch (...) {
+        in_batch_ = false;
+        throw;
+      }
+      in_batch_ = false;
+      KVLINK_RETURN_IF_ERROR(done);
+      return transaction.Commit();
+    });
+  }
+
+  Result<std::vector<ListedDocument>> PageOfSource(const std::string& source,
+                                                   const std::string& space,
+                                                   const ListedDocument* after,
+                                                   int64_t limit) override {
+    return Locked<Result<std::vector<ListedDocument>>>(
+        [&] { return kvlink::PageOfSource(db_, source, space, after, limit); });
+  }
+
+  Result<std::vector<ListedDocument>> PageOfMostUsed(const std::string& space,
+                                                     const ListedDocument* after,
+                                                     int64_t limit) override {
+    return Locked<Result<std::vector<ListedDocument>>>(
+        [&] { return kvlink::PageOfMostUsed(db_, space, after, limit); });
+  }
+
+  Status CountUses(const std::vector<std::string>& ids) override {
+    return Locked<Status>([&]() -> Status {
+      constexpr int kPatienceMs = 200;
+      const Patience patience(db_, kPatienceMs, busy_timeout_ms_);
+      KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
+      KVLINK_RETURN_IF_ERROR(kvlink::CountUses(db_, ids));
+      return change.Commit();
+    });
+  }
+
+  Result<std::vector<ForgottenDocument>> ForgetSource(const std::string& source) override {
+    using Gone = Result<std::vector<ForgottenDocument>>;
+    return Locked<Gone>([&]() -> Gone {
+      KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
       KVLINK_ASSIGN_OR_RETURN(Statement find,
                               db_.Prepare("SELECT key FROM sources WHERE path = ?"));
       KVLINK_ASSIGN_OR_RETURN(const bool known, find.BindText(1, source).Step());
-      if (!known) return std::vector<std::string>();
+      if (!known) return std::vector<ForgottenDocument>();
       const int64_t key = find.Int(0);
       find.Reset();
-      KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> orphans, KeepOnly(key, {}));
+      KVLINK_ASSIGN_OR_RETURN(std::vector<ForgottenDocument> orphans, KeepOnly(key, {}));
       KVLINK_ASSIGN_OR_RETURN(Statement forget, db_.Prepare("DELETE FROM sources WHERE key = ?"));
       KVLINK_RETURN_IF_ERROR(forget.Bind(1, key).Run());
-      KVLINK_RETURN_IF_ERROR(transaction.Commit());
+      KVLINK_RETURN_IF_ERROR(change.Commit());
       return orphans;
     });
   }
@@ -201,7 +256,7 @@ class SqliteIndex : public DocumentIndex {
 
   Status Remove(const std::string& id) override {
     return Locked<Status>([&]() -> Status {
-      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
       KVLINK_ASSIGN_OR_RETURN(const int64_t key, KeyOf(id));
       // Its sources hold more now than the index knows, so they count as changed.
       for (const char* sql : {"UPDATE sources SET content_hash = NULL WHERE key IN "
@@ -211,29 +266,34 @@ class SqliteIndex : public DocumentIndex {
         KVLINK_RETURN_IF_ERROR(statement.Bind(1, key).Run());
       }
       KVLINK_RETURN_IF_ERROR(DropText(key));
-      return transaction.Commit();
+      return change.Commit();
     });
   }
 
   Status SetPinned(const std::string& id, bool pinned) override {
     return Locked<Status>([&]() -> Status {
-      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
       KVLINK_ASSIGN_OR_RETURN(const int64_t key, KeyOf(id));
       KVLINK_ASSIGN_OR_RETURN(Statement update,
                               db_.Prepare("UPDATE documents SET pinned = ? WHERE key = ?"));
       KVLINK_RETURN_IF_ERROR(update.Bind(1, int64_t{pinned}).Bind(2, key).Run());
-      return transaction.Commit();
+      return change.Commit();
     });
   }
 
-  Status AddBlockOfKnown(const std::string& id, const std::string& block) override {
+  Status AddBlockOfKnown(const std::string& id, const std::string& block, const std::string& space,
+                         int patience_ms) override {
     return Locked<Status>([&]() -> Status {
-      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(const bool there, HasBlockRow(db_, id, block, space));
+      if (there) return {};
+      const Patience patience(db_, patience_ms, busy_timeout_ms_);
+      KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
       KVLINK_ASSIGN_OR_RETURN(Statement find, db_.Prepare("SELECT 1 FROM documents WHERE id = ?"));
       KVLINK_ASSIGN_OR_RETURN(const bool known, find.BindText(1, id).Step());
       if (!known) return NotFound("document " + id + " was removed meanwhile");
-      KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, id, block));
-      return transaction.Commit();
+      find.Reset();
+      KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, id, block, space));
+      return change.Commit();
     });
   }
 
@@ -253,12 +313,12 @@ class SqliteIndex : public DocumentIndex {
 
   Status LearnBlocks(const std::vector<std::pair<std::string, std::string>>& blocks) override {
     return Locked<Status>([&]() -> Status {
-      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
       for (const auto& [id, block] : blocks) {
-        KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, id, block));
+        KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, id, block, ""));
       }
       KVLINK_RETURN_IF_ERROR(SetFact(db_, kBlocksKnown, true));
-      return transaction.Commit();
+      return change.Commit();
     });
   }
 
@@ -268,9 +328,9 @@ class SqliteIndex : public DocumentIndex {
 
   Status ForgetBlocks(const std::vector<std::string>& blocks) override {
     return Locked<Status>([&]() -> Status {
-      KVLINK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
+      KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
       for (const std::string& block : blocks) KVLINK_RETURN_IF_ERROR(ForgetBlock(db_, block));
-      return transaction.Commit();
+      return change.Commit();
     });
   }
 
@@ -392,9 +452,9 @@ class SqliteIndex : public DocumentIndex {
   }
 
   // Drops the source's places but those of `documents`, and the texts that stand nowhere any more.
-  // Returns their ids, sorted.
-  Result<std::vector<std::string>> KeepOnly(int64_t source,
-                                            const std::vector<SourceDocument>& documents) {
+  // Returns these, by id.
+  Result<std::vector<ForgottenDocument>> KeepOnly(int64_t source,
+                                                  const std::vector<std::string>& ids) {
     struct Stale {
       int64_t ordinal, document;
     };
@@ -407,8 +467,8 @@ class SqliteIndex : public DocumentIndex {
       KVLINK_ASSIGN_OR_RETURN(const bool row, query.Step());
       if (!row) break;
       const int64_t ordinal = query.Int(0);
-      const bool kept = ordinal >= 0 && ordinal < static_cast<int64_t>(documents.size()) &&
-                        documents[static_cast<size_t>(ordinal)].id == query.Text(2);
+      const bool kept = ordinal >= 0 && ordinal < static_cast<int64_t>(ids.size()) &&
+                        ids[static_cast<size_t>(ordinal)] == query.Text(2);
       if (!kept) stale.push_back({ordinal, query.Int(1)});
     }
     KVLINK_ASSIGN_OR_RETURN(
@@ -420,21 +480,23 @@ class SqliteIndex : public DocumentIndex {
       KVLINK_RETURN_IF_ERROR(drop.Run());
       candidates.insert(place.document);
     }
-    KVLINK_ASSIGN_OR_RETURN(Statement orphan,
-                            db_.Prepare("SELECT id FROM documents WHERE key = ?1 AND NOT EXISTS "
-                                        "(SELECT 1 FROM places WHERE document = ?1)"));
-    std::vector<std::string> orphans;
+    KVLINK_ASSIGN_OR_RETURN(
+        Statement orphan,
+        db_.Prepare("SELECT id, title, tokens FROM documents WHERE key = ?1 AND NOT EXISTS "
+                    "(SELECT 1 FROM places WHERE document = ?1)"));
+    std::vector<ForgottenDocument> orphans;
     for (const int64_t key : candidates) {
       KVLINK_ASSIGN_OR_RETURN(const bool row, orphan.Bind(1, key).Step());
       if (!row) {
         KVLINK_RETURN_IF_ERROR(IndexWords(key));  // one file fewer has it
         continue;
       }
-      orphans.emplace_back(orphan.Text(0));
+      orphans.push_back({std::string(orphan.Text(0)), std::string(orphan.Text(1)), orphan.Int(2)});
       orphan.Reset();
       KVLINK_RETURN_IF_ERROR(DropText(key));
     }
-    std::sort(orphans.begin(), orphans.end());
+    std::sort(orphans.begin(), orphans.end(),
+              [](const auto& a, const auto& b) { return a.id < b.id; });
     return orphans;
   }
 
@@ -505,9 +567,11 @@ class SqliteIndex : public DocumentIndex {
   }
 
   const std::string path_;
+  const int busy_timeout_ms_;
   const int64_t version_;
   const std::vector<std::string> notes_;
-  std::mutex mutex_;  // SQLite's own are off
+  std::recursive_mutex mutex_;  // SQLite's own are off; work of a batch comes back
+  bool in_batch_ = false;
   Database db_;
 };
 
@@ -516,7 +580,8 @@ class SqliteIndex : public DocumentIndex {
 Result<std::unique_ptr<DocumentIndex>> DocumentIndex::Open(const std::string& path, bool read_only,
                                                            int busy_timeout_ms) {
   KVLINK_ASSIGN_OR_RETURN(IndexDatabase db, OpenIndexDatabase(path, read_only, busy_timeout_ms));
-  return std::unique_ptr<DocumentIndex>(std::make_unique<SqliteIndex>(path, std::move(db)));
+  return std::unique_ptr<DocumentIndex>(
+      std::make_unique<SqliteIndex>(path, std::move(db), busy_timeout_ms));
 }
 
 }  // namespace kvlink

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,37 +11,18 @@
 #include <utility>
 #include <vector>
 
+#include "kvlink/documents.h"
 #include "kvlink/status.h"
-#include "retrieval/search.h"
+#include "retrieval/listed_rows.h"
 #include "retrieval/sources.h"
 
 namespace kvlink {
 
-struct IndexedDocument {
+// A document that stands in no source any more.
+struct ForgottenDocument {
   std::string id;
   std::string title;
-  std::string text;
-  std::string source;
-  int64_t begin = 0;  // in `unit`s of the source
-  int64_t end = 0;
-  PlaceUnit unit = PlaceUnit::kByte;
-  int64_t tokens = 0;  // rendered, under the model that indexed it last
-  bool pinned = false;
-  SourceState source_state = SourceState::kUnknown;  // filled by whoever looks at the file
-};
-
-struct SearchHit {
-  IndexedDocument document;
-  double score = 0;     // larger is better; comparable between hits of one question (0: not ranked)
-  double coverage = 0;  // 0..1: the share of the question's words, weighed by rarity, that it has
-};
-
-struct SearchResult {
-  std::vector<SearchHit> hits;  // best first
-  HowFound how = HowFound::kMatched;
-  // What the reader should be told, in one sentence, or empty: that these are only the most recent
-  // documents, that a file was named, which word was searched for instead of another.
-  std::string note;
+  int64_t tokens = 0;
 };
 
 // Thread-safe; several processes may have it open.
@@ -57,23 +39,35 @@ class DocumentIndex {
 
   // A source whose content hash is recorded as fully indexed is unchanged.
   virtual Result<bool> IsUnchanged(const std::string& source, const std::string& content_hash) = 0;
+  // Whether there is a document of this whole id.
+  virtual Result<bool> IsListed(const std::string& id) = 0;
   // Adds one document under its source at `ordinal`, its index in SourceFile::documents; the same
   // id under several sources is one text. The source counts as changed until FinishSource; what it
-  // held before stays until then. `block`: that is about to be made of it, in hex; empty: none.
-  // kInvalidArgument: the id stands for another text.
+  // held before stays until then. `block`: its block in hex, of the model of `space`
+  // (Engine::BlockSpace); empty: not known. kInvalidArgument: the id stands for another text.
   virtual Status Add(const SourceDocument& document, int64_t ordinal, int64_t tokens,
-                     const std::string& block = "") = 0;
-  // Everything of the source that is not in `documents` is forgotten, and how the file stands is
-  // recorded: one transaction. An empty hash, or a document that is not there any more: the source
-  // still counts as changed. Returns ids that no source has any more (their blocks can go).
-  virtual Result<std::vector<std::string>> FinishSource(const SourceFile& file) = 0;
+                     const std::string& block = "", const std::string& space = "") = 0;
+  // Everything of the source that is not among `ids`, by ordinal, is forgotten, and how the file
+  // stands is recorded: one transaction. An empty hash, or a document that is not there any more:
+  // the source still counts as changed. Returns what no source has any more (its blocks can go), by
+  // id.
+  virtual Result<std::vector<ForgottenDocument>> FinishSource(
+      const SourceFile& file, const std::vector<std::string>& ids) = 0;
+  Result<std::vector<ForgottenDocument>> FinishSource(const SourceFile& file) {
+    std::vector<std::string> ids;
+    for (const SourceDocument& document : file.documents) ids.push_back(document.id);
+    return FinishSource(file, ids);
+  }
+  // What `work` changes through this index is one transaction, which others wait for: all of it, or
+  // nothing where `work` fails.
+  virtual Status InBatch(const std::function<Status()>& work) = 0;
   virtual Result<std::vector<std::string>> Sources() = 0;
   // How the sources stood when they were indexed, by path.
   virtual Result<std::map<std::string, FileState>> FileStates() = 0;
   // The source is as it was indexed, but its file was touched or moved to another disk.
   virtual Status SetFileState(const std::string& source, const FileState& state) = 0;
-  // Forgets a source (--prune). Returns ids that no source has any more.
-  virtual Result<std::vector<std::string>> ForgetSource(const std::string& source) = 0;
+  // Forgets a source (--prune). Returns what no source has any more.
+  virtual Result<std::vector<ForgottenDocument>> ForgetSource(const std::string& source) = 0;
 
   // The question is any text, none of it is syntax; its words are looked for in titles, texts and
   // file names (docs/search.md). Equal scores stand by source and place. Where nothing matches, the
@@ -91,9 +85,11 @@ class DocumentIndex {
   virtual Status SetPinned(const std::string& id, bool pinned) = 0;
   virtual Result<std::vector<std::string>> PinnedIds() = 0;
 
-  // The blocks that hold a document's text, in hex. Whoever makes one adds it; `id` is whole.
+  // The blocks that hold a document's text, in hex. Whoever makes one adds it; `id` is whole. What
+  // is there already is not written. Waits for others' locks up to patience_ms; -1: as opened.
   // kNotFound: there is no such document, or none any more.
-  virtual Status AddBlockOfKnown(const std::string& id, const std::string& block) = 0;
+  virtual Status AddBlockOfKnown(const std::string& id, const std::string& block,
+                                 const std::string& space = "", int patience_ms = -1) = 0;
   virtual Result<std::vector<std::string>> BlocksOf(const std::string& id) = 0;
   // Whether all blocks of the store were added: not in an index of an older version, nor in a new
   // one beside an old store.
@@ -103,6 +99,17 @@ class DocumentIndex {
   // Blocks of forgotten documents, which are to be removed from the store and then forgotten here.
   virtual Result<std::vector<std::string>> LeftoverBlocks() = 0;
   virtual Status ForgetBlocks(const std::vector<std::string>& blocks) = 0;
+  // Pages of documents and their blocks in a space (retrieval/listed_rows.h).
+  virtual Result<std::vector<ListedDocument>> PageOfSource(const std::string& source,
+                                                           const std::string& space,
+                                                           const ListedDocument* after,
+                                                           int64_t limit) = 0;
+  virtual Result<std::vector<ListedDocument>> PageOfMostUsed(const std::string& space,
+                                                             const ListedDocument* after,
+                                                             int64_t limit) = 0;
+  // Each document was in one more prompt; ids are whole, and need not be there. Waits for others a
+  // moment at most.
+  virtual Status CountUses(const std::vector<std::string>& ids) = 0;
   // Checks the words of the texts by FTS5's own sums, and indexes them again where they are
   // damaged. True: they were.
   virtual Result<bool> MendWords() = 0;

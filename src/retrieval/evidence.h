@@ -8,20 +8,13 @@
 #include <span>
 #include <string_view>
 
+#include "kvlink/documents.h"
+
 namespace kvlink {
 
 struct Passage {
   std::string_view title;
   std::string_view text;
-};
-
-struct Evidence {
-  size_t passage = 0;  // its index
-  size_t begin = 0;    // the sentence: bytes of the passage's text
-  size_t end = 0;
-  // 0..1: the mean of the shares of the answer's and the question's words that the sentence has,
-  // each word weighed by how few of the sentences have it, so that names and numbers weigh most.
-  double confidence = 0;
 };
 
 // None where no sentence has three quarters of the answer's words and a fifth of the question's: of

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include "kvlink/documents.h"
 
 namespace kvlink {
 
@@ -17,12 +17,6 @@ struct GroundingSigns {
   double mean_logprob = 0;
   double sentence_support = 0;  // retrieval/evidence.h
   double share_in_passages = 0;
-};
-
-struct Grounding {
-  double score = 0;  // 0..1: larger is better
-  bool grounded = true;
-  std::string why;  // where it is not: the signs that speak against it, one line
 };
 
 Grounding JudgeGrounding(const GroundingSigns& signs);

@@ -59,7 +59,14 @@ constexpr char kFileNames[] = R"sql(
   CREATE TABLE analysis(version TEXT NOT NULL);
 )sql";
 
-// Version 4: places may be pages, chapters or paragraphs.
+// Version 4: whose block a block is, and how often a document was used.
+constexpr char kSpacesAndUses[] = R"sql(
+  ALTER TABLE blocks ADD COLUMN space TEXT NOT NULL DEFAULT '';
+  ALTER TABLE documents ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX documents_by_use ON documents(uses, key);
+)sql";
+
+// Version 5: places may be pages, chapters or paragraphs.
 constexpr char kUnits[] = R"sql(
   ALTER TABLE places ADD COLUMN unit INTEGER NOT NULL DEFAULT 0;
 )sql";
@@ -80,7 +87,7 @@ constexpr char kWordsInMemory[] = R"sql(
 
 // What leads from version n to n + 1; a new index goes through all of them.
 constexpr std::array<const char*, kIndexVersion> kSteps = {kSchema, kBlocksAndFiles, kFileNames,
-                                                           kUnits};
+                                                           kSpacesAndUses, kUnits};
 
 Status CheckVersion(const std::string& path, int64_t version) {
   if (version <= kIndexVersion) return {};

@@ -4,10 +4,12 @@
 //   sources    one row a file: its path, its content hash once it is indexed to the end, and how
 //              the file stood then (size, time of change, device, hash of its bytes)
 //   documents  one row a document, whatever number of places it stands at; file_names: the words of
-//              its files' names as documents_fts has them (null: it is not in there yet)
+//              its files' names as documents_fts has them (null: it is not in there yet); uses:
+//              in how many prompts it was
 //   places     where a document stands: source, ordinal, range, and in what it is told (PlaceUnit;
 //              begin_byte and end_byte are pages where it is pages)
-//   blocks     which blocks (hex ids) hold a document's text, of whichever models
+//   blocks     which blocks (hex ids) hold a document's text, of whichever models; space: whose
+//              block it is (Engine::BlockSpace; empty: not known)
 //   leftover_blocks  blocks of forgotten documents that are still to be removed from the store
 //   facts      what is true of the whole index, a name each: "blocks known" (`blocks` was filled
 //              from all labels of the store), "words left" (the file may hold forgotten words)
@@ -26,8 +28,8 @@
 
 namespace kvlink {
 
-inline constexpr int64_t kIndexVersion = 4;
-inline constexpr int64_t kVersionOfUnits = 4;  // places.unit
+inline constexpr int64_t kIndexVersion = 5;
+inline constexpr int64_t kVersionOfUnits = 5;  // places.unit
 
 // What to do about a damaged index, appended to the message of a kDataLoss.
 Status WithRebuildAdvice(const std::string& path, Status status);

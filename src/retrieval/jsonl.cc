@@ -102,11 +102,12 @@ Result<JsonlDocument> ParseLine(const std::string& place, size_t indent, std::st
 
 }  // namespace
 
-JsonlLines ParseJsonl(const std::string& name, std::string_view text, const JsonlKeys& keys) {
+JsonlLines ParseJsonl(const std::string& name, std::string_view text, const JsonlKeys& keys,
+                      int64_t first_line) {
   JsonlLines lines;
   ForEachLine(text, [&](int64_t number, size_t begin, TextRange line) {
     Result<JsonlDocument> document =
-        ParseLine(name + ": line " + std::to_string(number), line.begin - begin,
+        ParseLine(name + ": line " + std::to_string(first_line + number - 1), line.begin - begin,
                   text.substr(line.begin, line.size()), keys);
     if (!document.ok()) {
       lines.failures.push_back(document.status().message());

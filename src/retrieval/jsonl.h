@@ -30,7 +30,9 @@ struct JsonlLines {
 };
 
 // Blank lines are left, wrong ones named; `name` is the file's.
-JsonlLines ParseJsonl(const std::string& name, std::string_view text, const JsonlKeys& keys = {});
+// `first_line`: the number of the text's first line in the file.
+JsonlLines ParseJsonl(const std::string& name, std::string_view text, const JsonlKeys& keys = {},
+                      int64_t first_line = 1);
 
 // Whether there is a line, and every line that is not blank is a JSON object.
 bool IsJsonl(std::string_view text);

@@ -10,15 +10,10 @@
 #include <vector>
 
 #include "base/sqlite.h"
+#include "kvlink/documents.h"
 #include "kvlink/status.h"
 
 namespace kvlink {
-
-enum class HowFound : uint8_t {
-  kMatched,     // by the question's words
-  kFileNamed,   // the question names a file: only its documents were looked at
-  kMostRecent,  // no document has a word of the question: those indexed last
-};
 
 struct FoundKey {
   int64_t key = 0;

@@ -8,13 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "kvlink/documents.h"
 #include "retrieval/boundaries.h"
 #include "retrieval/repaired_text.h"
 
 namespace kvlink {
-
-// In what the places of a file are told. Numbers are stored: they never change meaning.
-enum class PlaceUnit : uint8_t { kByte = 0, kPage = 1, kChapter = 2, kParagraph = 3 };
 
 // "byte", "page", "chapter", "paragraph"; nothing: another name.
 std::string_view UnitName(PlaceUnit unit);

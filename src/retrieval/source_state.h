@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "kvlink/documents.h"
 
 namespace kvlink {
 
@@ -23,7 +24,6 @@ struct FileState {
 FileState LookAtFile(FileSystem& files, const std::string& path);
 std::string HashOfBytes(std::string_view bytes);
 
-enum class SourceState { kUnknown, kSame, kChanged, kGone };
 // "unknown", "same", "changed", "gone"
 std::string_view Name(SourceState state);
 

@@ -1,18 +1,15 @@
 // Where texts come from: files of a known format (retrieval/formats.h), folders, "-" for standard
-// input. Reads and splits; keeps nothing.
+// input. Not here: reading and splitting them (retrieval/read_source.h).
 #pragma once
 
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
+#include "kvlink/documents.h"
 #include "kvlink/status.h"
-#include "retrieval/jsonl.h"
-#include "retrieval/source_map.h"
 #include "retrieval/source_state.h"
-#include "retrieval/splitter.h"
 
 namespace kvlink {
 
@@ -36,14 +33,6 @@ struct SourceFile {
   std::vector<std::string> failures;      // "notes.jsonl: line 2: not JSON ...": left out
 };
 
-struct ReadOptions {
-  int max_tokens = 200;
-  int64_t max_file_bytes = 256 << 20;
-  JsonlKeys keys;  // of .jsonl
-};
-
-std::string DocumentId(std::string_view title, std::string_view text);
-
 struct FoundSources {
   std::vector<std::string> paths;  // as SourceFile::path, none twice
   // Files in folders that are not read, by ending in small letters: ".pdf"; "": none.
@@ -57,17 +46,5 @@ struct FoundSources {
 // not there or has an unknown ending, a closed folder, a link that leads round in a circle, what is
 // no file but has a text's name (a FIFO, a device), a format whose reader this build lacks.
 FoundSources FindSources(FileSystem& files, const std::vector<std::string>& paths);
-
-// One file. Empty files give no documents and a note; binary files (NUL bytes) of no known format
-// and what a reader refuses are kInvalidArgument; text in another encoding is read as such, single
-// bytes that are not UTF-8 are replaced, and both noted; a wrong jsonl line is a failure that names
-// it, and kInvalidArgument if no line is right. Titles are bounded (retrieval/titles.h).
-Result<SourceFile> ReadSource(FileSystem& files, const std::string& path,
-                              const ReadOptions& options,
-                              const std::function<int64_t(std::string_view)>& count_tokens);
-// The same for text that came from elsewhere (standard input); jsonl if every line is an object.
-Result<SourceFile> ReadSourceText(const std::string& name, std::string_view bytes,
-                                  const ReadOptions& options,
-                                  const std::function<int64_t(std::string_view)>& count_tokens);
 
 }  // namespace kvlink

@@ -3,7 +3,8 @@
 // segment stay rotated to the block's own positions; each query is rotated to its distance from the
 // segment's start instead (docs/method.md, section 4):
 //     < R(p) q, R(s + j) k > = < R(p - s) q, R(j) k >
-// Place on the main path: Model::Forward -> Attention::Run -> kernels.
+// A piece of a prompt goes by tiles that oneDNN multiplies; a generated row is computed as if alone
+// (attention_rows.h). Place on the main path: Model::Forward -> Attention::Run -> kernels.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +38,10 @@ struct AttentionShape {
   DType matmul_dtype = DType::kF32;  // what tiles are multiplied in
 };
 
+// A piece of a prompt, or one generated row. What is computed for it depends on nothing else.
 struct AttentionInput {
   int64_t tokens = 0;              // T
+  bool generated = false;          // a row that a sampler chose: T is 1
   const float* queries = nullptr;  // [T, query_stride]: H heads of D, not rotated
   int64_t query_stride = 0;
   std::span<const int32_t> positions;  // [T]
@@ -63,7 +66,8 @@ class Attention {
   Attention(const Attention&) = delete;
   Attention& operator=(const Attention&) = delete;
 
-  Status Run(const AttentionInput& input);
+  // All inputs of a layer. kResourceExhausted: no memory; kInternal: oneDNN's own words.
+  Status Run(std::span<const AttentionInput> inputs);
 
  private:
   struct State;

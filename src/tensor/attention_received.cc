@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/guarded.h"
+#include "tensor/attention_kernels.h"
 #include "tensor/kernels.h"
 
 namespace kvlink {

@@ -226,101 +226,6 @@ float SoftmaxRowBf16(const float* s, int64_t n, int64_t padded, float* m, float*
   return SoftmaxRowT(s, n, padded, m, sum, static_cast<bf16_t*>(out));
 }
 
-template <class T>
-void ScoreRowsT(const float* queries, int64_t rows, const T* keys, int64_t n, int64_t d_,
-                float* scores, int64_t stride) {
-  const DF d;
-  const int64_t lanes = hn::Lanes(d);
-  for (int64_t j = 0; j < n; ++j) {
-    const T* key = keys + j * d_;
-    int64_t r = 0;
-    // Four queries share each key while it is in registers.
-    for (; r + 4 <= rows; r += 4) {
-      const float* q = queries + r * d_;
-      VF s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
-      int64_t i = 0;
-      for (; i + lanes <= d_; i += lanes) {
-        const VF k = LoadVector(d, key + i);
-        s0 = hn::MulAdd(hn::LoadU(d, q + i), k, s0);
-        s1 = hn::MulAdd(hn::LoadU(d, q + d_ + i), k, s1);
-        s2 = hn::MulAdd(hn::LoadU(d, q + 2 * d_ + i), k, s2);
-        s3 = hn::MulAdd(hn::LoadU(d, q + 3 * d_ + i), k, s3);
-      }
-      float t[4] = {hn::GetLane(hn::SumOfLanes(d, s0)), hn::GetLane(hn::SumOfLanes(d, s1)),
-                    hn::GetLane(hn::SumOfLanes(d, s2)), hn::GetLane(hn::SumOfLanes(d, s3))};
-      for (; i < d_; ++i) {
-        for (int64_t x = 0; x < 4; ++x) t[x] += q[x * d_ + i] * LoadOne(key + i);
-      }
-      for (int64_t x = 0; x < 4; ++x) scores[(r + x) * stride + j] = t[x];
-    }
-    for (; r < rows; ++r) {
-      const float* q = queries + r * d_;
-      VF s = hn::Zero(d);
-      int64_t i = 0;
-      for (; i + lanes <= d_; i += lanes)
-        s = hn::MulAdd(hn::LoadU(d, q + i), LoadVector(d, key + i), s);
-      float t = hn::GetLane(hn::SumOfLanes(d, s));
-      for (; i < d_; ++i) t += q[i] * LoadOne(key + i);
-      scores[r * stride + j] = t;
-    }
-  }
-}
-void ScoreRowsF32(const float* q, int64_t rows, const void* k, int64_t n, int64_t d, float* s,
-                  int64_t stride) {
-  ScoreRowsT(q, rows, static_cast<const float*>(k), n, d, s, stride);
-}
-void ScoreRowsBf16(const float* q, int64_t rows, const void* k, int64_t n, int64_t d, float* s,
-                   int64_t stride) {
-  ScoreRowsT(q, rows, static_cast<const bf16_t*>(k), n, d, s, stride);
-}
-
-template <class T>
-void AccumulateRowsT(const float* probabilities, int64_t stride, int64_t rows, const T* values,
-                     int64_t n, int64_t d_, float* out) {
-  const DF d;
-  const int64_t lanes = hn::Lanes(d);
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* p = probabilities + r * stride;
-    int64_t i = 0;
-    // Four vectors of the output stay in registers while the values pass by.
-    for (; i + 4 * lanes <= d_; i += 4 * lanes) {
-      float* o = out + r * d_ + i;
-      VF a0 = hn::LoadU(d, o), a1 = hn::LoadU(d, o + lanes), a2 = hn::LoadU(d, o + 2 * lanes),
-         a3 = hn::LoadU(d, o + 3 * lanes);
-      for (int64_t j = 0; j < n; ++j) {
-        const VF w = hn::Set(d, p[j]);
-        const T* v = values + j * d_ + i;
-        a0 = hn::MulAdd(w, LoadVector(d, v), a0);
-        a1 = hn::MulAdd(w, LoadVector(d, v + lanes), a1);
-        a2 = hn::MulAdd(w, LoadVector(d, v + 2 * lanes), a2);
-        a3 = hn::MulAdd(w, LoadVector(d, v + 3 * lanes), a3);
-      }
-      hn::StoreU(a0, d, o);
-      hn::StoreU(a1, d, o + lanes);
-      hn::StoreU(a2, d, o + 2 * lanes);
-      hn::StoreU(a3, d, o + 3 * lanes);
-    }
-    for (; i + lanes <= d_; i += lanes) {
-      VF a = hn::LoadU(d, out + r * d_ + i);
-      for (int64_t j = 0; j < n; ++j) {
-        a = hn::MulAdd(hn::Set(d, p[j]), LoadVector(d, values + j * d_ + i), a);
-      }
-      hn::StoreU(a, d, out + r * d_ + i);
-    }
-    for (; i < d_; ++i) {
-      for (int64_t j = 0; j < n; ++j) out[r * d_ + i] += p[j] * LoadOne(values + j * d_ + i);
-    }
-  }
-}
-void AccumulateRowsF32(const float* p, int64_t stride, int64_t rows, const void* v, int64_t n,
-                       int64_t d, float* out) {
-  AccumulateRowsT(p, stride, rows, static_cast<const float*>(v), n, d, out);
-}
-void AccumulateRowsBf16(const float* p, int64_t stride, int64_t rows, const void* v, int64_t n,
-                        int64_t d, float* out) {
-  AccumulateRowsT(p, stride, rows, static_cast<const bf16_t*>(v), n, d, out);
-}
-
 // Any bit of a finite number's exponent is 0.
 bool AllFiniteF32(const float* x, int64_t n) {
   const DF d;
@@ -372,10 +277,6 @@ HWY_EXPORT(StoreBf16);
 HWY_EXPORT(LoadBf16);
 HWY_EXPORT(SoftmaxRowF32);
 HWY_EXPORT(SoftmaxRowBf16);
-HWY_EXPORT(ScoreRowsF32);
-HWY_EXPORT(ScoreRowsBf16);
-HWY_EXPORT(AccumulateRowsF32);
-HWY_EXPORT(AccumulateRowsBf16);
 HWY_EXPORT(AllFiniteF32);
 HWY_EXPORT(AllFiniteBf16);
 HWY_EXPORT(TargetNameImpl);
@@ -424,20 +325,6 @@ float SoftmaxRow(const float* scores, int64_t n, int64_t padded, DType dtype, fl
     return HWY_DYNAMIC_DISPATCH(SoftmaxRowF32)(scores, n, padded, maximum, sum, probabilities);
   }
   return HWY_DYNAMIC_DISPATCH(SoftmaxRowBf16)(scores, n, padded, maximum, sum, probabilities);
-}
-void ScoreRows(const float* queries, int64_t rows, const void* keys, int64_t n, int64_t d,
-               DType dtype, float* scores, int64_t stride) {
-  if (dtype == DType::kF32) {
-    return HWY_DYNAMIC_DISPATCH(ScoreRowsF32)(queries, rows, keys, n, d, scores, stride);
-  }
-  HWY_DYNAMIC_DISPATCH(ScoreRowsBf16)(queries, rows, keys, n, d, scores, stride);
-}
-void AccumulateRows(const float* probabilities, int64_t stride, int64_t rows, const void* values,
-                    int64_t n, int64_t d, DType dtype, float* out) {
-  if (dtype == DType::kF32) {
-    return HWY_DYNAMIC_DISPATCH(AccumulateRowsF32)(probabilities, stride, rows, values, n, d, out);
-  }
-  HWY_DYNAMIC_DISPATCH(AccumulateRowsBf16)(probabilities, stride, rows, values, n, d, out);
 }
 
 }  // namespace kvlink

@@ -46,12 +46,4 @@ float SoftmaxRow(const float* scores, int64_t n, int64_t padded, DType dtype, fl
 // x [n] *= factor.
 void Scale(float factor, int64_t n, float* x);
 
-// For few queries. scores [rows, stride]: scores[r][j] = queries[r] . keys[j].
-// queries [rows, d] f32, keys [n, d] in `dtype`.
-void ScoreRows(const float* queries, int64_t rows, const void* keys, int64_t n, int64_t d,
-               DType dtype, float* scores, int64_t stride);
-// out [rows, d] += probabilities [rows, stride] (n used) * values [n, d] in `dtype`.
-void AccumulateRows(const float* probabilities, int64_t stride, int64_t rows, const void* values,
-                    int64_t n, int64_t d, DType dtype, float* out);
-
 }  // namespace kvlink

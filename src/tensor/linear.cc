@@ -3,17 +3,19 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <limits>
+#include <cstdlib>
 #include <map>
 #include <new>
 #include <tuple>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/guarded.h"
-#include "tensor/few_rows.h"
 #include "tensor/kernels.h"
 #include "tensor/onednn.h"
+#include "tensor/pack_matrix.h"
+#include "tensor/packed_rows.h"
 #include "tensor/thread_team.h"
 
 namespace kvlink {
@@ -58,20 +60,27 @@ memory::desc PaddedPlainLayout(int64_t k, int64_t n, DType dtype) {
   return memory::desc({k, n}, ToDnnl(dtype), memory::dims{stride, 1});
 }
 
-// How a packed matrix [K, N] lies, if that is in blocks of pairs.
-PairedLayout PairedLayoutOf(const memory::desc& d, DType dtype) {
+// How a packed matrix [K, N] lies, if the kernel for rows can read that.
+PackedLayout PackedLayoutOf(const memory::desc& d, DType dtype) {
   const dnnl_memory_desc_t& raw = d.data;
   const dnnl_blocking_desc_t& blocks = raw.format_desc.blocking;
-  if (dtype != DType::kBF16 || raw.format_kind != dnnl_blocked || blocks.inner_nblks != 3 ||
-      blocks.inner_idxs[0] != 0 || blocks.inner_idxs[1] != 1 || blocks.inner_idxs[2] != 0 ||
-      blocks.inner_blks[2] != 2 || blocks.inner_blks[1] % 16 != 0) {
+  if (raw.format_kind != dnnl_blocked) return {};
+  const int64_t k = raw.padded_dims[0];
+  if (blocks.inner_nblks == 0 && blocks.strides[1] == 1 && blocks.strides[0] % 16 == 0) {
+    return {k, blocks.strides[0], dtype, false};
+  }
+  // Blocks of K in turn inside a block of columns; in bf16 the innermost are pairs.
+  const bool paired = blocks.inner_nblks == 3;
+  if (blocks.inner_nblks < 2 || paired != (dtype == DType::kBF16)) return {};
+  if (blocks.inner_idxs[0] != 0 || blocks.inner_idxs[1] != 1) return {};
+  if (paired && (blocks.inner_idxs[2] != 0 || blocks.inner_blks[2] != 2)) return {};
+  const int64_t columns = blocks.inner_blks[1];
+  const int64_t block =
+      (paired ? 2 : 1) * blocks.inner_blks[0] * columns;  // of K and N, in numbers
+  if (columns % 16 != 0 || blocks.strides[0] != block || blocks.strides[1] != k * columns) {
     return {};
   }
-  const int64_t k = raw.padded_dims[0], columns = blocks.inner_blks[1];
-  const int64_t block = 2 * blocks.inner_blks[0] * columns;  // of K and N, in numbers
-  // Blocks of K in turn inside a block of columns.
-  if (blocks.strides[0] != block || blocks.strides[1] != k * columns) return {};
-  return {k / 2, columns};
+  return {k, columns, dtype, paired};
 }
 
 // The calling thread alone, until it goes. Never some of the team: libgomp ends the threads that a
@@ -97,6 +106,10 @@ struct Linear::State {
   int64_t k = 0;
   int64_t n = 0;
   DType dtype = DType::kF32;
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  std::unique_ptr<std::byte, Free> own_weights;  // empty: they lie in a WeightMemory
   memory weights;                    // the packed matrix; empty: only `quantized` is there
   std::map<int64_t, memory> others;  // the same in another layout, for the row counts that want it
   struct Kernel {
@@ -106,10 +119,10 @@ struct Linear::State {
   };
   // By padded rows, whether they add, and the team: a kernel's work is shared out when it is made.
   std::map<std::tuple<int64_t, bool, int>, Kernel> kernels;
-  PairedLayout paired;                     // of `weights`: then few rows have a kernel of their own
-  std::vector<QuantizedMatrix> quantized;  // not empty: what few rows are multiplied with
-  std::vector<float> few;                  // [rows, 2 * pairs or K] their x
-  QuantizedRows few_quantized;             // the same
+  PackedLayout layout;                     // of `weights`
+  std::vector<QuantizedMatrix> quantized;  // not empty: what rows are multiplied with
+  PackedRows packed_rows;                  // their x, laid out
+  QuantizedRows quantized_rows;            // the same, in codes
   dnnl::stream stream{CpuEngine()};
 
   const Kernel& KernelFor(int64_t m, bool add);
@@ -117,35 +130,43 @@ struct Linear::State {
   void Execute(const Kernel& kernel, dnnl::stream& s, const std::byte* x, float* y) const;
   void MultiplySharesOfRows(const std::byte* x, int64_t padded, bool add, float* y);
   bool is_packed() const { return static_cast<bool>(weights); }
-  bool HasFewRows() const { return paired.columns > 0 || !quantized.empty(); }
-  void RunFewRows(const void* x, int64_t rows, bool add, float* y);
+  void MultiplyRows(const void* x, int64_t rows, bool add, float* y);
 };
 
-void Linear::State::RunFewRows(const void* x, int64_t rows, bool add, float* y) {
-  const int64_t padded = quantized.empty() ? 2 * paired.pairs : k;
-  few.assign(static_cast<size_t>(rows * padded), 0.0f);
-  for (int64_t r = 0; r < rows; ++r) {
-    Load(static_cast<const std::byte*>(x) + r * k * SizeOf(dtype), k, dtype,
-         few.data() + r * padded);
+void Linear::State::MultiplyRows(const void* x, int64_t rows, bool add, float* y) {
+  const bool by_codes = !quantized.empty();
+  if (by_codes) {
+    quantized_rows.Resize(rows, k);
+  } else {
+    packed_rows.Resize(rows, k, layout.k);
   }
-  if (!quantized.empty()) few_quantized.Assign(few.data(), rows, k);
-  const auto* w = static_cast<const bf16_t*>(is_packed() ? weights.get_data_handle() : nullptr);
+  const int64_t stretches = by_codes ? quantized_rows.stretches() : packed_rows.stretches();
   // Waking the other threads takes as long as 64 KiB of weights.
 #pragma omp parallel if (k * n > kSmall)
   {
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < stretches; ++i) {
+      if (by_codes) {
+        quantized_rows.Set(i, x, dtype);
+      } else {
+        packed_rows.Set(i, x, dtype);
+      }
+    }
     // Shares of 32 columns, two cache lines of each pair: an odd count of blocks would leave one
     // thread a ninth more than the other.
     const int64_t shares = (n + 31) / 32, thread = omp_get_thread_num();
     const int64_t begin = shares * thread / omp_get_num_threads() * 32;
     const int64_t end = std::min(n, shares * (thread + 1) / omp_get_num_threads() * 32);
-    if (quantized.empty()) MultiplyFewRows(few.data(), rows, w, paired, begin, end, add, y, n);
+    if (!by_codes) {
+      MultiplyPackedRows(packed_rows, weights.get_data_handle(), layout, begin, end, add, y, n);
+    }
     for (int64_t first = 0; const QuantizedMatrix& part : quantized) {
       // A part that ends inside a tile leaves the next one's tiles elsewhere: rounded to those.
       const auto place = [&](int64_t column) {
         return std::clamp<int64_t>(RoundUp(column - first, 16), 0, part.n());
       };
       const int64_t from = place(begin), to = place(end);
-      if (from < to) part.Multiply(few_quantized, from, to, add, y + first, n);
+      if (from < to) part.Multiply(quantized_rows, from, to, add, y + first, n);
       first += part.n();
     }
   }
@@ -242,12 +263,11 @@ std::string MatmulLibrary() {
 
 int64_t Linear::PaddedRows(int64_t rows, DType matmul_dtype) {
   // oneDNN's bf16 kernels are compiled for each row count; its f32 GEMM is one kernel for all.
-  if (matmul_dtype == DType::kF32 || rows <= kMostFewRows) return rows;
-  return rows <= 256 ? RoundUp(rows, 16) : RoundUp(rows, 64);
+  if (matmul_dtype == DType::kF32) return rows;
+  return RoundUp(rows, 16);
 }
 
 int64_t Linear::MostThreads(int64_t rows, int64_t n) {
-  if (rows <= kMostFewRows) return std::numeric_limits<int32_t>::max();
   return ((rows + 63) / 64) * ((n + 63) / 64);
 }
 
@@ -264,40 +284,22 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
     // 64 rows stand for a prompt: what is packed for them serves other counts too.
     memory::desc layout =
         MakeMatmul(64, k, n, matmul_dtype, AnyLayout(k, n, matmul_dtype)).weights_desc();
-    if (IsPlain(layout, k, n, matmul_dtype)) layout = PaddedPlainLayout(k, n, matmul_dtype);
-    void* taken = where == nullptr ? nullptr : where->Take(static_cast<int64_t>(layout.get_size()));
-    state->weights =
-        where == nullptr ? memory(layout, CpuEngine()) : memory(layout, CpuEngine(), taken);
-    if (state->weights.get_data_handle() == nullptr) {
+    if (IsPlain(layout, k, n, matmul_dtype) || PackedLayoutOf(layout, matmul_dtype).columns == 0) {
+      layout = PaddedPlainLayout(k, n, matmul_dtype);
+    }
+    state->layout = PackedLayoutOf(layout, matmul_dtype);
+    // The kernel for rows reads whole vectors, the last row's too.
+    const int64_t bytes = RoundUp(static_cast<int64_t>(layout.get_size()), 64);
+    if (where == nullptr) {
+      state->own_weights.reset(static_cast<std::byte*>(std::aligned_alloc(64, bytes)));
+    }
+    void* const taken = where == nullptr ? state->own_weights.get() : where->Take(bytes);
+    state->weights = memory(layout, CpuEngine(), taken);
+    if (taken == nullptr) {
       return ResourceExhausted("memory for a matrix of " + std::to_string(n) + " x " +
                                std::to_string(k) + " could not be had; close other programs");
     }
-    // Through a bf16 or f32 copy in file order: packed by reorder, which knows every layout.
-    const auto plain = std::make_unique_for_overwrite<std::byte[]>(
-        static_cast<size_t>(k * n * SizeOf(matmul_dtype)));
-    constexpr int64_t kRowsAtOnce = 256;
-    // Allocated here: an exception may not leave a parallel region.
-    const auto converted = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(
-        matmul_dtype == DType::kBF16 ? omp_get_max_threads() * kRowsAtOnce * k : 0));
-#pragma omp parallel
-    {
-      float* rows = converted.get() + omp_get_thread_num() * kRowsAtOnce * k;
-#pragma omp for schedule(dynamic, 1)
-      for (int64_t begin = 0; begin < n; begin += kRowsAtOnce) {
-        const int64_t end = std::min(n, begin + kRowsAtOnce);
-        if (matmul_dtype == DType::kF32) {
-          fill(begin, end, reinterpret_cast<float*>(plain.get()) + begin * k);
-        } else {
-          fill(begin, end, rows);
-          bf16_t* out = reinterpret_cast<bf16_t*>(plain.get()) + begin * k;
-          for (int64_t i = 0; i < (end - begin) * k; ++i) out[i] = ToBf16(rows[i]);
-        }
-      }
-    }
-    memory from({{k, n}, ToDnnl(matmul_dtype), memory::format_tag::ba}, CpuEngine(), plain.get());
-    dnnl::reorder(from, state->weights).execute(state->stream, from, state->weights);
-    state->stream.wait();
-    state->paired = PairedLayoutOf(layout, matmul_dtype);
+    PackMatrix(k, n, matmul_dtype, fill, state->weights);
     return Linear(std::move(state));
   } catch (const dnnl::error& e) {
     return Internal("oneDNN could not pack a matrix of " + std::to_string(n) + " x " +
@@ -308,7 +310,7 @@ Result<Linear> Linear::Create(int64_t k, int64_t n, DType matmul_dtype, const Fi
   }
 }
 
-void Linear::MultiplyFewRowsBy(std::vector<QuantizedMatrix> parts) {
+void Linear::MultiplyRowsBy(std::vector<QuantizedMatrix> parts) {
   state_->quantized = std::move(parts);
 }
 
@@ -328,26 +330,27 @@ Result<Linear> Linear::OfCodes(int64_t k, DType matmul_dtype, std::vector<Quanti
 }
 
 Status Linear::Run(const void* x, int64_t rows, float* y) {
-  return Multiply(x, rows, /*add=*/false, y);
+  return MultiplyPiece(x, rows, /*add=*/false, y);
 }
 
 Status Linear::RunAdding(const void* x, int64_t rows, float* y) {
-  return Multiply(x, rows, /*add=*/true, y);
+  return MultiplyPiece(x, rows, /*add=*/true, y);
 }
 
-Status Linear::Multiply(const void* x, int64_t rows, bool add, float* y) {
+Status Linear::RunRows(const void* x, int64_t rows, float* y) {
+  return MultiplyRows(x, rows, /*add=*/false, y);
+}
+
+Status Linear::RunRowsAdding(const void* x, int64_t rows, float* y) {
+  return MultiplyRows(x, rows, /*add=*/true, y);
+}
+
+Status Linear::MultiplyPiece(const void* x, int64_t rows, bool add, float* y) {
   if (rows == 0) return {};
+  KVLINK_CHECK(state_->is_packed());
   const TeamScope team(0);
   KVLINK_RETURN_IF_ERROR(team.status());
   try {
-    if (!state_->is_packed() || (rows <= kMostFewRows && state_->HasFewRows())) {
-      const int64_t row_bytes = state_->k * SizeOf(state_->dtype);
-      for (int64_t r = 0; r < rows; r += kMostFewRows) {
-        state_->RunFewRows(static_cast<const std::byte*>(x) + r * row_bytes,
-                           std::min(kMostFewRows, rows - r), add, y + r * state_->n);
-      }
-      return {};
-    }
     const int64_t padded = PaddedRows(rows, state_->dtype);
     const auto* const from = static_cast<const std::byte*>(x);
     const bool all = MostThreads(rows, state_->n) >= team.threads();
@@ -364,6 +367,18 @@ Status Linear::Multiply(const void* x, int64_t rows, bool add, float* y) {
     return Internal("oneDNN could not multiply " + std::to_string(rows) + " rows by a matrix of " +
                     std::to_string(state_->n) + " x " + std::to_string(state_->k) + ": " +
                     e.what());
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("no memory to multiply " + std::to_string(rows) + " rows by a matrix");
+  }
+}
+
+Status Linear::MultiplyRows(const void* x, int64_t rows, bool add, float* y) {
+  if (rows == 0) return {};
+  const TeamScope team(0);
+  KVLINK_RETURN_IF_ERROR(team.status());
+  try {
+    state_->MultiplyRows(x, rows, add, y);
+    return {};
   } catch (const std::bad_alloc&) {
     return ResourceExhausted("no memory to multiply " + std::to_string(rows) + " rows by a matrix");
   }

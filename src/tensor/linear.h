@@ -1,5 +1,8 @@
-// Linear layers on oneDNN matmul: weights packed once, y = x W^T. In bf16 where the CPU multiplies
-// bf16 (AVX512-BF16, AMX), in f32 elsewhere. Place on the main path: Model::Forward -> Linear::Run.
+// Linear layers: weights packed once, y = x W^T, in two ways. A piece of a prompt is multiplied by
+// oneDNN's matmul, in bf16 where the CPU multiplies bf16 (AVX512-BF16, AMX) and in f32 elsewhere;
+// what that computes may depend on how many rows the piece has. Rows that were generated are
+// computed each as if alone, however many there are (tensor/packed_rows.h, quantized_rows.h).
+// Place on the main path: Model::Forward -> Linear::Run.
 #pragma once
 
 #include <cstdint>
@@ -35,24 +38,28 @@ class Linear {
   Linear& operator=(Linear&&) noexcept;
   ~Linear();
 
-  // Up to kMostFewRows rows are multiplied with these from now on: the same matrix in its file's
-  // codes, one part below the other. REQUIRES: their rows are N.
-  void MultiplyFewRowsBy(std::vector<QuantizedMatrix> parts);
-  // A matrix that is hardly ever multiplied with more rows than that: its codes are all there is.
-  // Errors: as Create.
+  // RunRows multiplies with these from now on: the same matrix in its file's codes, one part below
+  // the other. REQUIRES: their rows are N.
+  void MultiplyRowsBy(std::vector<QuantizedMatrix> parts);
+  // A matrix for RunRows alone: its codes are all there is. Errors: as Create.
   static Result<Linear> OfCodes(int64_t k, DType matmul_dtype, std::vector<QuantizedMatrix> parts);
 
-  // y [T, N] f32 = x [T, K] (matmul_dtype) * W^T. x and y have room for PaddedRows(T) rows; what
-  // stands in x behind T is read but does not matter.
+  // A piece: y [T, N] f32 = x [T, K] (matmul_dtype) * W^T. x and y have room for PaddedRows(T)
+  // rows; what stands in x behind T is read but does not matter. REQUIRES: not OfCodes.
   Status Run(const void* x, int64_t rows, float* y);
   // The same, y += x W^T; of the padded rows too.
   Status RunAdding(const void* x, int64_t rows, float* y);
 
-  // Rows are rounded up where every new count would compile a new kernel.
+  // The same of rows that do not know of each other: each has the bits that it has alone. Nothing
+  // is padded.
+  Status RunRows(const void* x, int64_t rows, float* y);
+  Status RunRowsAdding(const void* x, int64_t rows, float* y);
+
+  // A piece's rows are rounded up where every new count would compile a new kernel.
   static int64_t PaddedRows(int64_t rows, DType matmul_dtype);
 
-  // How many threads can share such a product. With more of them oneDNN shares K out too and adds
-  // the shares up, and bytes would depend on how many there are: Run then takes one thread.
+  // How many threads can share a piece's product. With more of them oneDNN shares K out too and
+  // adds the shares up, and bytes would depend on how many there are: Run then takes one thread.
   static int64_t MostThreads(int64_t rows, int64_t n);
 
   int64_t k() const;
@@ -62,7 +69,8 @@ class Linear {
  private:
   struct State;
   explicit Linear(std::unique_ptr<State> state);
-  Status Multiply(const void* x, int64_t rows, bool add, float* y);
+  Status MultiplyPiece(const void* x, int64_t rows, bool add, float* y);
+  Status MultiplyRows(const void* x, int64_t rows, bool add, float* y);
   std::unique_ptr<State> state_;
 };
 

@@ -1,7 +1,7 @@
-// A matrix in the codes that its file has it in, packed for a few rows: decoding reads every weight
-// for one row, so 6 to 10 bits a weight, scales included, instead of 16 or 32 are what it gains.
-// Exact: nothing is rounded but the rows. Place on the main path: Linear::Run, for up to
-// kMostFewRows rows.
+// A matrix in the codes that its file has it in, packed for generated rows: decoding reads every
+// weight for a row of each request, so 6 to 10 bits a weight, scales included, instead of 16 or 32
+// are what it gains. Exact: nothing is rounded but the rows. Place on the main path:
+// Linear::RunRows.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,14 @@
-// A few rows in 16-bit codes, and their product with tiles of a matrix in codes of 4 or 8 bits
-// (tensor/quantized_matrix.h packs them). Private to src/tensor. Pure; thread-safe.
+// Rows in 16-bit codes, and their product with tiles of a matrix in codes of 4 or 8 bits
+// (tensor/quantized_matrix.h packs them), each row by the same operations in the same order
+// whatever rows stand beside it. Private to src/tensor. Pure; thread-safe.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "base/dtype.h"
+#include "tensor/packed_rows.h"
 
 namespace kvlink {
 
@@ -22,22 +26,32 @@ struct TileLayout {
   int64_t bytes() const { return code_bytes() + 64 * (32 / group) * (has_offsets ? 2 : 1); }
 };
 
-// Rounded against the largest of 32 neighbours: one part in 65,534 of it. One owner.
-class QuantizedRows {
+// Rounded against the largest of 32 neighbours: one part in 65,534 of it. They lie group after
+// group, so that the kernel finds what its rows need at one place. One owner.
+class QuantizedRows : public RowGroups {
  public:
-  // x [rows, k]. REQUIRES: 1 <= rows <= kMostFewRows (tensor/few_rows.h), k is a multiple of 32.
-  void Assign(const float* x, int64_t rows, int64_t k);
+  // Room for x [rows, k]. REQUIRES: k is a multiple of 32.
+  void Resize(int64_t rows, int64_t k);
+  // Rounds columns [stretch * kRowStretch, ...) of x, which is in `dtype`. Each stretch of
+  // stretches() once, by any threads.
+  void Set(int64_t stretch, const void* x, DType dtype);
+  int64_t stretches() const { return (k_ + kRowStretch - 1) / kRowStretch; }
 
-  int64_t rows() const { return rows_; }
-  const int16_t* codes(int64_t row) const { return codes_.data() + row * k_; }
-  const float* scales(int64_t row) const { return scales_.data() + row * k_ / 32; }
-  const float* sums(int64_t row) const { return sums_.data() + row * k_ / 16; }
+  // [k / 2][rows of the group][2]
+  const int16_t* codes(int64_t group) const { return codes_.data() + first(group) * k_; }
+  // [k / 32][rows of the group]
+  const float* scales(int64_t group) const { return scales_.data() + first(group) * k_ / 32; }
+  // [k / 16][rows of the group]: sums of x itself, what offsets are multiplied with
+  const float* sums(int64_t group) const { return sums_.data() + first(group) * k_ / 16; }
+  // [k / 32][rows of the group]: of two of those
+  const float* pair_sums(int64_t group) const { return pair_sums_.data() + first(group) * k_ / 32; }
 
  private:
-  int64_t rows_ = 0, k_ = 0;
-  std::vector<int16_t> codes_;  // [rows, k]
-  std::vector<float> scales_;   // [rows, k / 32]
-  std::vector<float> sums_;     // [rows, k / 16] of x itself: what offsets are multiplied with
+  int64_t k_ = 0;
+  std::vector<int16_t> codes_;
+  std::vector<float> scales_;
+  std::vector<float> sums_;
+  std::vector<float> pair_sums_;
 };
 
 // y [rows, y_stride] at columns [begin, end) = x W^T (or += it), where W is `matrix`, tiles_of_row

@@ -43,7 +43,7 @@ Result<std::vector<std::shared_ptr<const Block>>> DocumentBlocks::Fetch(
                               indexer_->Fetch(tokens, BlockKind::kDocument, "", prefix_));
       block = std::move(fetched.block);
       computed = fetched.computed;
-      if (!fetched.not_kept.empty() || disk_->counters().evicted > 0) disk_full_ = true;
+      if (!fetched.WhyNotKept().empty() || disk_->counters().evicted > 0) disk_full_ = true;
     } else {
       KVLINK_ASSIGN_OR_RETURN(block, indexer_->Encode(tokens, BlockKind::kDocument, "", prefix_));
     }

@@ -15,13 +15,13 @@ import sys
 # what those may include, too; every room its own, the public headers (kvlink) and base.
 # ARCHITECTURE.md's table is made from it (arrows.py --table).
 ROOMS = {
-    "kvlink": ((), "the public interface: `Engine`, `Request`, `Answer`, `Status`; no library's types"),
+    "kvlink": ((), "the public interface: `Library`, `Engine`, `Request`, `Answer`, `Status`; no library's types"),
     "base": ((), "status, hashes (OpenSSL, xxHash), files, clock, SQLite behind `Status`, random numbers, "
-             "quoting, bounded JSON"),
+             "quoting, figures, bounded JSON"),
     "chart": ((), "SVG plots, for reports of evaluation and training"),
     "text": ((), "tokenizer (byte-level BPE, PCRE2, ICU), prompt templates, UTF-8, Unicode's properties and "
              "breaks (ICU)"),
-    "tensor": ((), "linear layers (oneDNN; few rows by the file's own codes), attention over segments, RoPE, "
+    "tensor": ((), "linear layers (oneDNN; generated rows by the file's own codes), attention over segments, RoPE, "
                "kernels (Highway), GGML's codes"),
     "formats": ((), "GGUF and safetensors: files to named tensors"),
     "kv": ((), "the block and its format, stores: memory, disk (SQLite catalogue)"),
@@ -33,12 +33,14 @@ ROOMS = {
     "link": (("links", "kv"), "link plan, indexer, linker, methods, what is computed again"),
     "engine": (("link",), "requests, answers, sampler"),
     "capi": (("engine",), "the C interface (`kvlink/kvlink.h`), a shared library"),
+    "library": (("engine", "retrieval"), "documents as users have them: listed, found, asked over, kept, "
+                "pinned, forgotten; owns the list, the store and the engine"),
     "diagnose": (("engine",), "`check` and `bench`: whether linking holds here, and how fast it is"),
     "eval": (("engine", "data", "chart"), "metrics of answers and summaries, bootstrap intervals, reports, the "
              "quality gate"),
     "train": (("link", "data", "chart"), "the trainer (Torch): a frozen base over cached blocks, or every "
               "parameter; the run and its folder; the mean of runs"),
-    "apps": (("engine", "retrieval", "diagnose", "eval", "train"),
+    "apps": (("library", "diagnose", "eval", "train"),
              "the program `kvlink`: one file a command; `kvlink-train`"),
 }
 
@@ -63,7 +65,7 @@ LIBRARIES = {
     "archive.h": {"retrieval"},
     "archive_entry.h": {"retrieval"},
     "pugixml.hpp": {"retrieval"},
-    "nlohmann/": {"text", "formats", "model", "retrieval", "data", "links", "eval", "train", "apps"},
+    "nlohmann/": {"text", "formats", "model", "retrieval", "data", "links", "library", "eval", "train", "apps"},
     "zlib.h": {"data"},
     "torch/": {"train"},
     "CLI/": {"apps"},
@@ -75,7 +77,7 @@ LIBRARIES = {
 }
 # The operating system. Mapping, locking and walking files is base's alone: it is the seam that tests
 # fake. Small questions may be asked elsewhere, but not by the rooms that only compute.
-ASKING = {"base", "kv", "engine", "diagnose", "apps"}
+ASKING = {"base", "kv", "engine", "library", "diagnose", "apps"}
 SYSTEM = {
     "dirent.h": {"base"},
     "sys/file.h": {"base"},

@@ -1,4 +1,5 @@
 // What the documents say for an answer, as it is told (cli/answer_support.h).
+#include "library/answer_support.h"
 #include "cli/answer_support.h"
 
 #include <gtest/gtest.h>
@@ -40,8 +41,9 @@ TEST(AnswerSupport, TheSentenceAndTheVerdict) {
   EXPECT_EQ(json["grounded"]["verdict"], "grounded");
   EXPECT_EQ(json["grounded"]["why"], "");
   EXPECT_EQ(NotFoundWarning(support), "");
-  EXPECT_EQ(DescribeSources(MakeAnswer("6:40", -0.1f), kDocuments, support.evidence, false),
-            "Sources:\n  1. : Beetles\n  2. /notes/ferries.md\n     \"The ferry leaves at 6:40.\"\n");
+  EXPECT_EQ(
+      DescribeSources(MakeAnswer("6:40", -0.1f), kDocuments, support.evidence, false),
+      "Sources:\n  1. : Beetles\n  2. /notes/ferries.md\n     \"The ferry leaves at 6:40.\"\n");
 }
 
 TEST(AnswerSupport, WhatIsNotThereIsSaid) {

@@ -294,6 +294,24 @@ class Index(harness.CliTest):
         self.assertEqual({d["status"] for d in more["documents"]}, {"computed", "unchanged"})
         self.assertEqual(self.statuses(self.index(path)), ["unchanged"] * 30)
 
+    def test_blocks_are_computed_at_first_use(self):
+        path = self.write("many.jsonl", "".join(f'{{"text": "Fact number {n} is short."}}\n'
+                                                for n in range(9)))
+        run = self.good("index", "--json", "--blocks", "none", path)
+        self.assertEqual(self.statuses(run.json()["documents"]), ["listed"] * 9)
+        self.assertEqual((run.json()["without_block"], run.err), (9, ""))
+        self.assertEqual(self.good("store", "stats", "--json").json()["blocks"], 0)
+        answer = self.ask("Fact number 3", "--top-k", "1")
+        self.assertEqual(self.statuses(answer["documents"]), ["computed"])
+        again = self.good("index", "--blocks", "none", path)
+        self.assertIn("9 documents: 0 computed, 9 unchanged, 8 without a block", again.out)
+        some = self.good("index", "--json", "--blocks", "3", path).json()
+        self.assertEqual(self.statuses(some["documents"]).count("computed"), 3)
+        self.assertEqual(some["without_block"], 5)
+        self.assertEqual(self.statuses(self.index(path)).count("computed"), 5)
+        for wrong in ("some", "-1", "1.5", ""):
+            self.bad("index", "--blocks", wrong, path, code=2, says="--blocks")
+
     def test_human_summary(self):
         notes = self.write_notes()
         self.assertRegex(self.good("index", notes).out, r"^5 documents: 5 computed \(.* tokens")

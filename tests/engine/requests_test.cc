@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -317,6 +318,47 @@ TEST_F(RequestsTest, WaitsForRoomAndIsRefusedWhereThereIsNone) {
   const auto refused = engine->Submit(request, ear.handler());
   EXPECT_EQ(refused.status().code(), StatusCode::kResourceExhausted);
   EXPECT_NE(refused.status().message().find("kv_budget_bytes"), std::string::npos);
+}
+
+// A long prompt alone gets long passes; what arrives meanwhile is served between its layers, and a
+// cancelled one ends there.
+TEST_F(RequestsTest, AShortRequestDoesNotWaitForALongPass) {
+  testing::TinyModelOptions tiny;
+  tiny.context = 8192;
+  EngineOptions options;
+  options.model_path = testing::WriteTinyModel(folder_.path(), tiny, "long");
+  options.threads = 1;
+  options.dtype = "f32";
+  const auto engine = Engine::Open(options);
+  ASSERT_TRUE(engine.ok()) << engine.status().message();
+  Request longer;
+  longer.question = "what of it?";
+  longer.mode = Mode::kFull;
+  longer.max_tokens = 2;
+  Document document;
+  while ((*engine)->CountTokens(document.text) < 6000)
+    document.text += "words and more words of it ";
+  longer.documents = {document};
+  const Request shorter = MakeRequest(0);
+  const auto long_alone = (*engine)->Ask(longer), short_alone = (*engine)->Ask(shorter);
+  ASSERT_TRUE(long_alone.ok()) << long_alone.status().message();
+  Ear ear;
+  const RequestId first = *(*engine)->Submit(longer, ear.handler());
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const RequestId second = *(*engine)->Submit(shorter, ear.handler());
+  const auto of_short = ear.Wait(second);
+  ASSERT_TRUE(of_short.ok());
+  EXPECT_EQ(ear.tokens(first), 0) << "the short one came later and ended first";
+  EXPECT_EQ(IdsOf(*of_short), IdsOf(*short_alone));
+  const auto of_long = ear.Wait(first);
+  ASSERT_TRUE(of_long.ok());
+  EXPECT_EQ(IdsOf(*of_long), IdsOf(*long_alone));
+  EXPECT_EQ(of_long->generated[0].logprob, long_alone->generated[0].logprob);
+  const RequestId third = *(*engine)->Submit(longer, ear.handler());
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  (*engine)->Cancel(third);
+  EXPECT_EQ(ear.Wait(third)->finish_reason, "cancelled");
+  EXPECT_EQ(ear.tokens(third), 0);
 }
 
 TEST_F(RequestsTest, EncodingStopsWhenAsked) {

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "retrieval/document_index.h"
+#include "retrieval/sources.h"
+#include "support/read_source.h"
 #include "support/tiny_model.h"
 
 namespace kvlink {
@@ -34,7 +36,7 @@ TEST(Examples, QuestionsFindTheTextThatHoldsTheirAnswer) {
   EXPECT_TRUE(found.failures.empty());
   std::map<std::string, SourceDocument> texts;  // by file name
   for (const std::string& path : found.paths) {
-    const auto file = ReadSource(FileSystem::Posix(), path, {}, CountTokens);
+    const auto file = testing::ReadSource(FileSystem::Posix(), path, {}, CountTokens);
     ASSERT_TRUE(file.ok()) << file.status().message();
     ASSERT_EQ(file->documents.size(), 1u) << path;
     EXPECT_TRUE(file->notes.empty()) << path;

@@ -61,7 +61,8 @@ TEST(ReadHtml, RowsOfATableAreLines) {
 }
 
 TEST(ReadHtml, KeepsListsAndCode) {
-  const FileText file = Read("<ul><li>a<li><a href='x'></a><li>b <p>c</ul><pre>x\n\n  <b>y</b>\nz</pre>");
+  const FileText file =
+      Read("<ul><li>a<li><a href='x'></a><li>b <p>c</ul><pre>x\n\n  <b>y</b>\nz</pre>");
   EXPECT_EQ(file.text, "- a\n- b\n\nc\n\nx\n\n  y\nz");
   ASSERT_EQ(file.structure.blocks.size(), 1u);
   EXPECT_EQ(file.text.substr(file.structure.blocks[0].begin, 4), "x\n\n ");

@@ -6,6 +6,7 @@
 
 #include "base/sqlite.h"
 #include "retrieval/document_index.h"
+#include "retrieval/read_source.h"
 #include "support/tiny_model.h"
 
 namespace kvlink {

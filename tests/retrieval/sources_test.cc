@@ -11,6 +11,7 @@
 
 #include "retrieval/boundaries.h"
 #include "retrieval/repaired_text.h"
+#include "support/read_source.h"
 #include "support/tiny_model.h"
 
 namespace kvlink {
@@ -18,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Strings = std::vector<std::string>;
+using testing::ReadSource;
+using testing::ReadSourceText;
 using testing::TempDir;
 
 int64_t CountWords(std::string_view text) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <vector>
 
@@ -120,8 +121,29 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
                                 .scale = 0.7f,
                                 .out = out.data(),
                                 .out_dtype = DType::kF32};
-  const Status status = attention.Run(input);
+  const Status status = attention.Run({&input, 1});
   ASSERT_TRUE(status.ok()) << status.message();
+  // As generated rows, each an input of its own, the same in f32 whatever tiles multiply in.
+  std::vector<float> out_of_rows(out.size());
+  std::vector<AttentionInput> generated;
+  for (int64_t t = 0; t < T; ++t) {
+    generated.push_back(input);
+    generated.back().tokens = 1;
+    generated.back().generated = true;
+    generated.back().queries += t * H * D;
+    generated.back().positions = std::span(positions).subspan(t, 1);
+    generated.back().tail.tokens = the.tail_before + t + 1;
+    generated.back().out = out_of_rows.data() + t * H * D;
+  }
+  ASSERT_TRUE(attention.Run(generated).ok());
+  // Alone, a row has the bits that it has among all others.
+  for (int64_t t = 0; t < T; t += 1 + T / 4) {
+    std::vector<float> alone(static_cast<size_t>(H * D));
+    AttentionInput one = generated[t];
+    one.out = alone.data();
+    ASSERT_TRUE(attention.Run({&one, 1}).ok());
+    ASSERT_EQ(std::memcmp(alone.data(), generated[t].out, alone.size() * 4), 0) << "token " << t;
+  }
   std::vector<double> received;  // by tokens of segments, from the last two thirds of the queries
   for (const int64_t n : the.segment_tokens) received.resize(received.size() + n);
 
@@ -175,6 +197,8 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
         for (size_t j = 0; j < rows.size(); ++j) expected += weights[j] / total * rows[j][i];
         ASSERT_NEAR(out[(t * H + h) * D + i], expected, tolerance)
             << "token " << t << " head " << h << " of " << T;
+        ASSERT_NEAR(out_of_rows[(t * H + h) * D + i], expected, 2e-5)
+            << "generated token " << t << " head " << h << " of " << T;
       }
     }
   }

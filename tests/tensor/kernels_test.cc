@@ -163,45 +163,6 @@ TEST(Kernels, SoftmaxRunsOverTiles) {
   });
 }
 
-TEST(Kernels, ScoresAndValuesOfFewRows) {
-  OnEveryTarget([] {
-    for (const int64_t d : {8, 16, 64, 80, 96, 128}) {
-      for (const int64_t rows : {1, 3, 4, 9}) {
-        constexpr int64_t kKeys = 37, kStride = 40;
-        const auto q = Random(rows * d, 1, 9), k = Random(kKeys * d, 1, 10);
-        const auto low = ToBf16s(k);
-        std::vector<float> scores(rows * kStride), from_low(rows * kStride);
-        ScoreRows(q.data(), rows, k.data(), kKeys, d, DType::kF32, scores.data(), kStride);
-        ScoreRows(q.data(), rows, low.data(), kKeys, d, DType::kBF16, from_low.data(), kStride);
-        for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t j = 0; j < kKeys; ++j) {
-            double exact = 0, rounded = 0;
-            for (int64_t i = 0; i < d; ++i) {
-              exact += static_cast<double>(q[r * d + i]) * k[j * d + i];
-              rounded += static_cast<double>(q[r * d + i]) * FromBf16(low[j * d + i]);
-            }
-            EXPECT_NEAR(scores[r * kStride + j], exact, 1e-4);
-            EXPECT_NEAR(from_low[r * kStride + j], rounded, 1e-4);
-          }
-        }
-        auto out = Random(rows * d, 1, 11);
-        const auto before = out;
-        AccumulateRows(scores.data(), kStride, rows, low.data(), kKeys, d, DType::kBF16,
-                       out.data());
-        for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t i = 0; i < d; ++i) {
-            double expected = before[r * d + i];
-            for (int64_t j = 0; j < kKeys; ++j) {
-              expected += static_cast<double>(scores[r * kStride + j]) * FromBf16(low[j * d + i]);
-            }
-            EXPECT_NEAR(out[r * d + i], expected, 1e-2);
-          }
-        }
-      }
-    }
-  });
-}
-
 // One rounding, in lanes and behind them, for every class of number: signed, tiny, halfway between
 // two, at the edge of infinity, infinite, and no number of any payload, quiet and signalling.
 TEST(Kernels, RoundingIsToBf16InEveryLane) {

@@ -1,4 +1,4 @@
-// Linear layers: what Run writes, RunAdding adds, for few rows and many, in both formats.
+// Linear layers: what Run writes, RunAdding adds, for pieces and for rows, in both formats.
 #include "tensor/linear.h"
 
 #include <gtest/gtest.h>
@@ -36,6 +36,9 @@ TEST(Linear, MultipliesAndAdds) {
         Store(x.data(), padded * k, dtype, input.data());
         ASSERT_TRUE(linear->Run(input.data(), rows, y.data()).ok());
         ASSERT_TRUE(linear->RunAdding(input.data(), rows, sum.data()).ok());
+        std::vector<float> of_rows(rows * n), row_sum = before;
+        ASSERT_TRUE(linear->RunRows(input.data(), rows, of_rows.data()).ok());
+        ASSERT_TRUE(linear->RunRowsAdding(input.data(), rows, row_sum.data()).ok());
         for (int64_t r = 0; r < rows; ++r) {
           for (int64_t j = 0; j < n; ++j) {
             double expected = 0;
@@ -44,6 +47,8 @@ TEST(Linear, MultipliesAndAdds) {
             }
             const double near = 1e-5 * k + 1e-4;
             ASSERT_NEAR(y[r * n + j], expected, near) << rows << " rows of " << k << "x" << n;
+            ASSERT_NEAR(of_rows[r * n + j], expected, near) << rows << " rows of " << k << "x" << n;
+            ASSERT_EQ(row_sum[r * n + j], before[r * n + j] + of_rows[r * n + j]);
             ASSERT_NEAR(sum[r * n + j], before[r * n + j] + expected, near)
                 << rows << " rows of " << k << "x" << n;
           }
@@ -73,7 +78,7 @@ TEST(Linear, GivesTheSameBytesByAnyNumberOfThreads) {
         for (float& value : x) value = normal(random);
         std::vector<std::byte> input(x.size() * SizeOf(dtype));
         Store(x.data(), padded * k, dtype, input.data());
-        std::vector<float> first;
+        std::vector<float> first, first_rows;
         for (const int threads : {1, 2, 3, 8, 32}) {
           const TeamScope team(threads);
           ASSERT_EQ(team.threads(), threads);
@@ -81,6 +86,10 @@ TEST(Linear, GivesTheSameBytesByAnyNumberOfThreads) {
           ASSERT_TRUE(linear->Run(input.data(), rows, y.data()).ok());
           y.resize(static_cast<size_t>(rows * n));
           if (first.empty()) first = y;
+          std::vector<float> of_rows(static_cast<size_t>(rows * n));
+          ASSERT_TRUE(linear->RunRows(input.data(), rows, of_rows.data()).ok());
+          if (first_rows.empty()) first_rows = of_rows;
+          EXPECT_EQ(of_rows, first_rows);
           EXPECT_EQ(std::memcmp(first.data(), y.data(), y.size() * 4), 0)
               << rows << " rows of " << k << "x" << n << " " << Name(dtype) << ", " << threads
               << " threads";

@@ -1,4 +1,4 @@
-// A few rows times a matrix in its file's codes, against sums over what Dequantize makes of it: of
+// Rows times a matrix in its file's codes, against sums over what Dequantize makes of it: of
 // every quantised type, on every instruction set that this CPU has, with sizes whose last tile and
 // last share are not full.
 #include "tensor/quantized_matrix.h"
@@ -12,7 +12,6 @@
 #include <random>
 #include <vector>
 
-#include "tensor/few_rows.h"
 #include "tensor/kernels.h"
 #include "tensor/linear.h"
 
@@ -77,7 +76,14 @@ TEST(QuantizedMatrix, ARowIsWhatDequantizeMakesOfIt) {
   }
 }
 
-TEST(QuantizedMatrix, EqualsSumsOverDecodedNumbers) {
+QuantizedRows Quantise(const std::vector<float>& x, int64_t rows, int64_t k) {
+  QuantizedRows quantized;
+  quantized.Resize(rows, k);
+  for (int64_t i = 0; i < quantized.stretches(); ++i) quantized.Set(i, x.data(), DType::kF32);
+  return quantized;
+}
+
+TEST(QuantizedMatrix, EqualsSumsOverDecodedNumbersAndEachRowItselfAlone) {
   std::mt19937 random(5);
   std::normal_distribution<float> normal;
   for (const GgmlType type : kQuantised) {
@@ -89,34 +95,38 @@ TEST(QuantizedMatrix, EqualsSumsOverDecodedNumbers) {
     WeightMemory memory;
     const auto matrix = QuantizedMatrix::Create(type, source.data(), n, k, &memory);
     ASSERT_TRUE(matrix.ok()) << matrix.status().message();
+    constexpr int64_t kRows = 17;
+    std::vector<float> x(kRows * k), alone(kRows * n);
+    for (float& value : x) value = normal(random);
+    std::fill_n(x.begin(), 32, 0.0f);  // a group without a largest number
     for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
       SCOPED_TRACE(std::string(Traits(type).name) + " " + hwy::TargetName(target));
       hwy::SetSupportedTargetsForTest(target);
-      for (int64_t rows = 1; rows <= kMostFewRows; ++rows) {
-        std::vector<float> x(rows * k), y(rows * n, 9.0f);
-        for (float& value : x) value = normal(random);
-        std::fill_n(x.begin(), 32, 0.0f);  // a group without a largest number
-        QuantizedRows quantized;
-        quantized.Assign(x.data(), rows, k);
-        matrix->Multiply(quantized, 96, n, false, y.data(), n);
-        for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t j = 0; j < 96; ++j) EXPECT_EQ(y[r * n + j], 9.0f);
-        }
-        matrix->Multiply(quantized, 0, 96, false, y.data(), n);
-        for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t j = 0; j < n; ++j) {
-            double expected = 0, size = 0;
-            for (int64_t i = 0; i < k; ++i) {
-              const double product = static_cast<double>(x[r * k + i]) * w[j * k + i];
-              expected += product;
-              size += std::abs(product);
-            }
-            ASSERT_NEAR(y[r * n + j], expected, 1e-4 * size) << "row " << r << " column " << j;
+      for (int64_t r = 0; r < kRows; ++r) {
+        const std::vector<float> row(x.begin() + r * k, x.begin() + (r + 1) * k);
+        float* y = alone.data() + r * n;
+        std::fill_n(y, n, 9.0f);
+        const QuantizedRows quantized = Quantise(row, 1, k);
+        matrix->Multiply(quantized, 96, n, false, y, n);
+        for (int64_t j = 0; j < 96; ++j) EXPECT_EQ(y[j], 9.0f);
+        matrix->Multiply(quantized, 0, 96, false, y, n);
+        for (int64_t j = 0; j < n; ++j) {
+          double expected = 0, size = 0;
+          for (int64_t i = 0; i < k; ++i) {
+            const double product = static_cast<double>(row[i]) * w[j * k + i];
+            expected += product;
+            size += std::abs(product);
           }
+          ASSERT_NEAR(y[j], expected, 1e-4 * size) << "row " << r << " column " << j;
         }
-        const std::vector<float> once = y;
+      }
+      for (int64_t rows = 2; rows <= kRows; ++rows) {
+        std::vector<float> y(rows * n);
+        const QuantizedRows quantized = Quantise(x, rows, k);
+        matrix->Multiply(quantized, 0, n, false, y.data(), n);
+        for (int64_t i = 0; i < rows * n; ++i) ASSERT_EQ(y[i], alone[i]) << rows << " rows";
         matrix->Multiply(quantized, 0, n, true, y.data(), n);
-        for (int64_t i = 0; i < rows * n; ++i) ASSERT_EQ(y[i], once[i] + once[i]);
+        for (int64_t i = 0; i < rows * n; ++i) ASSERT_EQ(y[i], alone[i] + alone[i]);
       }
     }
   }
@@ -134,9 +144,7 @@ TEST(QuantizedRows, WhatIsNotANumberStaysNone) {
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     std::vector<float> x(k, 1.0f), y(n);
     x[40] = strange;
-    QuantizedRows quantized;
-    quantized.Assign(x.data(), 1, k);
-    matrix->Multiply(quantized, 0, n, false, y.data(), n);
+    matrix->Multiply(Quantise(x, 1, k), 0, n, false, y.data(), n);
     for (const float value : y) EXPECT_FALSE(std::isfinite(value));
   }
 }
@@ -147,8 +155,8 @@ TEST(QuantizedMatrix, HoldsWholeTilesOfQuantisedTypes) {
   EXPECT_FALSE(QuantizedMatrix::CanHold(GgmlType::kBF16, 64));
 }
 
-// Parts of several types below each other, as Q, K and V are, for as many rows as go this way.
-TEST(QuantizedMatrix, AreWhatALinearMultipliesFewRowsBy) {
+// Parts of several types below each other, as Q, K and V are.
+TEST(QuantizedMatrix, AreWhatALinearMultipliesRowsBy) {
   std::mt19937 random(6);
   std::normal_distribution<float> normal;
   const int64_t k = 512, n = 2 * 40;
@@ -158,7 +166,7 @@ TEST(QuantizedMatrix, AreWhatALinearMultipliesFewRowsBy) {
   Dequantize(GgmlType::kQ4_K, upper.data(), 40 * k, w.data());
   Dequantize(GgmlType::kQ6_K, lower.data(), 40 * k, w.data() + 40 * k);
   for (const DType dtype : {MatmulDType(DType::kBF16), DType::kF32}) {
-    // What is packed for many rows is something else here, so that each says who multiplied.
+    // What is packed for pieces is something else here, so that each says who multiplied.
     Result<Linear> linear = Linear::Create(k, n, dtype, [&](int64_t begin, int64_t end, float* o) {
       std::fill(o, o + (end - begin) * k, 0.0f);
     });
@@ -172,19 +180,29 @@ TEST(QuantizedMatrix, AreWhatALinearMultipliesFewRowsBy) {
       ASSERT_TRUE(part.ok());
       parts.push_back(*part);
     }
-    linear->MultiplyFewRowsBy(parts);
+    linear->MultiplyRowsBy(parts);
     EXPECT_EQ(linear->bytes(), before + parts[0].bytes() + parts[1].bytes());
-    for (const int64_t rows : {int64_t{1}, kMostFewRows, kMostFewRows + 1}) {
+    // One that has nothing else.
+    Result<Linear> codes = Linear::OfCodes(k, dtype, parts);
+    ASSERT_TRUE(codes.ok()) << codes.status().message();
+    EXPECT_EQ(codes->n(), n);
+    EXPECT_EQ(codes->bytes(), parts[0].bytes() + parts[1].bytes());
+    for (const int64_t rows : {1, 4, 9}) {
       const int64_t padded = Linear::PaddedRows(rows, dtype);
-      std::vector<float> x(padded * k), y(padded * n, 5.0f);
+      std::vector<float> x(padded * k), y(padded * n, 5.0f), of_codes(rows * n), piece(padded * n);
       for (float& value : x) value = FromBf16(ToBf16(normal(random)));
       std::vector<std::byte> input(padded * k * SizeOf(dtype));
       Store(x.data(), padded * k, dtype, input.data());
-      ASSERT_TRUE(linear->Run(input.data(), rows, y.data()).ok());
+      ASSERT_TRUE(linear->RunRows(input.data(), rows, y.data()).ok());
+      ASSERT_TRUE(codes->RunRows(input.data(), rows, of_codes.data()).ok());
+      ASSERT_TRUE(linear->Run(input.data(), rows, piece.data()).ok());
+      for (int64_t i = 0; i < rows * n; ++i) ASSERT_EQ(of_codes[i], y[i]);
+      for (int64_t i = 0; i < rows * n; ++i) ASSERT_EQ(piece[i], 0.0f);
+      for (int64_t i = rows * n; i < padded * n; ++i) ASSERT_EQ(y[i], 5.0f);
       for (int64_t r = 0; r < rows; ++r) {
         for (int64_t j = 0; j < n; ++j) {
           double expected = 0, size = 0;
-          for (int64_t i = 0; i < k && rows <= kMostFewRows; ++i) {
+          for (int64_t i = 0; i < k; ++i) {
             const double product = static_cast<double>(x[r * k + i]) * w[j * k + i];
             expected += product;
             size += std::abs(product);
@@ -192,21 +210,6 @@ TEST(QuantizedMatrix, AreWhatALinearMultipliesFewRowsBy) {
           ASSERT_NEAR(y[r * n + j], expected, 1e-4 * size) << rows << " rows, " << r << " " << j;
         }
       }
-    }
-    // One that has nothing else multiplies any number of rows by its codes, a few at a time.
-    Result<Linear> codes = Linear::OfCodes(k, dtype, parts);
-    ASSERT_TRUE(codes.ok()) << codes.status().message();
-    EXPECT_EQ(codes->n(), n);
-    EXPECT_EQ(codes->bytes(), parts[0].bytes() + parts[1].bytes());
-    const int64_t rows = 2 * kMostFewRows + 1;
-    std::vector<float> x(rows * k), y(rows * n), of_one(n);
-    for (float& value : x) value = normal(random);
-    std::vector<std::byte> input(rows * k * SizeOf(dtype));
-    Store(x.data(), rows * k, dtype, input.data());
-    ASSERT_TRUE(codes->Run(input.data(), rows, y.data()).ok());
-    for (int64_t r = 0; r < rows; ++r) {
-      ASSERT_TRUE(linear->Run(input.data() + r * k * SizeOf(dtype), 1, of_one.data()).ok());
-      for (int64_t j = 0; j < n; ++j) ASSERT_NEAR(y[r * n + j], of_one[j], 1e-5 * k);
     }
   }
 }

@@ -1,0 +1,14 @@
+// Which blocks are pinned: those of the documents that the list of documents says are. The store's
+// own pins follow from it.
+#pragma once
+
+#include <string>
+
+#include "kv/disk_store.h"
+
+namespace kvlink {
+
+// Reads documents.sqlite when it is first asked; where that cannot be read, nothing is known.
+PinRule MakePinRule(const std::string& documents_path);
+
+}  // namespace kvlink
