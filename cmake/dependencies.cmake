@@ -14,6 +14,29 @@ find_package(spdlog 1.10 REQUIRED CONFIG)                    # libspdlog-dev
 find_package(tomlplusplus 3.3 REQUIRED CONFIG)               # libtomlplusplus-dev
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.42)  # libpcre2-dev
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash>=0.8.1)  # libxxhash-dev
+
+# Readers of documents. A program built without one names the files that need it, and its package
+# (src/retrieval/formats.cc); the tests need all of them.
+set(KVLINK_READER_LIBRARIES "")
+set(KVLINK_READER_MODULES "")  # "NAME;MODULE" each, for who links what is installed
+function(kvlink_reader name)  # NAME PKG-CONFIG-MODULES...: sets KVLINK_HAS_<NAME>
+  if(KVLINK_BUILD_TESTS)
+    set(required REQUIRED)
+  endif()
+  pkg_check_modules(${name} ${required} IMPORTED_TARGET ${ARGN})
+  if(${name}_FOUND)
+    set(KVLINK_HAS_${name} ON PARENT_SCOPE)
+    set(KVLINK_READER_LIBRARIES ${KVLINK_READER_LIBRARIES} PkgConfig::${name} PARENT_SCOPE)
+    set(KVLINK_READER_MODULES "${KVLINK_READER_MODULES} \"${name};${ARGN}\"" PARENT_SCOPE)
+  else()
+    message(STATUS "${ARGN} was not found: the files that need it are not read")
+  endif()
+endfunction()
+kvlink_reader(CMARK libcmark-gfm>=0.29)                      # libcmark-gfm-dev, -extensions-dev
+kvlink_reader(GUMBO gumbo>=0.10.1)                           # libgumbo-dev
+kvlink_reader(POPPLER poppler-cpp>=22.12)                    # libpoppler-cpp-dev
+kvlink_reader(ARCHIVE libarchive>=3.6.2)                     # libarchive-dev
+kvlink_reader(PUGIXML pugixml>=1.13)                         # libpugixml-dev
 if(KVLINK_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED CONFIG)                   # libgtest-dev
   find_package(rapidcheck REQUIRED CONFIG)                   # librapidcheck-dev

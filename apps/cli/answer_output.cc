@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "cli/default_paths.h"
 #include "cli/sources_output.h"
+#include "retrieval/source_map.h"
 
 namespace kvlink::cli {
 namespace {
@@ -42,12 +43,16 @@ Json ToJson(const DocumentUse& use, const IndexedDocument* document) {
   Json json = {{"id", use.id},         {"title", ""},
                {"source", ""},         {"source_state", Name(state)},
                {"heading", ""},        {"begin_line", Json()},
-               {"end_line", Json()},   {"tokens", use.tokens},
-               {"status", use.status}, {"why", use.why}};
+               {"end_line", Json()},   {"place", Json()},
+               {"tokens", use.tokens}, {"status", use.status},
+               {"why", use.why}};
   if (document == nullptr) return json;
   json["title"] = document->title;
   json["source"] = document->source;
   json["heading"] = HeadingOf(*document);
+  if (document->unit != PlaceUnit::kByte) {
+    json["place"] = DescribePlace(document->unit, {document->begin, document->end});
+  }
   if (const std::optional<Lines> lines = LinesOf(*document)) {
     json["begin_line"] = lines->first;
     json["end_line"] = lines->last;

@@ -7,14 +7,20 @@
 #include "cli/commands.h"
 #include "cli/json_output.h"
 #include "cli/sources_output.h"
+#include "retrieval/source_map.h"
 #include "retrieval/source_state.h"
 
 namespace kvlink::cli {
 namespace {
 
 Json ToJson(const IndexedDocument& document) {
-  return {{"id", document.id},         {"title", document.title}, {"tokens", document.tokens},
-          {"source", document.source}, {"begin", document.begin}, {"end", document.end},
+  return {{"id", document.id},
+          {"title", document.title},
+          {"tokens", document.tokens},
+          {"source", document.source},
+          {"begin", document.begin},
+          {"end", document.end},
+          {"unit", UnitName(document.unit)},
           {"pinned", document.pinned}};
 }
 
@@ -76,11 +82,18 @@ Result<int> List(const std::vector<std::string>& words, bool by_file, Session& s
   return 0;
 }
 
+std::string PlaceWithin(const IndexedDocument& document) {
+  if (document.unit != PlaceUnit::kByte) {
+    return DescribePlace(document.unit, {document.begin, document.end});
+  }
+  return "bytes " + std::to_string(document.begin) + " to " + std::to_string(document.end);
+}
+
 void PrintDocument(const IndexedDocument& document) {
   PrintText("id      " + CleanLine(document.id) + "\ntitle   " + CleanLine(document.title) +
-            "\nsource  " + CleanLine(document.source) + ", bytes " +
-            std::to_string(document.begin) + " to " + std::to_string(document.end) + "\ntokens  " +
-            std::to_string(document.tokens) + (document.pinned ? ", pinned" : "") + "\n\n");
+            "\nsource  " + CleanLine(document.source) + ", " + PlaceWithin(document) +
+            "\ntokens  " + std::to_string(document.tokens) + (document.pinned ? ", pinned" : "") +
+            "\n\n");
   PrintData(document.text + "\n");
 }
 

@@ -11,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/standard_input.h"
+#include "retrieval/formats.h"
 
 namespace kvlink::cli {
 namespace {
@@ -104,7 +105,7 @@ std::string Joined(const std::vector<std::string>& parts) {
   return text;
 }
 
-// What folders held beside texts, the commonest endings first: "3 other files (2 .pdf, 1 .docx)".
+// What folders held beside texts, the commonest endings first: "3 other files (2 .png, 1 .mp3)".
 std::string DescribeOthers(const std::map<std::string, int64_t>& others) {
   constexpr size_t kMost = 5;
   std::vector<std::pair<std::string, int64_t>> kinds(others.begin(), others.end());
@@ -123,7 +124,6 @@ std::string DescribeOthers(const std::map<std::string, int64_t>& others) {
   if (shown < files) parts.push_back(FormatCount(files - shown) + " more");
   std::string text = FormatCounted(files, "other file");
   text += " (" + Joined(parts) + ")";
-  if (others.count(".pdf") > 0) text += "; text of a PDF: pdftotext FILE.pdf";
   return text;
 }
 
@@ -206,7 +206,7 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
       if (session.json()) PrintReport(report, Json::array(), std::nullopt);
       return 1;
     }
-    std::string problem = "no .txt, .md or .jsonl files in " + Joined(sources.paths);
+    std::string problem = "no files of a format that is read in " + Joined(sources.paths);
     if (!report.others.empty()) problem += ", only " + DescribeOthers(report.others);
     return NotFound("nothing to index: " + problem);
   }
@@ -218,8 +218,8 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
   }
   for (const std::string& note : report.notes) session.Warn(note);
   if (!report.others.empty()) {
-    session.Warn("only .txt, .md and .jsonl files are read: left out " +
-                 DescribeOthers(report.others));
+    session.Warn("left out " + DescribeOthers(report.others) + ": of no format that is read (" +
+                 ReadableFormats() + ")");
   }
   if (nothing) {
     if (session.json()) PrintReport(report, watcher.TakeDocuments(), std::nullopt);
@@ -252,9 +252,9 @@ void AddIndexCommand(CLI::App& app, Command* command) {
   auto options = std::make_shared<IndexOptions>();
   IndexSources& sources = options->sources;
   CLI::App* sub = app.add_subcommand("index",
-                                     "List documents for search and compute their blocks: .txt, "
-                                     ".md, .jsonl ({\"title\",\"text\"} a "
-                                     "line)");
+                                     "List documents for search and compute their blocks: texts, "
+                                     "Markdown, HTML, PDF, DOCX, ODT, EPUB, CSV, source code, "
+                                     ".jsonl ({\"title\",\"text\"} a line)");
   sub->add_option("PATH", sources.paths, "Files, folders, or - for standard input")->required();
   sub->add_option(
          "--blocks", options->blocks,

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/printable.h"
+#include "retrieval/formats.h"
 #include "retrieval/repaired_text.h"
 
 namespace kvlink::cli {
@@ -37,8 +38,11 @@ std::string ShortPath(const std::string& path) {
 }
 
 // Whether the bytes at a document's place are still its own: they hold the last line of its text.
-// (A part of a table has a head that stands elsewhere; a line of JSON escapes its text.)
+// (A part of a table has a head that stands elsewhere; a line of JSON escapes its text, and HTML
+// has its marks between the words.)
 bool IsStillThere(const IndexedDocument& document, std::string_view place) {
+  const Format* format = FormatOfPath(document.source);
+  if (format != nullptr && format->kind == FileKind::kHtml) return true;
   if (document.source.ends_with(".jsonl")) return place.starts_with('{') && place.ends_with('}');
   std::string_view last = document.text;
   last.remove_prefix(std::min(last.find_last_of('\n') + 1, last.size()));
@@ -49,6 +53,7 @@ bool IsStillThere(const IndexedDocument& document, std::string_view place) {
 
 std::optional<Lines> LinesOf(const IndexedDocument& document) {
   const SourceState state = document.source_state;
+  if (document.unit != PlaceUnit::kByte) return std::nullopt;
   if (!document.source.starts_with('/') || document.begin < 0 || document.end <= document.begin ||
       state == SourceState::kChanged || state == SourceState::kGone) {
     return std::nullopt;
@@ -80,6 +85,8 @@ std::string PlaceOf(const IndexedDocument& document, bool whole) {
     place += std::to_string(lines->first);
     if (lines->first != lines->last) place += "-" + std::to_string(lines->last);
   }
+  const std::string described = DescribePlace(document.unit, {document.begin, document.end});
+  if (!described.empty()) place += ", " + described;
   if (const std::string heading = HeadingOf(document); !heading.empty()) place += ": " + heading;
   return CleanLine(place);
 }

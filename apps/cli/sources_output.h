@@ -15,15 +15,15 @@ struct Lines {
   int64_t first = 0, last = 0;  // from 1
 };
 
-// Where a document stands in its file now. None: it has no file (standard input, a kept answer), or
-// the file is not as it was when it was indexed.
+// Where a document stands in its file now. None: it has no file (standard input, a kept answer) or
+// no lines (a PDF), or the file is not as it was when it was indexed.
 std::optional<Lines> LinesOf(const IndexedDocument& document);
 
 // The heading path within the file; empty: the title is no more than the file's name.
 std::string HeadingOf(const IndexedDocument& document);
 
-// "notes/ferries.md, lines 3-9: Ferries > Timetable". The path as short as it can be from where the
-// user stands, unless it is to be `whole`.
+// "notes/ferries.md, lines 3-9: Ferries > Timetable", "fares.pdf, pages 3-4". The path as short as
+// it can be from where the user stands, unless it is to be `whole`.
 std::string PlaceOf(const IndexedDocument& document, bool whole);
 
 // The sentence; its passage is an index into the documents.

@@ -5,6 +5,7 @@
 #include "cli/completion.h"
 #include "cli/json_output.h"
 #include "cli/manual.h"
+#include "retrieval/formats.h"
 
 namespace kvlink::cli {
 
@@ -12,7 +13,11 @@ void AddVersionCommand(CLI::App& app, Command* command) {
   app.add_subcommand("version", "The program's version")->callback([command] {
     *command = [](Session& session) -> Result<int> {
       if (session.json()) {
-        PrintJson({{"version", KVLINK_VERSION}, {"compiler", __VERSION__}});
+        Json formats = Json::array();
+        for (const Format& format : Formats()) {
+          if (IsReadable(format)) formats.push_back(format.name);
+        }
+        PrintJson({{"version", KVLINK_VERSION}, {"compiler", __VERSION__}, {"formats", formats}});
       } else {
         PrintText("kvlink " KVLINK_VERSION "\n");
       }

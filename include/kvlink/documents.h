@@ -13,13 +13,19 @@ namespace kvlink {
 // looked at, was no file (standard input, a kept answer), or nobody looked.
 enum class SourceState { kUnknown, kSame, kChanged, kGone };
 
+// In what the place of a document in its source is told. Bytes count from 0; pages of a PDF,
+// chapters of a book and paragraphs of a text document from 1. The numbers are stored: they never
+// change meaning.
+enum class PlaceUnit : uint8_t { kByte = 0, kPage = 1, kChapter = 2, kParagraph = 3 };
+
 struct IndexedDocument {
   std::string id;  // 16 hex digits over title and text
   std::string title;
   std::string text;
   std::string source;  // an absolute path; "-" or a name for standard input; "answer:" and an id
-  int64_t begin = 0;   // bytes of the source
-  int64_t end = 0;
+  int64_t begin = 0;   // in `unit`s of the source
+  int64_t end = 0;     // behind the last
+  PlaceUnit unit = PlaceUnit::kByte;
   int64_t tokens = 0;  // rendered, under the model that indexed it last
   bool pinned = false;
   SourceState source_state = SourceState::kUnknown;  // filled by whoever looks at the file

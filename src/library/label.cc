@@ -8,6 +8,7 @@
 
 #include "base/bounded_json.h"
 #include "base/utf8.h"
+#include "retrieval/source_map.h"
 
 namespace kvlink {
 namespace {
@@ -31,6 +32,7 @@ std::optional<std::string> SourceBytes(const Json& json) {
 std::string LabelOf(const SourceDocument& document) {
   Json json{{"id", document.id},         {"title", document.title}, {"text", document.text},
             {"source", document.source}, {"begin", document.begin}, {"end", document.end}};
+  if (document.unit != PlaceUnit::kByte) json["unit"] = UnitName(document.unit);
   // The name of a file is bytes, JSON is UTF-8: what it would change is kept beside.
   if (WellFormedEnd(document.source, 0) < document.source.size()) {
     json["source_bytes"] = std::vector<uint8_t>(document.source.begin(), document.source.end());
@@ -58,6 +60,11 @@ std::optional<SourceDocument> ParseLabel(std::string_view label) {
   document.source = SourceBytes(json).value_or(json["source"].get<std::string>());
   document.begin = json["begin"].get<int64_t>();
   document.end = json["end"].get<int64_t>();
+  if (is_text("unit")) {
+    const auto unit = UnitOfName(json["unit"].get<std::string>());
+    if (!unit) return std::nullopt;
+    document.unit = *unit;
+  }
   return document;
 }
 
@@ -71,8 +78,9 @@ Document ToEngine(const SourceDocument& document) {
 }
 
 Document ToEngine(const IndexedDocument& document) {
-  Document out = ToEngine(SourceDocument{document.id, document.title, document.text,
-                                         document.source, document.begin, document.end});
+  Document out =
+      ToEngine(SourceDocument{document.id, document.title, document.text, document.source,
+                              document.begin, document.end, document.unit});
   out.pinned = document.pinned;
   return out;
 }

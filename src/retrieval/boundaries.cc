@@ -5,7 +5,6 @@
 #include <array>
 #include <string>
 
-#include "retrieval/markdown.h"
 #include "text/unicode.h"
 
 namespace kvlink {
@@ -147,6 +146,22 @@ void Push(std::string_view text, TextRange range, std::vector<TextRange>* out) {
   if (!range.empty()) out->push_back(range);
 }
 
+// Whether offsets, each no smaller than the one before, lie inside blocks.
+class BlockCursor {
+ public:
+  BlockCursor(std::span<const TextRange> blocks, size_t from)
+      : next_(std::partition_point(blocks.begin(), blocks.end(),
+                                   [&](const TextRange& block) { return block.end <= from; })),
+        end_(blocks.end()) {}
+  bool IsInside(size_t at) {
+    while (next_ != end_ && next_->end <= at) ++next_;
+    return next_ != end_ && next_->begin <= at;
+  }
+
+ private:
+  std::span<const TextRange>::iterator next_, end_;
+};
+
 // Runs of what stands between `breaks` (offsets from range.begin on) that may_begin says a run may
 // begin at.
 template <class MayBegin>
@@ -209,19 +224,20 @@ TextRange Trimmed(std::string_view text, TextRange range) {
   return range;
 }
 
-std::vector<TextRange> Paragraphs(std::string_view text, TextRange range, bool markdown) {
+std::vector<TextRange> Paragraphs(std::string_view text, TextRange range,
+                                  std::span<const TextRange> blocks) {
   std::vector<TextRange> out;
-  FenceTracker fence;
+  BlockCursor cursor(blocks, range.begin);
   size_t begin = range.begin;
   for (size_t at = range.begin; at < range.end;) {
     const size_t end = LineEnd(text, at, range.end);
-    const bool in_code = markdown && fence.Feed(text.substr(at, end - at));
-    if (!in_code && Trimmed(text, {at, end}).empty()) {
+    const bool in_block = cursor.IsInside(at);
+    if (!in_block && Trimmed(text, {at, end}).empty()) {
       Push(text, {begin, at}, &out);
       begin = end;
     }
     if (end == range.end) break;
-    if (!in_code && text.substr(end, 3) == "\u2029"sv) {
+    if (!in_block && text.substr(end, 3) == "\u2029"sv) {
       Push(text, {begin, end}, &out);
       begin = end;
     }
@@ -274,13 +290,20 @@ std::vector<TextRange> Sentences(std::string_view text, TextRange range) {
   return out;
 }
 
-std::vector<TextRange> Lines(std::string_view text, TextRange range) {
+std::vector<TextRange> Lines(std::string_view text, TextRange range,
+                             std::span<const TextRange> blocks) {
   std::vector<TextRange> out;
+  BlockCursor cursor(blocks, range.begin);
+  size_t begin = range.begin;
   for (size_t at = range.begin; at < range.end;) {
     const size_t end = LineEnd(text, at, range.end);
-    Push(text, {at, end}, &out);
+    if (!cursor.IsInside(end)) {
+      Push(text, {begin, end}, &out);
+      begin = end;
+    }
     at = end < range.end ? end + LineBreakAt(text, end) : end;
   }
+  Push(text, {begin, range.end}, &out);
   return out;
 }
 

@@ -1,9 +1,10 @@
 // Where a text may be cut: paragraphs, sentences, lines, words, grapheme clusters.
-// Pure, and linear in the
-// text. Not here: how many tokens fit (retrieval/splitter.h) and headings (retrieval/markdown.h).
+// Pure, and linear in the text. Not here: how many tokens fit (retrieval/splitter.h) and headings
+// (retrieval/text_structure.h).
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -31,12 +32,15 @@ TextRange Trimmed(std::string_view text, TextRange range);
 // Each returns trimmed ranges, none empty, in order, that together hold every character of `range`
 // that is not a blank.
 
-// At lines that are blank and at U+2029; in markdown not inside fenced code.
-std::vector<TextRange> Paragraphs(std::string_view text, TextRange range, bool markdown);
+// At lines that are blank and at U+2029, but not inside one of `blocks`, which are sorted.
+std::vector<TextRange> Paragraphs(std::string_view text, TextRange range,
+                                  std::span<const TextRange> blocks = {});
 // At . ! ? before a space, where what stands before is no abbreviation, initial or list number, and
 // at the sentence ends of other scripts; also before lines that begin a list item or table row.
 std::vector<TextRange> Sentences(std::string_view text, TextRange range);
-std::vector<TextRange> Lines(std::string_view text, TextRange range);
+// At every end of a line, but not inside one of `blocks`, which are sorted.
+std::vector<TextRange> Lines(std::string_view text, TextRange range,
+                             std::span<const TextRange> blocks = {});
 // Runs of about `target_bytes` each. Of whole words between blanks that allow a line's end (U+00A0
 // does not); a longer word is a run of its own.
 std::vector<TextRange> WordRuns(std::string_view text, TextRange range, size_t target_bytes);

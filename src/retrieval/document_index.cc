@@ -21,11 +21,17 @@ constexpr int64_t kVersionOfBlocks = 2;  // an older index may still be read
 constexpr char kBlocksKnown[] = "blocks known";
 constexpr char kWordsLeft[] = "words left";
 
-constexpr char kPlaced[] =
-    "SELECT d.id, d.title, d.text, s.path, p.begin_byte, p.end_byte, d.tokens, d.pinned, p.ordinal "
-    "FROM documents d JOIN places p ON p.document = d.key JOIN sources s ON s.key = p.source ";
+// Documents at their places; an index of an older version knows bytes alone.
+std::string PlacedQuery(int64_t version) {
+  return std::string(
+             "SELECT d.id, d.title, d.text, s.path, p.begin_byte, p.end_byte, d.tokens, d.pinned, "
+             "p.ordinal, ") +
+         (version < kVersionOfUnits ? "0" : "p.unit") +
+         " FROM documents d JOIN places p ON p.document = d.key JOIN sources s ON s.key = "
+         "p.source ";
+}
 
-// REQUIRES: the statement stands on a row of kPlaced.
+// REQUIRES: the statement stands on a row of PlacedQuery.
 IndexedDocument RowOf(const Statement& row) {
   IndexedDocument document;
   document.id = row.Text(0);
@@ -36,6 +42,10 @@ IndexedDocument RowOf(const Statement& row) {
   document.end = row.Int(5);
   document.tokens = row.Int(6);
   document.pinned = row.Int(7) != 0;
+  const int64_t unit = row.Int(9);
+  if (unit >= 0 && unit <= static_cast<int64_t>(PlaceUnit::kParagraph)) {
+    document.unit = static_cast<PlaceUnit>(unit);
+  }
   return document;
 }
 
@@ -74,11 +84,12 @@ class SqliteIndex : public DocumentIndex {
       KVLINK_ASSIGN_OR_RETURN(const int64_t key, PutText(document, tokens));
       KVLINK_ASSIGN_OR_RETURN(
           Statement place,
-          db_.Prepare("INSERT INTO places(source, ordinal, document, begin_byte, end_byte) "
-                      "VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                      "begin_byte = excluded.begin_byte, end_byte = excluded.end_byte"));
+          db_.Prepare("INSERT INTO places(source, ordinal, document, begin_byte, end_byte, unit) "
+                      "VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET begin_byte = "
+                      "excluded.begin_byte, end_byte = excluded.end_byte, unit = excluded.unit"));
       place.Bind(1, source).Bind(2, ordinal).Bind(3, key);
       place.Bind(4, document.begin).Bind(5, document.end);
+      place.Bind(6, static_cast<int64_t>(document.unit));
       KVLINK_RETURN_IF_ERROR(place.Run());
       KVLINK_RETURN_IF_ERROR(IndexWords(key));
       if (!block.empty()) KVLINK_RETURN_IF_ERROR(AddBlockRow(db_, document.id, block, space));
@@ -232,7 +243,7 @@ class SqliteIndex : public DocumentIndex {
   Result<std::vector<IndexedDocument>> List() override {
     return Locked<Result<std::vector<IndexedDocument>>>(
         [&]() -> Result<std::vector<IndexedDocument>> {
-          KVLINK_ASSIGN_OR_RETURN(Statement query, db_.Prepare(std::string(kPlaced) +
+          KVLINK_ASSIGN_OR_RETURN(Statement query, db_.Prepare(PlacedQuery(version_) +
                                                                "ORDER BY s.path, p.ordinal, d.id"));
           std::vector<IndexedDocument> documents;
           while (true) {
@@ -516,7 +527,7 @@ class SqliteIndex : public DocumentIndex {
   Result<Placed> FirstPlace(int64_t key) {
     KVLINK_ASSIGN_OR_RETURN(
         Statement query,
-        db_.Prepare(std::string(kPlaced) + "WHERE d.key = ? ORDER BY s.path, p.ordinal LIMIT 1"));
+        db_.Prepare(PlacedQuery(version_) + "WHERE d.key = ? ORDER BY s.path, p.ordinal LIMIT 1"));
     KVLINK_ASSIGN_OR_RETURN(const bool row, query.Bind(1, key).Step());
     if (!row) return DataLoss(path_ + ": a document has no place in any source");
     return Placed(RowOf(query), query.Int(8));

@@ -66,6 +66,11 @@ constexpr char kSpacesAndUses[] = R"sql(
   CREATE INDEX documents_by_use ON documents(uses, key);
 )sql";
 
+// Version 5: places may be pages, chapters or paragraphs.
+constexpr char kUnits[] = R"sql(
+  ALTER TABLE places ADD COLUMN unit INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // Texts of an id never change, so documents_fts needs no triggers: rows come and go whole.
 constexpr char kWords[] = R"sql(
   DROP TABLE IF EXISTS documents_fts;
@@ -82,7 +87,7 @@ constexpr char kWordsInMemory[] = R"sql(
 
 // What leads from version n to n + 1; a new index goes through all of them.
 constexpr std::array<const char*, kIndexVersion> kSteps = {kSchema, kBlocksAndFiles, kFileNames,
-                                                           kSpacesAndUses};
+                                                           kSpacesAndUses, kUnits};
 
 Status CheckVersion(const std::string& path, int64_t version) {
   if (version <= kIndexVersion) return {};

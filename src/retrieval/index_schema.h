@@ -6,7 +6,8 @@
 //   documents  one row a document, whatever number of places it stands at; file_names: the words of
 //              its files' names as documents_fts has them (null: it is not in there yet); uses:
 //              in how many prompts it was
-//   places     where a document stands: source, ordinal, byte range
+//   places     where a document stands: source, ordinal, range, and in what it is told (PlaceUnit;
+//              begin_byte and end_byte are pages where it is pages)
 //   blocks     which blocks (hex ids) hold a document's text, of whichever models; space: whose
 //              block it is (Engine::BlockSpace; empty: not known)
 //   leftover_blocks  blocks of forgotten documents that are still to be removed from the store
@@ -27,7 +28,8 @@
 
 namespace kvlink {
 
-inline constexpr int64_t kIndexVersion = 4;
+inline constexpr int64_t kIndexVersion = 5;
+inline constexpr int64_t kVersionOfUnits = 5;  // places.unit
 
 // What to do about a damaged index, appended to the message of a kDataLoss.
 Status WithRebuildAdvice(const std::string& path, Status status);

@@ -10,11 +10,10 @@
 #include "base/absolute_path.h"
 #include "base/hash.h"
 #include "base/utf8.h"
-#include "retrieval/repaired_text.h"
+#include "retrieval/formats.h"
+#include "retrieval/read_format.h"
 #include "retrieval/splitter.h"
-#include "retrieval/text_format.h"
 #include "retrieval/titles.h"
-#include "text/unicode.h"
 
 namespace kvlink {
 namespace {
@@ -23,7 +22,7 @@ namespace fs = std::filesystem;
 
 // Raised whenever the same bytes would be split differently, so that every source counts as
 // changed.
-constexpr uint64_t kSplitterVersion = 4;
+constexpr uint64_t kSplitterVersion = 5;
 
 // "-" has no name to give.
 std::string Stem(const std::string& name) {
@@ -31,39 +30,20 @@ std::string Stem(const std::string& name) {
 }
 
 SourceDocument MakeDocument(const std::string& source, std::string title, std::string text,
-                            int64_t begin, int64_t end) {
+                            Place place, PlaceUnit unit) {
   SourceDocument document;
   document.id = DocumentId(title, text);
   document.title = std::move(title);
   document.text = std::move(text);
   document.source = source;
-  document.begin = begin;
-  document.end = end;
+  document.begin = place.begin;
+  document.end = place.end;
+  document.unit = unit;
   return document;
 }
 
 std::string Plural(int64_t n, const char* one, const char* many) {
   return std::to_string(n) + " " + (n == 1 ? one : many);
-}
-
-bool LooksLikeHtml(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-  const std::string begin = FoldCase(text.substr(0, 16));
-  return begin.starts_with("<!doctype html") || begin.starts_with("<html");
-}
-
-Status RefuseBinary(const std::string& name, const RepairedText& read) {
-  if (read.text.starts_with("%PDF-")) {
-    return InvalidArgument(name + ": is a PDF, which is not read; " + kPdfAdvice);
-  }
-  if (read.text.starts_with("{\\rtf")) {
-    return InvalidArgument(name + ": is RTF, which is not read; save it as text");
-  }
-  const size_t nul = read.text.find('\0');
-  if (nul == std::string::npos) return {};
-  return InvalidArgument(name + ": is a binary file (a NUL at byte " +
-                         std::to_string(read.SourceOffset(static_cast<int64_t>(nul))) +
-                         "), text expected; leave it out or convert it to text");
 }
 
 // What decides the documents, but for the bytes.
@@ -127,14 +107,15 @@ class Splitting {
     file_.path = source.path;
     file_.content_hash = source.content_hash;
     file_.state = source.state;
-    split_.max_tokens = options.max_tokens;
     most_title_tokens_ = MostTitleTokens(options.max_tokens);
   }
 
   Status TakeWhole() {
-    RepairedText repaired = ReadText(source_.bytes);
-    KVLINK_RETURN_IF_ERROR(RefuseBinary(source_.path, repaired));
-    data_uris_ = LeaveOutDataUris(&repaired);
+    const Format& format = FormatOfBytes(source_.path, source_.bytes);
+    const Result<DecodedFile> decoded = DecodeFile(format, source_.bytes);
+    if (!decoded.ok()) return Named(decoded.status());
+    const RepairedText& repaired = decoded->text;
+    data_uris_ = decoded->data_uris;
     if (!repaired.charset.empty()) {
       file_.notes.push_back(source_.path + ": is not UTF-8 and was read as " + repaired.charset);
     }
@@ -145,20 +126,25 @@ class Splitting {
                             " replaced");
     }
     NoteDataUris();
-    if (LooksLikeHtml(repaired.text)) {
-      file_.notes.push_back(source_.path + ": is HTML, whose tags are taken as text");
+    if (format.kind == FileKind::kText && LooksLikeHtml(repaired.text)) {
+      file_.notes.push_back(source_.path +
+                            ": is HTML, whose tags are taken as text; name it .html");
     }
-    TextFormat format = FormatOf(source_.path);
-    if (format == TextFormat::kUnknown && IsJsonl(repaired.text)) format = TextFormat::kJsonl;
-    split_.markdown = format == TextFormat::kMarkdown;
-    if (format == TextFormat::kJsonl) {
+    const bool has_name = FormatOfPath(source_.path) != nullptr;
+    const bool is_text = format.kind == FileKind::kText;
+    if (format.kind == FileKind::kJsonl || (!has_name && is_text && IsJsonl(repaired.text))) {
       KVLINK_RETURN_IF_ERROR(TakeLines(repaired, /*begin=*/0, /*first_line=*/1));
       return CheckLines();
     }
-    for (TextPart& part : SplitText(repaired.text, split_, count_tokens_)) {
-      KVLINK_RETURN_IF_ERROR(Take(BoundTitle(part.title), std::move(part.text),
-                                  repaired.SourceOffset(part.begin),
-                                  repaired.SourceOffset(part.end)));
+    const Result<FileText> read = ReadDecoded(format, repaired);
+    if (!read.ok()) return Named(read.status());
+    for (const std::string& note : read->notes) file_.notes.push_back(source_.path + ": " + note);
+    for (TextPart& part :
+         SplitText(read->text, read->structure, options_.max_tokens, count_tokens_)) {
+      const Place place =
+          read->map.PlaceOf({static_cast<size_t>(part.begin), static_cast<size_t>(part.end)});
+      KVLINK_RETURN_IF_ERROR(
+          Take(BoundTitle(part.title), std::move(part.text), place, read->map.unit));
     }
     return {};
   }
@@ -226,9 +212,14 @@ class Splitting {
     return bounded;
   }
 
-  Status Take(const std::string& title, std::string text, int64_t begin, int64_t end) {
+  Status Named(const Status& status) const {
+    return Status(status.code(), source_.path + ": " + status.message());
+  }
+
+  Status Take(const std::string& title, std::string text, Place place,
+              PlaceUnit unit = PlaceUnit::kByte) {
     ++taken_;
-    return take_(MakeDocument(source_.path, title, std::move(text), begin, end));
+    return take_(MakeDocument(source_.path, title, std::move(text), place, unit));
   }
 
   // `begin`: of the text in the source.
@@ -237,14 +228,14 @@ class Splitting {
     right_lines_ += static_cast<int64_t>(lines.documents.size());
     std::move(lines.failures.begin(), lines.failures.end(), std::back_inserter(file_.failures));
     for (const JsonlDocument& line : lines.documents) {
-      std::vector<TextPart> parts = SplitText(line.text, split_, count_tokens_);
+      std::vector<TextPart> parts = SplitText(line.text, {}, options_.max_tokens, count_tokens_);
       without_text_ += parts.empty() ? 1 : 0;
       if (parts.empty()) continue;
       const std::string title = BoundTitle(line.title);
       for (TextPart& part : parts) {
-        KVLINK_RETURN_IF_ERROR(Take(title, std::move(part.text),
-                                    begin + text.SourceOffset(line.begin),
-                                    begin + text.SourceOffset(line.end)));
+        const Place place{begin + text.SourceOffset(line.begin),
+                          begin + text.SourceOffset(line.end)};
+        KVLINK_RETURN_IF_ERROR(Take(title, std::move(part.text), place));
       }
     }
     return {};
@@ -266,7 +257,6 @@ class Splitting {
   const TokenCounter& count_tokens_;
   const TakeDocument& take_;
   SourceFile file_;
-  SplitOptions split_;
   int64_t most_title_tokens_ = 0;
   int64_t taken_ = 0, right_lines_ = 0, without_text_ = 0, cut_titles_ = 0, data_uris_ = 0;
 };
@@ -285,7 +275,8 @@ Result<SourceBytes> ReadSourceBytes(FileSystem& files, const std::string& path,
   // Looked at first: a file that changes while it is read counts as changed.
   source.state = LookAtFile(files, path);
   const int64_t size = source.state.size_bytes;
-  if (FormatOf(path) == TextFormat::kJsonl && size > options.most_whole_bytes) {
+  const Format* format = FormatOfPath(path);
+  if (format != nullptr && format->kind == FileKind::kJsonl && size > options.most_whole_bytes) {
     PieceHasher hasher(options, size);
     KVLINK_RETURN_IF_ERROR(
         files.ReadPieces(path, options.max_file_bytes, [&](std::string_view piece) {

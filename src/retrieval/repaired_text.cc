@@ -41,8 +41,7 @@ RepairedText RepairUtf8(std::string_view bytes) {
 // From here on scripts write no spaces, and a word may be as long as its text.
 constexpr uint32_t kFirstIdeographic = 0x2e80;
 
-RepairedText ReadText(std::string_view bytes) {
-  std::string charset = DetectCharset(bytes);
+static RepairedText Decode(std::string_view bytes, std::string charset) {
   if (charset.empty()) return RepairUtf8(bytes);
   RepairedText out;
   bool in_word = false;  // the last character is in the last patch, and more of its word may follow
@@ -66,6 +65,23 @@ RepairedText ReadText(std::string_view bytes) {
   if (!known) return RepairUtf8(bytes);
   out.charset = std::move(charset);
   return out;
+}
+
+RepairedText ReadText(std::string_view bytes) { return Decode(bytes, DetectCharset(bytes)); }
+
+RepairedText ReadTextAs(std::string_view bytes, const std::string& charset) {
+  std::string detected = DetectCharset(bytes);
+  const bool has_mark = bytes.starts_with("\xef\xbb\xbf") || detected.starts_with("UTF-");
+  const bool is_ascii = std::all_of(bytes.begin(), bytes.end(),
+                                    [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  const bool is_utf8 = detected.empty() && !is_ascii && WellFormedEnd(bytes, 0) == bytes.size();
+  const bool named = !charset.empty() && charset != "utf-8" && charset != "utf8";
+  if (!named || has_mark || is_utf8) return Decode(bytes, std::move(detected));
+  // By the names of the web: who says ISO-8859-1 or ASCII means windows-1252.
+  const bool latin = charset == "iso-8859-1" || charset == "latin1" || charset == "us-ascii";
+  RepairedText named_text = Decode(bytes, latin ? "windows-1252" : charset);
+  if (is_ascii && named_text.text == bytes) named_text.charset.clear();  // nothing to tell
+  return named_text;
 }
 
 int64_t RepairedText::SourceOffset(int64_t offset) const {

@@ -34,6 +34,10 @@ RepairedText RepairUtf8(std::string_view bytes);
 // bytes are no text.
 RepairedText ReadText(std::string_view bytes);
 
+// The same where the file names its encoding: that one, unless the bytes have a mark of another,
+// are UTF-8 beyond ASCII, or the name means nothing.
+RepairedText ReadTextAs(std::string_view bytes, const std::string& charset);
+
 // Leaves out data: URIs of at least a hundred characters of base64, as pictures in Markdown and
 // HTML are; what stands around them stays. Returns how many there were.
 int64_t LeaveOutDataUris(RepairedText* text);

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/absolute_path.h"
-#include "retrieval/text_format.h"
+#include "retrieval/formats.h"
 
 namespace kvlink {
 namespace {
@@ -65,7 +65,8 @@ class Walker {
  private:
   // Whether the entry is a file to read. Others are counted, named or passed over.
   bool IsText(const std::string& path, const FileInfo& entry, const std::string& root) {
-    const bool has_name = FormatOf(path) != TextFormat::kUnknown;
+    const Format* format = FormatOfPath(path);
+    const bool has_name = format != nullptr;
     FileType type = entry.type;
     if (type == FileType::kSymlink) {
       const Result<FileInfo> target = files_.Stat(path);
@@ -84,6 +85,10 @@ class Walker {
       return false;
     }
     if (!has_name && others_.insert(path).second) ++found_.others[EndingOf(path)];
+    if (has_name && !IsReadable(*format)) {
+      Fail(path + ": " + MissingReader(*format));
+      return false;
+    }
     return has_name;
   }
 
@@ -116,12 +121,11 @@ FoundSources FindSources(FileSystem& files, const std::vector<std::string>& path
       walker.Walk(path);
     } else if (info->type != FileType::kFile) {
       walker.Fail(given + kNoFile);
-    } else if (EndingOf(path) == ".pdf") {
-      walker.Fail(given + ": is a PDF, which is not read; " + kPdfAdvice);
-    } else if (FormatOf(path) == TextFormat::kUnknown) {
-      walker.Fail(given +
-                  ": only .txt, .md and .jsonl files are read; rename it, or pass its text on "
-                  "standard input: kvlink index - < FILE");
+    } else if (FormatOfPath(path) == nullptr) {
+      walker.Fail(given + ": its name is of no format that is read (" + ReadableFormats() +
+                  "); rename it, or pass its text on standard input: kvlink index - < FILE");
+    } else if (!IsReadable(*FormatOfPath(path))) {
+      walker.Fail(given + ": " + MissingReader(*FormatOfPath(path)));
     } else {
       found.paths.push_back(path);
     }

@@ -1,4 +1,4 @@
-// Where texts come from: .txt, .md, .jsonl ({"title","text"} a line), folders, "-" for standard
+// Where texts come from: files of a known format (retrieval/formats.h), folders, "-" for standard
 // input. Not here: reading and splitting them (retrieval/read_source.h).
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "kvlink/documents.h"
 #include "kvlink/status.h"
 #include "retrieval/source_state.h"
 
@@ -18,8 +19,9 @@ struct SourceDocument {
                       // valid UTF-8, cut where it is long
   std::string text;
   std::string source;  // path as given, absolute; "-" or a name for standard input
-  int64_t begin = 0;   // byte range in the source (for .jsonl: of the line)
+  int64_t begin = 0;   // range in the source, in `unit`s (for .jsonl: of the line)
   int64_t end = 0;
+  PlaceUnit unit = PlaceUnit::kByte;
 };
 
 struct SourceFile {
@@ -42,7 +44,7 @@ struct FoundSources {
 // The files under `paths`, folders walked, sorted, only known endings inside folders; hidden files
 // and links out of the folder are left. What cannot be read is named and left out: a path that is
 // not there or has an unknown ending, a closed folder, a link that leads round in a circle, what is
-// no file but has a text's name (a FIFO, a device).
+// no file but has a text's name (a FIFO, a device), a format whose reader this build lacks.
 FoundSources FindSources(FileSystem& files, const std::vector<std::string>& paths);
 
 }  // namespace kvlink

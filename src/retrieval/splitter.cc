@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 #include "retrieval/boundaries.h"
-#include "retrieval/markdown.h"
 
 namespace kvlink {
 namespace {
@@ -41,18 +41,17 @@ constexpr int64_t kCertainlyTooLong = 256;
 
 class Packer {
  public:
-  Packer(std::string_view text, const SplitOptions& options,
+  Packer(std::string_view text, const TextStructure& structure, int max_tokens,
          const std::function<int64_t(std::string_view)>& count_tokens, std::vector<TextPart>* parts)
       : text_(text),
-        markdown_(options.markdown),
-        whole_max_(std::max(options.max_tokens, 1)),
+        structure_(structure),
+        whole_max_(std::max(max_tokens, 1)),
         max_(whole_max_),
         count_tokens_(count_tokens),
         parts_(parts) {}
 
   void PackSection(const std::string& title, TextRange body) {
-    const std::vector<TableHeader> tables =
-        markdown_ ? TableHeaders(text_, body) : std::vector<TableHeader>();
+    const std::span<const TableHeader> tables = TablesIn(body);
     // Room for a table's header in each part; one that takes too much is not repeated.
     int64_t reserved = 0;
     for (const TableHeader& table : tables) {
@@ -76,13 +75,14 @@ class Packer {
       if (pending_.empty()) Close();
     }
     if (packed_.size() > 1 && Count(Span(packed_.back())) < Small()) BalanceLastTwo();
+    auto table = tables.begin();
     for (const Pieces& pieces : packed_) {
       const TextRange r = Span(pieces);
+      while (table != tables.end() && table->rows_end <= r.begin) ++table;
       std::string text;
-      for (const TableHeader& table : tables) {
-        if (reserved == 0 || r.begin <= table.header.end || r.begin >= table.rows_end) continue;
-        if (Count(table.header) + 1 > reserved) break;
-        text = std::string(text_.substr(table.header.begin, table.header.size())) + "\n";
+      if (reserved > 0 && table != tables.end() && table->header.end < r.begin &&
+          Count(table->header) + 1 <= reserved) {
+        text = std::string(text_.substr(table->header.begin, table->header.size())) + "\n";
       }
       text += text_.substr(r.begin, r.size());
       parts_->push_back(
@@ -92,6 +92,15 @@ class Packer {
   }
 
  private:
+  std::span<const TableHeader> TablesIn(TextRange body) const {
+    const std::vector<TableHeader>& all = structure_.tables;
+    const auto first = std::partition_point(
+        all.begin(), all.end(), [&](const auto& t) { return t.rows_end <= body.begin; });
+    const auto end = std::partition_point(first, all.end(),
+                                          [&](const auto& t) { return t.header.begin < body.end; });
+    return {first, end};
+  }
+
   int64_t Small() const { return max_ / 4; }
   int64_t Count(TextRange r) const {
     return std::max<int64_t>(count_tokens_(text_.substr(r.begin, r.size())), 0);
@@ -118,8 +127,9 @@ class Packer {
       case Level::kSection:
         break;
       case Level::kParagraph:
-        return Paragraphs(text_, piece.range, markdown_);
+        return Paragraphs(text_, piece.range, structure_.blocks);
       case Level::kSentence:
+        if (structure_.by_lines) return Lines(text_, piece.range, structure_.blocks);
         return Sentences(text_, piece.range);
       case Level::kLine:
         return Lines(text_, piece.range);
@@ -235,7 +245,7 @@ class Packer {
   }
 
   std::string_view text_;
-  bool markdown_;
+  const TextStructure& structure_;
   int64_t whole_max_;
   int64_t max_;  // without what a table's header takes
   const std::function<int64_t(std::string_view)>& count_tokens_;
@@ -249,18 +259,14 @@ class Packer {
 
 }  // namespace
 
-std::vector<TextPart> SplitText(std::string_view text, const SplitOptions& options,
+std::vector<TextPart> SplitText(std::string_view text, const TextStructure& structure,
+                                int max_tokens,
                                 const std::function<int64_t(std::string_view)>& count_tokens) {
   std::vector<TextPart> parts;
-  Packer packer(text, options, count_tokens, &parts);
-  if (options.markdown) {
-    for (const Section& section : MarkdownSections(text)) {
-      packer.PackSection(section.title, section.body);
-    }
-    return parts;
+  Packer packer(text, structure, max_tokens, count_tokens, &parts);
+  for (const Section& section : SectionsOf(text, structure)) {
+    packer.PackSection(section.title, section.body);
   }
-  const TextRange all = Trimmed(text, {0, text.size()});
-  if (!all.empty()) packer.PackSection("", all);
   return parts;
 }
 

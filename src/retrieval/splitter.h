@@ -8,24 +8,22 @@
 #include <string_view>
 #include <vector>
 
+#include "retrieval/text_structure.h"
+
 namespace kvlink {
 
 struct TextPart {
   std::string title;  // the heading path ("Guide > Install"), or empty
-  // Trimmed; never empty. A part that begins inside a Markdown table has the table's header before
-  // it, which stands outside begin..end.
+  // Trimmed; never empty. A part that begins inside a table has the table's header before it, which
+  // stands outside begin..end.
   std::string text;
-  int64_t begin = 0;  // byte range in the source text
+  int64_t begin = 0;  // byte range in the text that was split
   int64_t end = 0;
 };
 
-struct SplitOptions {
-  int max_tokens = 200;
-  bool markdown = false;  // "# Heading" lines are headings
-};
-
 // count_tokens: tokens of a text under the model's tokenizer.
-std::vector<TextPart> SplitText(std::string_view text, const SplitOptions& options,
+std::vector<TextPart> SplitText(std::string_view text, const TextStructure& structure,
+                                int max_tokens,
                                 const std::function<int64_t(std::string_view)>& count_tokens);
 
 }  // namespace kvlink

@@ -25,8 +25,8 @@ ROOMS = {
                "kernels (Highway), GGML's codes"),
     "formats": ((), "GGUF and safetensors: files to named tensors"),
     "kv": ((), "the block and its format, stores: memory, disk (SQLite catalogue)"),
-    "retrieval": (("text",), "reading and splitting files, the documents' full-text index (FTS5, by our own "
-                  "analysis: docs/search.md)"),
+    "retrieval": (("text",), "reading files of many formats (cmark-gfm, gumbo, poppler, libarchive, pugixml), splitting "
+                  "them, the documents' full-text index (FTS5, by our own analysis: docs/search.md)"),
     "data": (("text",), "examples to measure and train on: readers of published layouts (zlib), arranging"),
     "model": (("formats", "tensor", "text"), "configuration, weights, the forward pass, the slow reference"),
     "links": (("model",), "the link file: read, write, its recorded gate"),
@@ -56,6 +56,15 @@ LIBRARIES = {
     "pcre2.h": {"text"},
     "unicode/": {"text"},
     "libstemmer.h": {"retrieval"},
+    "cmark-gfm.h": {"retrieval"},
+    "cmark-gfm-core-extensions.h": {"retrieval"},
+    "gumbo.h": {"retrieval"},
+    "poppler-document.h": {"retrieval"},
+    "poppler-global.h": {"retrieval"},
+    "poppler-page.h": {"retrieval"},
+    "archive.h": {"retrieval"},
+    "archive_entry.h": {"retrieval"},
+    "pugixml.hpp": {"retrieval"},
     "nlohmann/": {"text", "formats", "model", "retrieval", "data", "links", "library", "eval", "train", "apps"},
     "zlib.h": {"data"},
     "torch/": {"train"},
@@ -73,8 +82,10 @@ SYSTEM = {
     "dirent.h": {"base"},
     "sys/file.h": {"base"},
     "sys/mman.h": {"base"},
+    "sys/prctl.h": {"base"},
     "sys/random.h": {"base"},
     "sys/syscall.h": {"base"},
+    "sys/wait.h": {"base"},
     "fcntl.h": ASKING,
     "fnmatch.h": ASKING,
     "poll.h": ASKING,
@@ -90,7 +101,8 @@ SYSTEM = {
     "wchar.h": ASKING,
 }
 # Libraries whose exceptions or macros stop in the one .cc file that includes them.
-NOT_IN_HEADERS = ("nlohmann/", "openssl/", "xxhash.h", "sqlite3.h", "pcre2.h", "toml++/")
+NOT_IN_HEADERS = ("nlohmann/", "openssl/", "xxhash.h", "sqlite3.h", "pcre2.h", "toml++/", "cmark-gfm", "gumbo.h",
+                  "poppler-", "archive.h", "archive_entry.h", "pugixml.hpp")
 
 MAX_LINES = 600
 SOURCE = {".cc", ".h"}

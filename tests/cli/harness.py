@@ -57,6 +57,25 @@ def write_links(model, path, **settings):
     return str(path)
 
 
+def make_pdf(pages):
+    """A PDF of one page a text, each of one line without brackets."""
+    bodies = [b"<</Type/Catalog/Pages 2 0 R>>",
+              b"<</Type/Pages/Count %d/Kids[%s]>>" % (
+                  len(pages), b" ".join(b"%d 0 R" % (4 + 2 * i) for i in range(len(pages)))),
+              b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>"]
+    for i, page in enumerate(pages):
+        content = b"BT /F1 12 Tf 72 720 Td (%s) Tj ET" % page.encode("latin-1")
+        bodies += [b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R"
+                   b"/Resources<</Font<</F1 3 0 R>>>>>>" % (5 + 2 * i),
+                   b"<</Length %d>>\nstream\n%s\nendstream" % (len(content), content)]
+    pdf, table = b"%PDF-1.4\n", b"0000000000 65535 f \n"
+    for number, body in enumerate(bodies, 1):
+        table += b"%010d 00000 n \n" % len(pdf)
+        pdf += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    return pdf + b"xref\n0 %d\n%strailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (
+        len(bodies) + 1, table, len(bodies) + 1, len(pdf))
+
+
 def chunks_of(leader):
     """What is shown on a terminal, piece by piece, until the other side is closed."""
     try:

@@ -173,13 +173,43 @@ class Index(harness.CliTest):
 
     def test_other_kinds_are_told_by_their_bytes(self):
         pdf = "%PDF-1.7\nwords in between\n"
-        self.bad("index", "-", stdin=pdf, says=["is a PDF", "pdftotext"])
-        self.bad("index", self.write("a.txt", pdf), says=["a.txt: is a PDF", "pdftotext"])
-        self.bad("index", self.write("a.pdf", "x"), says=["a.pdf: is a PDF", "pdftotext"])
+        self.bad("index", "-", stdin=pdf, says="-: is a damaged PDF")
+        self.bad("index", self.write("a.txt", pdf), says="a.txt: is a damaged PDF")
+        self.bad("index", self.write("a.pdf", "x"), says="a.pdf: is a damaged PDF")
+        self.bad("index", self.write("a.docx", "x"), says="a.docx: is a damaged ZIP file")
         self.bad("index", "-", stdin="{\\rtf1 Words.}", says="is RTF")
         for text in ("<!DOCTYPE html>\n<p>The mill.</p>\n", "\n <HTML><p>The inn.</p></HTML>\n"):
             self.assertIn("page.txt: is HTML, whose tags are taken as text",
                           self.good("index", self.write("page.txt", text)).err)
+        self.index("-", "--name", "page", stdin="<!doctype html><title>Mill</title><p>It grinds.")
+        self.assertIn("Mill", [d["title"] for d in self.listed()])
+
+    def test_places_are_told_in_what_a_format_has(self):
+        self.write("d/fares.pdf", harness.make_pdf(["The ferry to Oru costs ten euros.",
+                                                    "The ferry to Alma costs six euros."]))
+        self.write("d/times.html", "<!doctype html>\n<title>Times</title>\n<nav>Home</nav>\n"
+                                   "<h1>Winter</h1>\n<p>The ferry to Bryn\nleaves at <b>nine</b>.\n")
+        self.write("d/crew.csv", "name,office\nIda,captain\nBo,cook\n")
+        self.index("d")
+        places = {d["source"].rsplit("/")[-1]: (d["unit"], d["begin"], d["end"])
+                  for d in self.listed()}
+        self.assertEqual(places["fares.pdf"], ("page", 1, 3))
+        self.assertEqual(places["crew.csv"], ("byte", 0, 31))
+        self.assertEqual(places["times.html"][0], "byte")
+        for question, place in (("What does the ferry to Oru cost?", "d/fares.pdf, pages 1-2"),
+                                ("When does the ferry to Bryn leave?",
+                                 "d/times.html, lines 5-6: Times > Winter"),
+                                ("What office has Ida?", "d/crew.csv, lines 1-3")):
+            self.assertIn(place, self.good("ask", question, "--max-tokens", "2").out, question)
+        answer = self.good("ask", "What does the ferry to Oru cost?", "--json", "--top-k", "1",
+                           "--max-tokens", "2").json()
+        self.assertEqual(answer["documents"][0]["place"], "pages 1-2")
+        self.assertIsNone(answer["documents"][0]["begin_line"])
+        # The list is made again from the blocks, places and all.
+        (self.store / "documents.sqlite").unlink()
+        self.good("store", "verify")
+        self.assertEqual({d["source"].rsplit("/")[-1]: (d["unit"], d["begin"], d["end"])
+                          for d in self.listed()}, places)
 
     def test_endings_of_texts(self):
         self.write("d/a.markdown", "# Mill\n\nIt grinds.\n")
@@ -188,14 +218,14 @@ class Index(harness.CliTest):
 
     def test_files_of_other_kinds_are_counted(self):
         notes = self.write_notes()
-        for name in ["a.pdf", "sub/b.PDF", "c.docx", "LICENSE", ".git/d.pdf"]:
+        for name in ["a.png", "sub/b.PNG", "c.exe", "LICENSE", ".git/d.png"]:
             self.write("notes/" + name, "x")
         run = self.good("index", notes)
-        self.assertIn("left out 4 other files (2 .pdf, 1 without ending, 1 .docx); text of a PDF: "
-                      "pdftotext FILE.pdf", run.err)
+        self.assertIn("left out 4 other files (2 .png, 1 without ending, 1 .exe): of no format that "
+                      "is read (text, Markdown, ", run.err)
         self.assertEqual(len(run.err_lines()), 1, run)
-        self.write("papers/a.docx", "x")
-        self.bad("index", self.dir / "papers", says="only 1 other file (1 .docx)")
+        self.write("papers/a.exe", "x")
+        self.bad("index", self.dir / "papers", says="only 1 other file (1 .exe)")
 
     def test_a_file_that_became_empty_loses_its_documents(self):
         path = self.write("a.txt", "Here be words.\n")

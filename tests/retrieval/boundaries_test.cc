@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "retrieval/markdown.h"
+
 namespace kvlink {
 namespace {
 
@@ -79,14 +81,17 @@ TEST(Sentences, StayWholeAtDotsThatEndNone) {
 
 TEST(Paragraphs, CutAtBlankLines) {
   const std::string_view text = "\n\na\nb\n \t\nc\r\n\r\nd\n\n";
-  EXPECT_EQ(Texts(text, Paragraphs(text, {0, text.size()}, false)), (Strings{"a\nb", "c", "d"}));
+  EXPECT_EQ(Texts(text, Paragraphs(text, {0, text.size()})), (Strings{"a\nb", "c", "d"}));
 }
 
-TEST(Paragraphs, KeepFencedCodeWholeInMarkdownOnly) {
+TEST(Paragraphs, KeepBlocksWhole) {
   const std::string_view text = "a\n\n```c\nx\n\ny\n```\n\nb";
   const TextRange all{0, text.size()};
-  EXPECT_EQ(Texts(text, Paragraphs(text, all, true)), (Strings{"a", "```c\nx\n\ny\n```", "b"}));
-  EXPECT_EQ(Texts(text, Paragraphs(text, all, false)), (Strings{"a", "```c\nx", "y\n```", "b"}));
+  const std::vector<TextRange> code = MarkdownStructure(text).blocks;
+  ASSERT_EQ(code.size(), 1u);
+  EXPECT_EQ(Texts(text, Paragraphs(text, all, code)), (Strings{"a", "```c\nx\n\ny\n```", "b"}));
+  EXPECT_EQ(Texts(text, Paragraphs(text, all)), (Strings{"a", "```c\nx", "y\n```", "b"}));
+  EXPECT_EQ(Texts(text, Lines(text, all, code)), (Strings{"a", "```c\nx\n\ny\n```", "b"}));
 }
 
 TEST(WordRuns, HoldWholeWords) {

@@ -111,9 +111,11 @@ TEST_F(ListedRowsTest, AnOlderListIsBroughtUpToDate) {
   {
     auto db = Database::Open(path_, DatabaseMode::kReadWrite);
     ASSERT_TRUE(db.ok());
-    ASSERT_TRUE(db->Exec("DROP INDEX documents_by_use; ALTER TABLE blocks DROP COLUMN space;"
-                         "ALTER TABLE documents DROP COLUMN uses; PRAGMA user_version=3")
-                    .ok());
+    ASSERT_TRUE(
+        db->Exec("DROP INDEX documents_by_use; ALTER TABLE blocks DROP COLUMN space;"
+                 "ALTER TABLE documents DROP COLUMN uses; ALTER TABLE places DROP COLUMN unit; "
+                 "PRAGMA user_version=3")
+            .ok());
   }
   {
     const auto reader = DocumentIndex::Open(path_, /*read_only=*/true);

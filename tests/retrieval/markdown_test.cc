@@ -11,9 +11,9 @@ namespace {
 
 using Titled = std::vector<std::pair<std::string, std::string>>;
 
-Titled SectionsOf(std::string_view text) {
+Titled TitledSections(std::string_view text) {
   Titled out;
-  for (const Section& s : MarkdownSections(text)) {
+  for (const Section& s : SectionsOf(text, MarkdownStructure(text))) {
     out.emplace_back(s.title, text.substr(s.body.begin, s.body.size()));
   }
   return out;
@@ -51,26 +51,26 @@ TEST(MarkdownSections, OpenAtHeadings) {
       {"a\n\n---\n\nb", {{"", "a\n\n---\n\nb"}}},
       {"- item\n---\nb", {{"", "- item\n---\nb"}}},
   };
-  for (const auto& c : cases) EXPECT_EQ(SectionsOf(c.text), c.expected) << c.text;
+  for (const auto& c : cases) EXPECT_EQ(TitledSections(c.text), c.expected) << c.text;
 }
 
 TEST(MarkdownSections, LeaveWhatIsNoHeading) {
   for (const std::string_view text :
        {"#tag", "    # code", "####### seven", "#", "##  ##", "a # b", "\t# tab"}) {
     const std::string with_text = std::string(text) + "\nx";
-    ASSERT_EQ(SectionsOf(with_text).size(), 1u) << text;
-    EXPECT_EQ(SectionsOf(with_text)[0].first, "") << text;
+    ASSERT_EQ(TitledSections(with_text).size(), 1u) << text;
+    EXPECT_EQ(TitledSections(with_text)[0].first, "") << text;
   }
 }
 
 TEST(MarkdownSections, ALongLineIsText) {
   const std::string text = "# " + std::string(300, 'x') + "\ny";
-  EXPECT_EQ(SectionsOf(text), (Titled{{"", text}}));
+  EXPECT_EQ(TitledSections(text), (Titled{{"", text}}));
 }
 
 TEST(MarkdownSections, AHeadingThatNothingFollowsIsKept) {
-  EXPECT_EQ(SectionsOf("# Only"), (Titled{{"", "# Only"}}));
-  EXPECT_EQ(SectionsOf("# A\n## B\n## C\nx\n# D"),
+  EXPECT_EQ(TitledSections("# Only"), (Titled{{"", "# Only"}}));
+  EXPECT_EQ(TitledSections("# A\n## B\n## C\nx\n# D"),
             (Titled{{"A", "## B"}, {"A > C", "x"}, {"", "# D"}}));
 }
 

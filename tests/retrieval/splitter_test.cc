@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "retrieval/boundaries.h"
+#include "retrieval/markdown.h"
 
 namespace kvlink {
 namespace {
@@ -36,6 +37,17 @@ int64_t CountTogether(std::string_view text) {
   return words + words * words / 20;
 }
 
+struct SplitOptions {
+  int max_tokens = 200;
+  bool markdown = false;
+};
+
+std::vector<TextPart> Split(std::string_view text, const SplitOptions& options,
+                            const std::function<int64_t(std::string_view)>& count_tokens) {
+  const TextStructure structure = options.markdown ? MarkdownStructure(text) : TextStructure();
+  return SplitText(text, structure, options.max_tokens, count_tokens);
+}
+
 using Counter = int64_t (*)(std::string_view);
 constexpr Counter kCounters[] = {CountWords, CountBytes, CountFours, CountTogether};
 
@@ -54,27 +66,25 @@ std::string Words(int from, int to) {
 }
 
 TEST(SplitText, LeavesWhatFits) {
-  EXPECT_EQ(Texts(SplitText(" One. Two.\n\nThree. ", {.max_tokens = 3}, CountWords)),
+  EXPECT_EQ(Texts(Split(" One. Two.\n\nThree. ", {.max_tokens = 3}, CountWords)),
             Strings{"One. Two.\n\nThree."});
-  EXPECT_TRUE(SplitText("", {}, CountWords).empty());
-  EXPECT_TRUE(SplitText(" \n\t\r\n", {}, CountWords).empty());
+  EXPECT_TRUE(Split("", {}, CountWords).empty());
+  EXPECT_TRUE(Split(" \n\t\r\n", {}, CountWords).empty());
 }
 
 TEST(SplitText, PrefersParagraphsThenSentencesThenWords) {
-  EXPECT_EQ(Texts(SplitText("a b c.\n\nd e f.", {.max_tokens = 4}, CountWords)),
+  EXPECT_EQ(Texts(Split("a b c.\n\nd e f.", {.max_tokens = 4}, CountWords)),
             (Strings{"a b c.", "d e f."}));
-  EXPECT_EQ(Texts(SplitText("A b c. D e f. G h.", {.max_tokens = 6}, CountWords)),
+  EXPECT_EQ(Texts(Split("A b c. D e f. G h.", {.max_tokens = 6}, CountWords)),
             (Strings{"A b c. D e f.", "G h."}));
-  EXPECT_EQ(Texts(SplitText("a b c d e", {.max_tokens = 2}, CountWords)),
-            (Strings{"a b", "c d", "e"}));
-  EXPECT_EQ(Texts(SplitText("abcdefgh", {.max_tokens = 3}, CountBytes)),
-            (Strings{"abc", "def", "gh"}));
+  EXPECT_EQ(Texts(Split("a b c d e", {.max_tokens = 2}, CountWords)), (Strings{"a b", "c d", "e"}));
+  EXPECT_EQ(Texts(Split("abcdefgh", {.max_tokens = 3}, CountBytes)), (Strings{"abc", "def", "gh"}));
 }
 
 TEST(SplitText, PacksGreedily) {
   std::string text;
   for (int i = 0; i < 10; ++i) text += Words(i * 7, i * 7 + 7) + ".\n\n";
-  const std::vector<TextPart> parts = SplitText(text, {.max_tokens = 30}, CountWords);
+  const std::vector<TextPart> parts = Split(text, {.max_tokens = 30}, CountWords);
   ASSERT_EQ(parts.size(), 3u);  // 28, 28, and 14 is no small rest
   EXPECT_EQ(CountWords(parts[0].text), 28);
   EXPECT_EQ(CountWords(parts[2].text), 14);
@@ -84,7 +94,7 @@ TEST(SplitText, SharesASmallRest) {
   // Eight sentences of five words: 40 words at most 38 would leave a document of five.
   std::string text;
   for (int i = 0; i < 8; ++i) text += "One two three four five. ";
-  const std::vector<TextPart> parts = SplitText(text, {.max_tokens = 38}, CountWords);
+  const std::vector<TextPart> parts = Split(text, {.max_tokens = 38}, CountWords);
   ASSERT_EQ(parts.size(), 2u);
   EXPECT_EQ(CountWords(parts[0].text), 20);
   EXPECT_EQ(CountWords(parts[1].text), 20);
@@ -93,35 +103,34 @@ TEST(SplitText, SharesASmallRest) {
 TEST(SplitText, DoesNotCloseAPartOfAFewWordsBeforeAParagraph) {
   std::string text = "Note well:\n\n";
   for (int i = 0; i < 20; ++i) text += "One two three four five. ";
-  const std::vector<TextPart> parts = SplitText(text, {.max_tokens = 100}, CountWords);
+  const std::vector<TextPart> parts = Split(text, {.max_tokens = 100}, CountWords);
   ASSERT_EQ(parts.size(), 2u);
   EXPECT_GT(CountWords(parts[0].text), 25);
   EXPECT_GT(CountWords(parts[1].text), 25);
 }
 
 TEST(SplitText, NeverCrossesAHeading) {
-  const std::vector<TextPart> parts = SplitText("intro\n# A\none two\n## B\nthree",
-                                                {.max_tokens = 100, .markdown = true}, CountWords);
+  const std::vector<TextPart> parts =
+      Split("intro\n# A\none two\n## B\nthree", {.max_tokens = 100, .markdown = true}, CountWords);
   ASSERT_EQ(parts.size(), 3u);
   EXPECT_EQ(parts[0].title, "");
   EXPECT_EQ(parts[1].title, "A");
   EXPECT_EQ(parts[1].text, "one two");
   EXPECT_EQ(parts[2].title, "A > B");
-  EXPECT_EQ(SplitText("# A\none", {.max_tokens = 100}, CountWords)[0].text, "# A\none");
+  EXPECT_EQ(Split("# A\none", {.max_tokens = 100}, CountWords)[0].text, "# A\none");
 }
 
 TEST(SplitText, OneCharacterIsNeverCut) {
-  EXPECT_EQ(Texts(SplitText("\U0001F600\u00e4", {.max_tokens = 1}, CountBytes)),
+  EXPECT_EQ(Texts(Split("\U0001F600\u00e4", {.max_tokens = 1}, CountBytes)),
             (Strings{"\U0001F600", "\u00e4"}));
-  EXPECT_EQ(SplitText("ab", {.max_tokens = 0}, CountBytes).size(), 2u);
-  EXPECT_EQ(SplitText("ab", {.max_tokens = -5}, CountBytes).size(), 2u);
+  EXPECT_EQ(Split("ab", {.max_tokens = 0}, CountBytes).size(), 2u);
+  EXPECT_EQ(Split("ab", {.max_tokens = -5}, CountBytes).size(), 2u);
 }
 
 TEST(SplitText, RepeatsATablesHeader) {
   std::string text = "Fares:\n\n| Port | Fare |\n|---|---|\n";
   for (int i = 0; i < 12; ++i) text += "| Port" + std::to_string(i) + " | ten |\n";
-  const std::vector<TextPart> parts =
-      SplitText(text, {.max_tokens = 40, .markdown = true}, CountWords);
+  const std::vector<TextPart> parts = Split(text, {.max_tokens = 40, .markdown = true}, CountWords);
   ASSERT_GT(parts.size(), 1u);
   for (const TextPart& part : parts) {
     EXPECT_NE(part.text.find("| Port | Fare |\n|---|---|\n"), std::string::npos) << part.text;
@@ -129,20 +138,19 @@ TEST(SplitText, RepeatsATablesHeader) {
   }
   EXPECT_TRUE(parts[1].text.ends_with(text.substr(parts[1].begin, parts[1].end - parts[1].begin)));
   // In plain text a bar is a bar.
-  EXPECT_EQ(SplitText(text, {.max_tokens = 40}, CountWords)[1].text.find("Fare"),
-            std::string::npos);
+  EXPECT_EQ(Split(text, {.max_tokens = 40}, CountWords)[1].text.find("Fare"), std::string::npos);
 }
 
 TEST(SplitText, CutsNoClusterAndNoWordOfAScriptWithoutSpaces) {
   std::string family;
   for (int i = 0; i < 20; ++i) family += "\U0001F469\u200d\U0001F467";
-  for (const TextPart& part : SplitText(family, {.max_tokens = 60}, CountBytes)) {
+  for (const TextPart& part : Split(family, {.max_tokens = 60}, CountBytes)) {
     EXPECT_TRUE(part.text.starts_with("\U0001F469") && part.text.ends_with("\U0001F467"));
   }
   // A cluster that is itself too long is cut after all: the limit is the model's.
   std::string endless = "e";
   for (int i = 0; i < 60; ++i) endless += "\u0301";
-  for (const TextPart& part : SplitText(endless, {.max_tokens = 20}, CountBytes)) {
+  for (const TextPart& part : Split(endless, {.max_tokens = 20}, CountBytes)) {
     EXPECT_LE(part.text.size(), 20u);
   }
 }
@@ -175,7 +183,7 @@ rc::Gen<std::string> GenText() {
 
 void CheckSplit(std::string_view text, const SplitOptions& options, Counter count) {
   int64_t end = 0;
-  const std::vector<TextPart> parts = SplitText(text, options, count);
+  const std::vector<TextPart> parts = Split(text, options, count);
   const auto space = [&](int64_t from, int64_t to) {
     return Trimmed(text, {static_cast<size_t>(from), static_cast<size_t>(to)}).empty();
   };
@@ -215,7 +223,7 @@ RC_GTEST_PROP(SplitText, LosesNoHeading, ()) {
     if (kind == 4) text += "\n```\n# " + mark + "\n```\n";
   }
   std::string all;
-  for (const TextPart& part : SplitText(text, {.max_tokens = 5, .markdown = true}, CountWords)) {
+  for (const TextPart& part : Split(text, {.max_tokens = 5, .markdown = true}, CountWords)) {
     all += part.title + "\n" + part.text + "\n";
   }
   for (int i = 0; i < marks; ++i) {
@@ -249,7 +257,7 @@ TEST(SplitText, CountsEachByteAHandfulOfTimes) {
     for (const bool markdown : {false, true}) {
       int64_t counted = 0;
       const auto parts =
-          SplitText(text, {.max_tokens = 200, .markdown = markdown}, [&](std::string_view s) {
+          Split(text, {.max_tokens = 200, .markdown = markdown}, [&](std::string_view s) {
             counted += static_cast<int64_t>(s.size());
             return CountFours(s);
           });

@@ -1,0 +1,8 @@
+// libFuzzer: any bytes as Markdown.
+#include "reader_entry.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  (void)kvlink::fuzz::ReadAs(kvlink::FileKind::kMarkdown,
+                             {reinterpret_cast<const char*>(data), size});
+  return 0;
+}

@@ -1,0 +1,7 @@
+// libFuzzer: any bytes as an ODT.
+#include "reader_entry.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  (void)kvlink::fuzz::ReadAs(kvlink::FileKind::kOdt, {reinterpret_cast<const char*>(data), size});
+  return 0;
+}

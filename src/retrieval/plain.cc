@@ -1,0 +1,20 @@
+#include "retrieval/plain.h"
+
+#include <utility>
+
+namespace kvlink {
+
+Result<FileText> ReadPlainText(RepairedText text) {
+  FileText file;
+  file.map = SourceMap::Of(text);
+  file.text = std::move(text.text);
+  return file;
+}
+
+Result<FileText> ReadSourceCode(RepairedText text) {
+  KVLINK_ASSIGN_OR_RETURN(FileText file, ReadPlainText(std::move(text)));
+  file.structure.by_lines = true;
+  return file;
+}
+
+}  // namespace kvlink

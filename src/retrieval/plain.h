@@ -1,0 +1,13 @@
+// Text without marks of its own, and source code, which is cut at lines. Pure.
+#pragma once
+
+#include "kvlink/status.h"
+#include "retrieval/repaired_text.h"
+#include "retrieval/text_structure.h"
+
+namespace kvlink {
+
+Result<FileText> ReadPlainText(RepairedText text);
+Result<FileText> ReadSourceCode(RepairedText text);
+
+}  // namespace kvlink
