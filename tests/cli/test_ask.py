@@ -81,7 +81,8 @@ class Ask(harness.CliTest):
             self.assertEqual(falling, sorted(falling, reverse=True))
         for document in answer["documents"]:
             self.assertEqual(list(document), ["id", "title", "source", "source_state", "heading",
-                                              "begin_line", "end_line", "tokens", "status", "why"])
+                                              "begin_line", "end_line", "place", "tokens", "status",
+                                              "why"])
             self.assertTrue(document["title"], document)
             self.assertTrue(document["source"].startswith("/"), document)
         usage = answer["usage"]

@@ -56,8 +56,8 @@ class Ear {
         tokens_[event.request] += event.token.has_value();
       }
       if (event.kind == Event::Kind::kDone) done_.emplace(event.request, *event.answer);
+      heard_.notify_all();  // under the lock: whoever hears the end may go
     }
-    heard_.notify_all();
   }
 
   std::mutex mutex_;
