@@ -173,12 +173,8 @@ Status Generation::BeginWriting() {
 }
 
 Sequence Generation::NextOf(size_t i) {
-  Sequence sequence = writings_[i].Next();
-  sequence.embeddings = parts_.model->embeddings();
-  sequence.context = prompt_.linked.segments;
-  sequence.temperature = prompt_.method.temperature;
-  sequence.scale = prompt_.method.scale;
-  sequence.adapter = parts_.AdapterOf(prompt_.method);
+  Sequence sequence = OfPrompt();
+  writings_[i].Next(&sequence);
   static constexpr int32_t kOnlyRow = 0;
   sequence.logit_rows = {&kOnlyRow, 1};
   sequence.logits = logits_[i].data();

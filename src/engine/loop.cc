@@ -189,10 +189,15 @@ Generation* Loop::Find(RequestId id) {
 }
 
 void Loop::Leave(RequestId id) {
+  for (auto& [block, making] : makings_) {
+    std::erase_if(making.waiters, [&](const Making::Waiter& waiter) { return waiter.id == id; });
+  }
+  DropUnwanted();
+}
+
+void Loop::DropUnwanted() {
   for (auto making = makings_.begin(); making != makings_.end();) {
-    std::vector<Making::Waiter>& waiters = making->second.waiters;
-    std::erase_if(waiters, [&](const Making::Waiter& waiter) { return waiter.id == id; });
-    const bool stays = !waiters.empty() || blocks_in_pass_.count(making->first) > 0;
+    const bool stays = !making->second.waiters.empty() || blocks_in_pass_.count(making->first) > 0;
     making = stays ? std::next(making) : makings_.erase(making);
   }
 }
@@ -289,10 +294,7 @@ bool Loop::Step() {
   if (!generations_in_pass_.empty() || !blocks_in_pass_.empty())
     limits.alone_tokens = limits.tokens;
   if (!works.empty()) Compute(works, PlanStep(views, limits, &turns_));
-  for (auto making = makings_.begin(); making != makings_.end();) {
-    const bool stays = !making->second.waiters.empty() || blocks_in_pass_.count(making->first) > 0;
-    making = stays ? std::next(making) : makings_.erase(making);
-  }
+  DropUnwanted();
   std::vector<RequestId> done;
   for (auto& [id, generation] : active_) {
     if (generation->done()) done.push_back(id);
@@ -375,7 +377,8 @@ Status Loop::Between() {
   const double before = parts_.clock->MonotonicMs();
   if (before < has_time_until_ms_) return {};
   const bool others = active_.size() > generations_in_pass_.size() ||
-                      makings_.size() > blocks_in_pass_.size() || !waiting_.empty();
+                      makings_.size() > blocks_in_pass_.size() || !waiting_.empty() ||
+                      !settling_.empty();
   if (!news && !others && to_cancel_.empty()) return {};
   (void)Step();
   const double now = parts_.clock->MonotonicMs();

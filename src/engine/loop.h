@@ -87,6 +87,7 @@ class Loop {
   void Retire(Generation& generation, const Status& status);
   void RetireAll(const Status& status);
   void Leave(RequestId id);  // drops what only it waited for
+  void DropUnwanted();       // blocks that nobody waits for, but for those of the pass under way
   Generation* Find(RequestId id);
 
   const EngineParts parts_;

@@ -19,13 +19,11 @@ std::vector<int32_t> Writing::TakeKnown() const {
   return ids.size() < known_.size() ? known_ : ids;
 }
 
-Sequence Writing::Next() {
-  Sequence sequence;
-  sequence.tokens = {&token_, 1};
-  sequence.positions = {&position_, 1};
-  sequence.tail = &tail_;
-  sequence.generated = true;
-  return sequence;
+void Writing::Next(Sequence* sequence) {
+  sequence->tokens = {&token_, 1};
+  sequence->positions = {&position_, 1};
+  sequence->tail = &tail_;
+  sequence->generated = true;
 }
 
 bool Writing::End(std::string finish_reason, Event* event) {

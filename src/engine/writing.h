@@ -29,8 +29,9 @@ class Writing {
   const Sampler& sampler() const { return sampler_; }
   std::vector<int32_t> TakeKnown() const;  // ids of all tokens so far
 
-  // The last token, to be computed. Valid until the next call. REQUIRES: a token, and not done.
-  Sequence Next();
+  // The last token, to be computed, into what its prompt's sequences are like. Valid until the next
+  // call. REQUIRES: a token, and not done.
+  void Next(Sequence* sequence);
 
   // What follows: `logits` [V] of the last token. Fills in `event` (kToken); false: there is
   // nothing to tell. kDataLoss: no finite number; or the answer was started again and another
