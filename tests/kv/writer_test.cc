@@ -65,8 +65,9 @@ class WriterTest : public ::testing::Test {
   const int64_t size_ = static_cast<int64_t>(MakeBlock(0)->image().size());
   std::unique_ptr<SlowStore> owned_ = std::make_unique<SlowStore>();
   SlowStore& slow_ = *owned_;
+  // Written by one thread, read behind a Flush; outlives the store, whose end writes what is queued.
+  std::vector<Status> done_;
   WarmStore store_{std::move(owned_), 1 << 20, 3 * size_};
-  std::vector<Status> done_;  // written by one thread, read behind a Flush
 
   void PutLater(uint64_t seed) {
     store_.PutLater(MakeBlock(seed), false, [this](const Status& put) { done_.push_back(put); });

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <memory>
 #include <numeric>
 #include <random>
+#include <span>
 
 #include "link/indexer.h"
 #include "link/linker.h"
@@ -38,8 +38,8 @@ struct Result {
   std::vector<std::byte> kv;
   std::vector<float> logits;
   bool operator==(const Result& other) const {
-    return kv == other.kv && logits.size() == other.logits.size() &&
-           std::memcmp(logits.data(), other.logits.data(), logits.size() * 4) == 0;
+    return kv == other.kv && std::ranges::equal(std::as_bytes(std::span(logits)),
+                                                std::as_bytes(std::span(other.logits)));
   }
 };
 
