@@ -47,17 +47,20 @@ T Must(Result<T> result) {
 }
 
 // An index of every document of the examples but those of data set `without`.
-std::unique_ptr<DocumentIndex> IndexOf(const std::vector<Example>& examples,
-                                       const std::string& without, const std::string& database) {
+std::unique_ptr<retrieval::DocumentIndex> IndexOf(const std::vector<data::Example>& examples,
+                                                  const std::string& without,
+                                                  const std::string& database) {
   std::set<std::string> left_out, there;
-  for (const Example& example : examples) {
+  for (const data::Example& example : examples) {
     if (example.dataset != without) continue;
-    for (const ExampleDocument& d : example.documents) left_out.insert(DocumentId(d.title, d.text));
+    for (const data::ExampleDocument& d : example.documents)
+      left_out.insert(DocumentId(d.title, d.text));
   }
-  std::unique_ptr<DocumentIndex> index = Must(DocumentIndex::Open(database, false));
+  std::unique_ptr<retrieval::DocumentIndex> index =
+      Must(retrieval::DocumentIndex::Open(database, false));
   int64_t ordinal = 0;
-  for (const Example& example : examples) {
-    for (const ExampleDocument& d : example.documents) {
+  for (const data::Example& example : examples) {
+    for (const data::ExampleDocument& d : example.documents) {
       const std::string id = DocumentId(d.title, d.text);
       if (left_out.contains(id) || !there.insert(id).second) continue;
       const Status added = index->Add({id, d.title, d.text, "-", 0, 0}, ordinal++, 0);
@@ -69,7 +72,7 @@ std::unique_ptr<DocumentIndex> IndexOf(const std::vector<Example>& examples,
 
 std::vector<SearchHit> Chosen(const std::vector<SearchHit>& hits) {
   std::vector<SearchHit> chosen;
-  for (const size_t i : ChoosePassages(hits, {})) chosen.push_back(hits[i]);
+  for (const size_t i : retrieval::ChoosePassages(hits, {})) chosen.push_back(hits[i]);
   return chosen;
 }
 
@@ -83,12 +86,13 @@ std::vector<Prompt> PromptsOf(const std::vector<SearchHit>& hits) {
   return prompts;
 }
 
-void Ask(Engine& engine, const Example& example, const Prompt& prompt, const std::string& method) {
+void Ask(Engine& engine, const data::Example& example, const Prompt& prompt,
+         const std::string& method) {
   Request request;
   request.question = example.question;
   request.method = method;
   request.max_tokens = kMaxTokens;
-  std::vector<Passage> passages;
+  std::vector<retrieval::Passage> passages;
   double coverage = 0;
   for (const SearchHit& hit : prompt.hits) {
     request.documents.push_back({"", hit.document.title, hit.document.text, ""});
@@ -101,36 +105,36 @@ void Ask(Engine& engine, const Example& example, const Prompt& prompt, const std
     least = std::min(least, static_cast<double>(token.logprob));
     sum += token.logprob;
   }
-  const auto evidence = FindEvidence(example.question, answer.text, passages);
+  const auto evidence = retrieval::FindEvidence(example.question, answer.text, passages);
   nlohmann::json line = {
       {"id", example.id},
       {"dataset", example.dataset},
       {"prompt", prompt.name},
       {"method", method},
       {"answer", answer.text},
-      {"em", ExactMatch(answer.text, example.answers)},
-      {"f1", TokenF1(answer.text, example.answers)},
-      {"subspan_em", BestSubspanEm(answer.text, example.answers)},
+      {"em", eval::ExactMatch(answer.text, example.answers)},
+      {"f1", eval::TokenF1(answer.text, example.answers)},
+      {"subspan_em", eval::BestSubspanEm(answer.text, example.answers)},
       {"prompt_tokens", answer.usage.prompt_tokens},
       {"coverage", coverage},
       {"least_logprob", least},
       {"tokens", answer.generated.size()},
       {"mean_logprob", sum / std::max<double>(1, static_cast<double>(answer.generated.size()))},
-      {"share_in_passages", ShareInPassages(example.question, answer.text, passages)},
-      {"sentence_support", SentenceSupport(example.question, answer.text, passages)},
+      {"share_in_passages", retrieval::ShareInPassages(example.question, answer.text, passages)},
+      {"sentence_support", retrieval::SentenceSupport(example.question, answer.text, passages)},
       {"evidence", evidence.has_value()}};
   if (evidence) {
     const std::string sentence(
         passages[evidence->passage].text.substr(evidence->begin, evidence->end - evidence->begin));
-    line["evidence_has_answer"] = BestSubspanEm(sentence, example.answers);
+    line["evidence_has_answer"] = eval::BestSubspanEm(sentence, example.answers);
   }
   std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   std::fflush(stdout);
 }
 
-bool HasAnswer(const std::vector<SearchHit>& hits, const Example& example) {
+bool HasAnswer(const std::vector<SearchHit>& hits, const data::Example& example) {
   for (const SearchHit& hit : hits) {
-    if (BestSubspanEm(hit.document.text, example.answers) > 0) return true;
+    if (eval::BestSubspanEm(hit.document.text, example.answers) > 0) return true;
   }
   return false;
 }
@@ -144,15 +148,15 @@ std::vector<std::string> NamesIn(const std::string& list) {
 
 void Run(const std::string& model, const std::string& links, const std::string& methods,
          const std::string& prompts_wanted, int limit, const std::vector<std::string>& files) {
-  std::vector<Example> examples;
+  std::vector<data::Example> examples;
   for (const std::string& file : files) {
-    for (Example& example : Must(ReadExamples(FileSystem::Posix(), file, {}))) {
+    for (data::Example& example : Must(data::ReadExamples(FileSystem::Posix(), file, {}))) {
       examples.push_back(std::move(example));
     }
   }
-  const std::unique_ptr<ScratchFolder> folder = Must(ScratchFolder::Create());
+  const std::unique_ptr<diagnose::ScratchFolder> folder = Must(diagnose::ScratchFolder::Create());
   const auto all = IndexOf(examples, "", folder->path() + "/all.sqlite");
-  std::map<std::string, std::unique_ptr<DocumentIndex>> without;
+  std::map<std::string, std::unique_ptr<retrieval::DocumentIndex>> without;
   EngineOptions options;
   options.model_path = model;
   options.links_path = links;
@@ -164,7 +168,7 @@ void Run(const std::string& model, const std::string& links, const std::string& 
            std::find(wanted.begin(), wanted.end(), prompt.name) != wanted.end();
   };
   std::map<std::string, int> asked;
-  for (const Example& example : examples) {
+  for (const data::Example& example : examples) {
     if (asked[example.dataset]++ >= limit) continue;
     std::vector<Prompt> prompts = PromptsOf(Must(all->Search(example.question, kHits)).hits);
     auto& others = without[example.dataset];

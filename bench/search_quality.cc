@@ -39,21 +39,21 @@ void Print(const std::string& name, const Figures& f) {
 }
 
 int Run(const std::vector<std::string>& paths) {
-  std::vector<Example> examples;
+  std::vector<data::Example> examples;
   for (const std::string& path : paths) {
-    Result<std::vector<Example>> read = ReadExamples(FileSystem::Posix(), path, {});
+    Result<std::vector<data::Example>> read = data::ReadExamples(FileSystem::Posix(), path, {});
     if (!read.ok()) return Fail(read.status());
     examples.insert(examples.end(), read->begin(), read->end());
   }
-  Result<std::unique_ptr<ScratchFolder>> folder = ScratchFolder::Create();
+  Result<std::unique_ptr<diagnose::ScratchFolder>> folder = diagnose::ScratchFolder::Create();
   if (!folder.ok()) return Fail(folder.status());
-  Result<std::unique_ptr<DocumentIndex>> index =
-      DocumentIndex::Open((*folder)->path() + "/documents.sqlite", false);
+  Result<std::unique_ptr<retrieval::DocumentIndex>> index =
+      retrieval::DocumentIndex::Open((*folder)->path() + "/documents.sqlite", false);
   if (!index.ok()) return Fail(index.status());
   std::set<std::string> ids;
   int64_t ordinal = 0;
-  for (const Example& example : examples) {
-    for (const ExampleDocument& d : example.documents) {
+  for (const data::Example& example : examples) {
+    for (const data::ExampleDocument& d : example.documents) {
       const std::string id = DocumentId(d.title, d.text);
       if (!ids.insert(id).second) continue;
       const Status added = (*index)->Add({id, d.title, d.text, "-", 0, 0}, ordinal++, 0);
@@ -63,7 +63,7 @@ int Run(const std::vector<std::string>& paths) {
   std::map<std::string, Figures> figures;
   Figures pooled;
   const auto begin = std::chrono::steady_clock::now();
-  for (const Example& example : examples) {
+  for (const data::Example& example : examples) {
     if (example.gold.empty() || example.question.empty()) continue;
     const Result<SearchResult> found = (*index)->Search(example.question, kHits);
     if (!found.ok()) return Fail(found.status());
@@ -71,7 +71,7 @@ int Run(const std::vector<std::string>& paths) {
     for (const SearchHit& hit : found->hits) hits.insert(hit.document.id);
     std::set<std::string> gold;
     for (const int32_t g : example.gold) {
-      const ExampleDocument& d = example.documents[static_cast<size_t>(g)];
+      const data::ExampleDocument& d = example.documents[static_cast<size_t>(g)];
       gold.insert(DocumentId(d.title, d.text));
     }
     size_t both = 0;

@@ -38,43 +38,43 @@ struct GgufOutcome {
 inline GgufOutcome ReadGguf(std::string_view bytes) {
   GgufOutcome outcome;
   testing::MemoryFile files(bytes);
-  const auto file = GgufFile::Open(files, "fuzz.gguf");
+  const auto file = formats::GgufFile::Open(files, "fuzz.gguf");
   if (!file.ok()) {
     KVLINK_CHECK(IsOneLine(file.status()));
     return outcome;
   }
   outcome.opened = true;
-  for (const TensorInfo& tensor : (*file)->tensors()) {
+  for (const formats::TensorInfo& tensor : (*file)->tensors()) {
     KVLINK_CHECK((*file)->FindTensor(tensor.name) == &tensor);
     // The last block: what a wrong extent would put beyond the file.
     const GgmlTypeTraits& traits = *TraitsOf(static_cast<uint32_t>(tensor.type));
     std::vector<float> block(traits.block_elements);
-    Dequantize(tensor.type, tensor.data.data() + tensor.data.size() - traits.block_bytes,
-               traits.block_elements, block.data());
+    tensor::Dequantize(tensor.type, tensor.data.data() + tensor.data.size() - traits.block_bytes,
+                       traits.block_elements, block.data());
   }
-  const auto config = ReadModelConfig(**file);
+  const auto config = model::ReadModelConfig(**file);
   if (config.ok()) {
     outcome.configured = true;
     KVLINK_CHECK(config->heads % config->kv_heads == 0 && config->rope.dims <= config->head_dim);
-    (void)ModelFingerprint(**file, *config);
-    (void)WhyNotLinkable(*config);
+    (void)model::ModelFingerprint(**file, *config);
+    (void)model::WhyNotLinkable(*config);
   } else {
     KVLINK_CHECK(IsOneLine(config.status()));
   }
-  const auto prompt = ReadFilePrompt(**file);
+  const auto prompt = model::ReadFilePrompt(**file);
   KVLINK_CHECK(prompt.ok() || IsOneLine(prompt.status()));
   // Also where there is no tokenizer to choose a template by.
-  if (prompt.ok()) (void)ReadJinjaOutputs(prompt->chat_template, "</s>");
-  auto words = ReadTokenizerConfig(**file);
+  if (prompt.ok()) (void)text::ReadJinjaOutputs(prompt->chat_template, "</s>");
+  auto words = model::ReadTokenizerConfig(**file);
   if (!words.ok()) {
     KVLINK_CHECK(IsOneLine(words.status()));
     return outcome;
   }
-  const auto tokenizer = Tokenizer::Create(*std::move(words));
+  const auto tokenizer = text::Tokenizer::Create(*std::move(words));
   KVLINK_CHECK(tokenizer.ok() || IsOneLine(tokenizer.status()));
   outcome.tokenizes = tokenizer.ok();
   if (tokenizer.ok() && prompt.ok()) {
-    const auto chosen = ChooseTemplate(**tokenizer, *prompt);
+    const auto chosen = text::ChooseTemplate(**tokenizer, *prompt);
     outcome.has_template = chosen.ok();
     KVLINK_CHECK(chosen.ok() || IsOneLine(chosen.status()));
     KVLINK_CHECK(!chosen.ok() || chosen->concern.find('\n') == std::string::npos);

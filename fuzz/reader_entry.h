@@ -13,21 +13,24 @@
 
 namespace kvlink::fuzz {
 
-inline void CheckFileText(const FileText& file, int64_t source_bytes) {
+inline void CheckFileText(const retrieval::FileText& file, int64_t source_bytes) {
   KVLINK_CHECK(WellFormedEnd(file.text, 0) == file.text.size());
-  const Result<FileText> again = ParseFileText(SerializeFileText(file));
+  const Result<retrieval::FileText> again =
+      retrieval::ParseFileText(retrieval::SerializeFileText(file));
   KVLINK_CHECK(again.ok());
   KVLINK_CHECK(again->text == file.text);
-  KVLINK_CHECK(SerializeFileText(*again) == SerializeFileText(file));
+  KVLINK_CHECK(retrieval::SerializeFileText(*again) == retrieval::SerializeFileText(file));
   const auto count = [](std::string_view text) {
     return static_cast<int64_t>(text.size() / 4 + 1);
   };
   size_t end = 0;
-  for (const TextPart& part : SplitText(file.text, file.structure, 40, count)) {
-    const TextRange range{static_cast<size_t>(part.begin), static_cast<size_t>(part.end)};
+  for (const retrieval::TextPart& part :
+       retrieval::SplitText(file.text, file.structure, 40, count)) {
+    const retrieval::TextRange range{static_cast<size_t>(part.begin),
+                                     static_cast<size_t>(part.end)};
     KVLINK_CHECK(range.begin >= end && range.begin < range.end && range.end <= file.text.size());
     end = range.end;
-    const Place place = file.map.PlaceOf(range);
+    const retrieval::Place place = file.map.PlaceOf(range);
     KVLINK_CHECK(place.begin >= 0 && place.begin <= place.end);
     if (file.map.unit == PlaceUnit::kByte) KVLINK_CHECK(place.end <= source_bytes);
     // Only marks that the reader added stand nowhere.
@@ -38,17 +41,17 @@ inline void CheckFileText(const FileText& file, int64_t source_bytes) {
 }
 
 // Whether the bytes were accepted. Aborts if a promise of the reader is broken.
-inline bool ReadAs(FileKind kind, std::string_view bytes) {
-  for (const Format& format : Formats()) {
+inline bool ReadAs(retrieval::FileKind kind, std::string_view bytes) {
+  for (const retrieval::Format& format : retrieval::Formats()) {
     if (format.kind != kind || format.reader == nullptr) continue;
-    RepairedText text;
+    retrieval::RepairedText text;
     if (format.is_text) {
-      text = ReadText(bytes);
-      (void)LeaveOutDataUris(&text);
+      text = retrieval::ReadText(bytes);
+      (void)retrieval::LeaveOutDataUris(&text);
     } else {
       text.text = bytes;
     }
-    const Result<FileText> file = format.reader(std::move(text));
+    const Result<retrieval::FileText> file = format.reader(std::move(text));
     if (file.ok()) {
       CheckFileText(*file, static_cast<int64_t>(bytes.size()));
       return true;

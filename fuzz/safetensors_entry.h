@@ -13,7 +13,7 @@ namespace kvlink::fuzz {
 // Whether the file was accepted. Aborts if a promise of the reader is broken.
 inline bool ReadSafetensors(std::string_view bytes) {
   testing::MemoryFile files(bytes);
-  const auto file = SafetensorsFile::Open(files, "fuzz.safetensors");
+  const auto file = formats::SafetensorsFile::Open(files, "fuzz.safetensors");
   if (!file.ok()) {
     KVLINK_CHECK(!file.status().message().empty());
     for (const char c : file.status().message()) {

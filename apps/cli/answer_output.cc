@@ -41,7 +41,7 @@ Json ToJson(const GeneratedToken& token, bool logprobs) {
 Json ToJson(const DocumentUse& use, const IndexedDocument* document) {
   const SourceState state = document == nullptr ? SourceState::kUnknown : document->source_state;
   Json json = {{"id", use.id},         {"title", ""},
-               {"source", ""},         {"source_state", Name(state)},
+               {"source", ""},         {"source_state", retrieval::Name(state)},
                {"heading", ""},        {"begin_line", Json()},
                {"end_line", Json()},   {"place", Json()},
                {"tokens", use.tokens}, {"status", use.status},
@@ -51,7 +51,7 @@ Json ToJson(const DocumentUse& use, const IndexedDocument* document) {
   json["source"] = document->source;
   json["heading"] = HeadingOf(*document);
   if (document->unit != PlaceUnit::kByte) {
-    json["place"] = DescribePlace(document->unit, {document->begin, document->end});
+    json["place"] = retrieval::DescribePlace(document->unit, {document->begin, document->end});
   }
   if (const std::optional<Lines> lines = LinesOf(*document)) {
     json["begin_line"] = lines->first;
@@ -130,7 +130,7 @@ Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& docu
 
 bool IsCut(const Answer& answer) { return answer.finish_reason == "length"; }
 
-std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer, int width) {
+std::string ExplainPrompt(const Answer& answer, const text::Tokenizer& tokenizer, int width) {
   std::vector<std::vector<std::string>> rows;
   rows.reserve(answer.prompt.size());
   for (const PromptToken& token : answer.prompt) {

@@ -21,7 +21,7 @@ Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& docu
 bool IsCut(const Answer& answer);
 
 // A line a token: position, id, segment, source, computed or reused, the token's text.
-std::string ExplainPrompt(const Answer& answer, const Tokenizer& tokenizer, int width);
+std::string ExplainPrompt(const Answer& answer, const text::Tokenizer& tokenizer, int width);
 
 // The documents used and what the answer cost, on standard error.
 void ShowAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,

@@ -40,7 +40,7 @@ std::string MethodOf(const std::string& mode) { return mode == "linked" ? "link"
 
 // For the parser: what is wrong with --mode; empty: nothing.
 std::string CheckMode(const std::string& mode) {
-  return ParseMethod(MethodOf(mode)).status().message();
+  return link::ParseMethod(MethodOf(mode)).status().message();
 }
 
 Result<std::string> ReadQuestion(const std::vector<std::string>& words) {
@@ -92,7 +92,7 @@ void WarnOfSystem(const Request& request, const ModelSummary& model, Session& se
 // Links that were trained on short answers give them whatever is asked.
 void WarnOfText(const Request& request, const ModelSummary& model, Session& session) {
   if (model.links_path.empty() || request.method != "link") return;
-  if (!WantsText(request.question)) return;
+  if (!retrieval::WantsText(request.question)) return;
   session.Warn(
       "the links in use answer in a few words; for a summary, an explanation or a comparison ask "
       "with --mode full");
@@ -267,7 +267,7 @@ void AddAskCommand(CLI::App& app, Command* command) {
       sub->add_option(
              "--top-k", options->top_k,
              "Up to so many passages from search, 0: none [as many as answer best: up to " +
-                 std::to_string(PassageChoice().most) + "]")
+                 std::to_string(retrieval::PassageChoice().most) + "]")
           ->check(CLI::Range(0, 1000))
           ->type_name("N");
   sub->add_option("--doc", options->documents,

@@ -17,10 +17,10 @@ namespace kvlink::cli {
 namespace {
 
 // The medians stand at the top, each under its key.
-Json ToJson(const BenchReport& report) {
+Json ToJson(const diagnose::BenchReport& report) {
   Json json = Json::object();
   Json best = Json::object(), units = Json::object(), runs = Json::object();
-  for (const BenchFigure& figure : report.figures) {
+  for (const diagnose::BenchFigure& figure : report.figures) {
     json[figure.key] = figure.median;
     best[figure.key] = figure.best;
     units[figure.key] = figure.unit;
@@ -46,9 +46,9 @@ std::string Number(double value) {
   return buffer.data();
 }
 
-void PrintTable(const BenchReport& report, int width) {
+void PrintTable(const diagnose::BenchReport& report, int width) {
   std::vector<std::vector<std::string>> rows;
-  for (const BenchFigure& figure : report.figures) {
+  for (const diagnose::BenchFigure& figure : report.figures) {
     rows.push_back({figure.key, Number(figure.median), Number(figure.best), figure.unit,
                     std::to_string(figure.runs)});
   }
@@ -64,16 +64,17 @@ void PrintTable(const BenchReport& report, int width) {
                        FormatBytes(report.kv_own_bytes) + "\n"));
 }
 
-Result<int> RunBenchCommand(BenchOptions bench, Session& session) {
+Result<int> RunBenchCommand(diagnose::BenchOptions bench, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(EngineOptions options, session.MakeEngineOptions(false));
   // Figures compare over models: without links, unless some were asked for. Those that answers
   // would use have a figure of their own.
   if (!session.links_named()) bench.link_file = std::exchange(options.links_path, "");
   const bool show_steps = session.chatty();
   Console& console = session.console();
-  const Result<BenchReport> report = RunBench(options, bench, [&](std::string_view step) {
-    if (show_steps) console.Transient("measuring: " + std::string(step));
-  });
+  const Result<diagnose::BenchReport> report =
+      diagnose::RunBench(options, bench, [&](std::string_view step) {
+        if (show_steps) console.Transient("measuring: " + std::string(step));
+      });
   console.WipeTransient();
   if (!report.ok()) return report.status();
   if (session.json()) {
@@ -84,9 +85,9 @@ Result<int> RunBenchCommand(BenchOptions bench, Session& session) {
   return 0;
 }
 
-Json ToJson(const ServeReport& report) {
+Json ToJson(const diagnose::ServeReport& report) {
   Json json = Json::object(), rows = Json::array();
-  for (const ServeRow& row : report.rows) {
+  for (const diagnose::ServeRow& row : report.rows) {
     rows.push_back({{"requests", row.requests},
                     {"tokens_per_s", row.tokens_per_s},
                     {"ttft_p50_ms", row.ttft_p50_ms},
@@ -101,9 +102,9 @@ Json ToJson(const ServeReport& report) {
   return json;
 }
 
-void PrintTable(const ServeReport& report, int width) {
+void PrintTable(const diagnose::ServeReport& report, int width) {
   std::vector<std::vector<std::string>> rows;
-  for (const ServeRow& row : report.rows) {
+  for (const diagnose::ServeRow& row : report.rows) {
     rows.push_back({std::to_string(row.requests), Number(row.tokens_per_s), Number(row.ttft_p50_ms),
                     Number(row.ttft_p95_ms), std::to_string(row.differ)});
   }
@@ -121,9 +122,10 @@ Result<int> RunServe(const std::vector<int>& requests, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions(false));
   const bool show_steps = session.chatty();
   Console& console = session.console();
-  const Result<ServeReport> report = RunBenchServe(options, requests, [&](std::string_view step) {
-    if (show_steps) console.Transient("measuring: " + std::string(step));
-  });
+  const Result<diagnose::ServeReport> report =
+      diagnose::RunBenchServe(options, requests, [&](std::string_view step) {
+        if (show_steps) console.Transient("measuring: " + std::string(step));
+      });
   console.WipeTransient();
   if (!report.ok()) return report.status();
   if (session.json()) {
@@ -137,13 +139,13 @@ Result<int> RunServe(const std::vector<int>& requests, Session& session) {
 }  // namespace
 
 void AddBenchCommand(CLI::App& app, Command* command) {
-  auto options = std::make_shared<BenchOptions>();
+  auto options = std::make_shared<diagnose::BenchOptions>();
   CLI::App* sub = app.add_subcommand("bench", "Measure the engine's rates on this machine");
   sub->add_flag("--quick", options->quick, "Fewer runs, no prefill of 2,048 tokens");
   sub->add_option("--only", options->only, "Only these figures, by key")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::IsMember(BenchKeys()))
+      ->check(CLI::IsMember(diagnose::BenchKeys()))
       ->type_name("KEY,...");
   auto requests = std::make_shared<std::vector<int>>(std::vector<int>{1, 2, 4, 8, 16});
   CLI::App* serve =

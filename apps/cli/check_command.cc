@@ -13,10 +13,10 @@
 namespace kvlink::cli {
 namespace {
 
-void Print(const CheckReport& report, Session& session) {
+void Print(const diagnose::CheckReport& report, Session& session) {
   if (session.json()) {
     Json items = Json::array();
-    for (const CheckItem& item : report.items) {
+    for (const diagnose::CheckItem& item : report.items) {
       items.push_back({{"name", item.name},
                        {"what", item.what},
                        {"result", item.result},
@@ -33,7 +33,7 @@ void Print(const CheckReport& report, Session& session) {
   }
   if (session.options().quiet) return;
   std::string out;
-  for (const CheckItem& item : report.items) {
+  for (const diagnose::CheckItem& item : report.items) {
     const char* mark = !item.is_gate ? "figure  " : item.passed ? "passed  " : "FAILED  ";
     out += mark + item.what + "\n        " + item.result + "\n";
   }
@@ -45,15 +45,16 @@ Result<int> RunCheckCommand(Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions(false));
   const bool show_steps = session.chatty();
   Console& console = session.console();
-  const Result<CheckReport> report = RunCheck(options, [&](std::string_view step) {
-    if (show_steps) console.Transient("checking: " + std::string(step));
-  });
+  const Result<diagnose::CheckReport> report =
+      diagnose::RunCheck(options, [&](std::string_view step) {
+        if (show_steps) console.Transient("checking: " + std::string(step));
+      });
   console.WipeTransient();
   if (!report.ok()) return report.status();
   Print(*report, session);
   if (report->passed) return 0;
   const auto failed = std::count_if(report->items.begin(), report->items.end(),
-                                    [](const CheckItem& item) { return !item.passed; });
+                                    [](const diagnose::CheckItem& item) { return !item.passed; });
   return Status(StatusCode::kInternal,
                 "check: " + std::to_string(failed) + " of " + std::to_string(report->items.size()) +
                     " checks failed: answers of this model on this machine are not to be trusted");
@@ -77,12 +78,13 @@ void AddCheckCommand(CLI::App& app, Command* command) {
                   "Your own questions, beside the built-in ones; files as of eval")
       ->type_name("FILE")
       ->needs(quality);
-  CLI::Option* limit = sub->add_option("--limit", given->options.limit,
-                                       "The first N questions of each data set, 0: all [" +
-                                           std::to_string(kGateSample) + " of each, evenly chosen]")
-                           ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
-                           ->type_name("N")
-                           ->needs(quality);
+  CLI::Option* limit =
+      sub->add_option("--limit", given->options.limit,
+                      "The first N questions of each data set, 0: all [" +
+                          std::to_string(eval::kGateSample) + " of each, evenly chosen]")
+          ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+          ->type_name("N")
+          ->needs(quality);
   sub->add_flag("--full", given->options.full, "All questions: takes some ten minutes")
       ->needs(quality)
       ->excludes(limit);

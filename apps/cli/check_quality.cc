@@ -27,20 +27,20 @@ struct Recording {
 // A record is published by rename, so its folder has to be writable too.
 bool CanReplace(const std::string& path) {
   const std::string folder = std::filesystem::path(AbsolutePath(path)).parent_path().string();
-  return IsWritable(path) && IsWritable(folder);
+  return library::IsWritable(path) && library::IsWritable(folder);
 }
 
 // Why what will be asked says too little to be recorded; empty: it does not.
-std::string TooFew(const QualityOptions& options, const std::vector<Example>& own) {
-  const std::string asked = " says too little: at least " + std::to_string(kGateQuestions) +
+std::string TooFew(const QualityOptions& options, const std::vector<data::Example>& own) {
+  const std::string asked = " says too little: at least " + std::to_string(eval::kGateQuestions) +
                             " questions of each data set are asked";
-  if (options.limit > 0 && options.limit < kGateQuestions) {
+  if (options.limit > 0 && options.limit < eval::kGateQuestions) {
     return "--limit " + std::to_string(options.limit) + asked;
   }
   std::map<std::string, int64_t> counts;
-  for (const Example& e : own) ++counts[e.dataset];
+  for (const data::Example& e : own) ++counts[e.dataset];
   for (const auto& [dataset, n] : counts) {
-    if (n < kGateQuestions) {
+    if (n < eval::kGateQuestions) {
       return "--data " + Quoted(dataset) + " with " + FormatCounted(n, "question") + asked;
     }
   }
@@ -50,18 +50,18 @@ std::string TooFew(const QualityOptions& options, const std::vector<Example>& ow
 // Of the record that stands in the file; 0: there is none, or no file. One that cannot be read may
 // hold a record that must not be replaced by less.
 Result<int64_t> RecordedQuestions(const std::string& links_path) {
-  const auto file = SafetensorsFile::Open(FileSystem::Posix(), links_path);
+  const auto file = formats::SafetensorsFile::Open(FileSystem::Posix(), links_path);
   if (file.code() == StatusCode::kNotFound) return 0;
   if (!file.ok()) return file.status();
   const auto gate = (*file)->metadata().find("gate");
   if (gate == (*file)->metadata().end()) return 0;
   const Json record = ParseBoundedJson<Json>(gate->second);
   if (!record.is_object() || !record.contains("figures")) return 0;
-  return QuestionsOf(DumpJson(record["figures"]));
+  return eval::QuestionsOf(DumpJson(record["figures"]));
 }
 
 // "30 of 120 questions, evenly chosen (--full asks all)"
-std::string AskedOf(const GateResult& result, const QualityOptions& options) {
+std::string AskedOf(const eval::GateResult& result, const QualityOptions& options) {
   if (result.asked == result.of) return "all " + FormatCounted(result.of, "question");
   return FormatCount(result.asked) + " of " + FormatCounted(result.of, "question") +
          (options.limit > 0 ? ", the first of each data set" : ", evenly chosen") +
@@ -69,7 +69,8 @@ std::string AskedOf(const GateResult& result, const QualityOptions& options) {
 }
 
 // Decided before minutes of measuring are spent.
-Result<Recording> ChooseRecording(const QualityOptions& options, const std::vector<Example>& own,
+Result<Recording> ChooseRecording(const QualityOptions& options,
+                                  const std::vector<data::Example>& own,
                                   const EngineOptions& engine) {
   const std::string& links_path = engine.links_path;
   const bool asked = options.record.value_or(false);
@@ -95,7 +96,7 @@ Result<Recording> ChooseRecording(const QualityOptions& options, const std::vect
     return Recording{false, "--limit left questions out; --record would record it all the same"};
   }
   KVLINK_ASSIGN_OR_RETURN(const int64_t more, RecordedQuestions(links_path));
-  if (!asked && !options.full && more > kGateSample) {
+  if (!asked && !options.full && more > eval::kGateSample) {
     return Recording{false, "the link file records what " + FormatCounted(more, "question") +
                                 " say; --full asks all, --record replaces it"};
   }
@@ -108,48 +109,50 @@ Result<Recording> ChooseRecording(const QualityOptions& options, const std::vect
 }
 
 // kFailedPrecondition: too few questions were asked, or the file is not the one that was measured.
-Status Record(const GateResult& result, const std::string& path) {
+Status Record(const eval::GateResult& result, const std::string& path) {
   if (!result.verdict.too_few.empty()) return FailedPrecondition(result.verdict.too_few);
   FileSystem& files = FileSystem::Posix();
-  GateRecord record{.passed = result.verdict.passed,
-                    .summary = result.verdict.summary,
-                    .figures = result.verdict.figures,
-                    .model = {},
-                    .links = {},
-                    .data = {}};
+  links::GateRecord record{.passed = result.verdict.passed,
+                           .summary = result.verdict.summary,
+                           .figures = result.verdict.figures,
+                           .model = {},
+                           .links = {},
+                           .data = {}};
   KVLINK_ASSIGN_OR_RETURN(record.model, DigestFromHex(result.model));
   KVLINK_ASSIGN_OR_RETURN(record.links, DigestFromHex(result.links));
   KVLINK_ASSIGN_OR_RETURN(record.data, DigestFromHex(result.data));
-  KVLINK_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(files, path));
-  if (LinksContentHash(*file) != record.links) {
+  KVLINK_ASSIGN_OR_RETURN(const auto file, formats::SafetensorsFile::Open(files, path));
+  if (links::LinksContentHash(*file) != record.links) {
     return FailedPrecondition("the link file " + path +
                               " was changed while it was measured; copy it, and measure the copy");
   }
-  KVLINK_ASSIGN_OR_RETURN(const std::string gate, SignedGate(record));
-  return RecordGate(files, path, gate);
+  KVLINK_ASSIGN_OR_RETURN(const std::string gate, links::SignedGate(record));
+  return links::RecordGate(files, path, gate);
 }
 
-void Print(const GateResult& result, const QualityOptions& options, const Recording& recording,
-           Session& session) {
-  const GateVerdict& verdict = result.verdict;
+void Print(const eval::GateResult& result, const QualityOptions& options,
+           const Recording& recording, Session& session) {
+  const eval::GateVerdict& verdict = result.verdict;
   const std::string& links = result.evaluation.engine.links_path;
   if (session.json()) {
-    Json json = {
-        {"passed", verdict.passed},
-        {"summary", verdict.summary},
-        {"shortfall", verdict.shortfall},
-        {"limits", {{"recovered", kGateRecovered}, {"f1", kGateF1}, {"questions", kGateQuestions}}},
-        {"data", result.data},
-        {"questions", {{"asked", result.asked}, {"of", result.of}}},
-        {"recorded", recording.why_not.empty()},
-        {"why_not_recorded", recording.why_not}};
+    Json json = {{"passed", verdict.passed},
+                 {"summary", verdict.summary},
+                 {"shortfall", verdict.shortfall},
+                 {"limits",
+                  {{"recovered", eval::kGateRecovered},
+                   {"f1", eval::kGateF1},
+                   {"questions", eval::kGateQuestions}}},
+                 {"data", result.data},
+                 {"questions", {{"asked", result.asked}, {"of", result.of}}},
+                 {"recorded", recording.why_not.empty()},
+                 {"why_not_recorded", recording.why_not}};
     json.update(ReportToJson(result.evaluation, result.report));
     json["warnings"] = session.warnings();
     PrintJson(json);
     return;
   }
   if (session.options().quiet) return;
-  std::string text = ReportText(result.report) + "\n";
+  std::string text = eval::ReportText(result.report) + "\n";
   if (links.empty()) text += "measured  K = 0 and nothing trained: no link file is in use\n";
   text += "asked     " + AskedOf(result, options) + "\n";
   text += verdict.passed
@@ -164,20 +167,20 @@ void Print(const GateResult& result, const QualityOptions& options, const Record
 
 Result<int> RunQualityCheck(const QualityOptions& options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
-  GateOptions gate;
+  eval::GateOptions gate;
   KVLINK_ASSIGN_OR_RETURN(gate.engine, session.MakeEngineOptions(/*read_only=*/false));
   gate.limit = options.limit;
-  gate.sample = options.full ? 0 : kGateSample;
+  gate.sample = options.full ? 0 : eval::kGateSample;
   const std::string& links = gate.engine.links_path;
-  ReadExamplesOptions reading;
+  data::ReadExamplesOptions reading;
   reading.limit = options.limit;
-  KVLINK_ASSIGN_OR_RETURN(std::vector<Example> own, ReadQuestions(options.data, reading));
+  KVLINK_ASSIGN_OR_RETURN(std::vector<data::Example> own, ReadQuestions(options.data, reading));
   KVLINK_ASSIGN_OR_RETURN(Recording recording, ChooseRecording(options, own, gate.engine));
 
   CatchInterrupt();
   EvaluationBar bar(session);
-  Result<GateResult> result =
-      MeasureGate(gate, std::move(own), [&](int64_t done, int64_t total, std::string_view dataset) {
+  Result<eval::GateResult> result = eval::MeasureGate(
+      gate, std::move(own), [&](int64_t done, int64_t total, std::string_view dataset) {
         return bar.Draw(done, total, /*fresh=*/done, dataset);
       });
   session.console().WipeTransient();

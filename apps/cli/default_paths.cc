@@ -64,7 +64,7 @@ Result<std::string> ModelsDirectory() {
 }
 
 Result<std::string> ModelPath(const std::string& given) {
-  if (!given.empty() && FileExists(given)) return given;
+  if (!given.empty() && library::FileExists(given)) return given;
   if (given.find('/') != std::string::npos) {
     return NotFound("model " + given + ": no such file");
   }
@@ -74,7 +74,7 @@ Result<std::string> ModelPath(const std::string& given) {
     std::string path = models + "/";
     path += name;
     path += ending;
-    if (FileExists(path)) return path;
+    if (library::FileExists(path)) return path;
   }
   if (given.empty()) {
     return NotFound("no model: " + models + "/" + name +

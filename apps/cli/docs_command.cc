@@ -20,7 +20,7 @@ Json ToJson(const IndexedDocument& document) {
           {"source", document.source},
           {"begin", document.begin},
           {"end", document.end},
-          {"unit", UnitName(document.unit)},
+          {"unit", retrieval::UnitName(document.unit)},
           {"pinned", document.pinned}};
 }
 
@@ -29,7 +29,7 @@ int ListFiles(const std::vector<ListedSource>& files, Session& session) {
   Json list = Json::array();
   std::vector<std::vector<std::string>> rows;
   for (const ListedSource& file : files) {
-    const std::string_view state = Name(file.state);
+    const std::string_view state = retrieval::Name(file.state);
     list.push_back({{"source", file.source},
                     {"documents", file.documents},
                     {"tokens", file.tokens},
@@ -84,7 +84,7 @@ Result<int> List(const std::vector<std::string>& words, bool by_file, Session& s
 
 std::string PlaceWithin(const IndexedDocument& document) {
   if (document.unit != PlaceUnit::kByte) {
-    return DescribePlace(document.unit, {document.begin, document.end});
+    return retrieval::DescribePlace(document.unit, {document.begin, document.end});
   }
   return "bytes " + std::to_string(document.begin) + " to " + std::to_string(document.end);
 }

@@ -20,7 +20,7 @@ namespace {
 
 struct EvalCommandOptions {
   std::vector<std::string> files;
-  EvaluationOptions evaluation;
+  eval::EvaluationOptions evaluation;
   std::string methods;  // empty: DefaultMethods
   std::string gold_position = "shuffle";
   std::string out;
@@ -35,23 +35,25 @@ std::vector<std::string> DefaultMethods(const ModelSummary& model) {
 
 Result<int> RunEval(EvalCommandOptions options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
-  EvaluationOptions& evaluation = options.evaluation;
+  eval::EvaluationOptions& evaluation = options.evaluation;
   KVLINK_ASSIGN_OR_RETURN(evaluation.engine, session.MakeEngineOptions(/*read_only=*/false));
   evaluation.gold_position = GoldPositions().at(options.gold_position);
   if (!options.methods.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(const std::vector<Method> methods, ParseMethods(options.methods));
-    for (const Method& method : methods) evaluation.methods.push_back(method.name);
+    KVLINK_ASSIGN_OR_RETURN(const std::vector<link::Method> methods,
+                            link::ParseMethods(options.methods));
+    for (const link::Method& method : methods) evaluation.methods.push_back(method.name);
   }
-  ReadExamplesOptions reading;
+  data::ReadExamplesOptions reading;
   reading.squad_seed = evaluation.seed;
-  KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples, ReadQuestions(options.files, reading));
-  examples = ArrangeExamples(std::move(examples), evaluation);
-  KVLINK_ASSIGN_OR_RETURN(const auto engine, OpenForEvaluation(evaluation.engine));
+  KVLINK_ASSIGN_OR_RETURN(std::vector<data::Example> examples,
+                          ReadQuestions(options.files, reading));
+  examples = eval::ArrangeExamples(std::move(examples), evaluation);
+  KVLINK_ASSIGN_OR_RETURN(const auto engine, eval::OpenForEvaluation(evaluation.engine));
   if (options.methods.empty()) evaluation.methods = DefaultMethods(engine->model());
   // Before the folder is made: one that holds an evaluation that cannot be is of no use.
-  KVLINK_RETURN_IF_ERROR(CheckEvaluation(evaluation, examples));
+  KVLINK_RETURN_IF_ERROR(eval::CheckEvaluation(evaluation, examples));
   KVLINK_ASSIGN_OR_RETURN(const Json description, DescribeEvaluation(evaluation, options.files));
-  KVLINK_ASSIGN_OR_RETURN(PredictionLog log, OpenEvaluationLog(options.out, description));
+  KVLINK_ASSIGN_OR_RETURN(eval::PredictionLog log, OpenEvaluationLog(options.out, description));
 
   CatchInterrupt();
   std::vector<std::string> left_out;
@@ -62,7 +64,7 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
   }
   KVLINK_RETURN_IF_ERROR(evaluated);
   for (const std::string& why : left_out) session.Warn("left out: " + why);
-  Report report = Summarise(log.all(), evaluation.methods, evaluation.seed);
+  eval::Report report = eval::Summarise(log.all(), evaluation.methods, evaluation.seed);
   report.title = "Answers and their cost, by method";
   report.notes = {
       "model " + FileName(evaluation.engine.model_path),
@@ -77,14 +79,15 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
   json["left_out"] = left_out;
   if (!options.out.empty()) {
     FileSystem& files = FileSystem::Posix();
-    KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, options.out + "/report.html", ReportHtml(report)));
+    KVLINK_RETURN_IF_ERROR(
+        WriteWholeFile(files, options.out + "/report.html", eval::ReportHtml(report)));
     KVLINK_RETURN_IF_ERROR(
         WriteWholeFile(files, options.out + "/report.json", DumpJson(json) + "\n"));
   }
   if (session.json()) {
     PrintJson(json);
   } else {
-    PrintText(ReportText(report));
+    PrintText(eval::ReportText(report));
     if (!options.out.empty() && session.chatty()) {
       KVLINK_RETURN_IF_ERROR(FlushOutput());
       session.console().Line("written: " + options.out +
@@ -98,7 +101,7 @@ Result<int> RunEval(EvalCommandOptions options, Session& session) {
 
 void AddEvalCommand(CLI::App& app, Command* command) {
   auto options = std::make_shared<EvalCommandOptions>();
-  EvaluationOptions& evaluation = options->evaluation;
+  eval::EvaluationOptions& evaluation = options->evaluation;
   CLI::App* sub = app.add_subcommand(
       "eval", "Measure answers and their cost, by method, over questions with known answers");
   sub->add_option("FILE", options->files,
@@ -109,7 +112,7 @@ void AddEvalCommand(CLI::App& app, Command* command) {
          "--methods", options->methods,
          "Methods to compare (docs/methods.md) [none, full, full+adapter if the links have one, "
          "reuse, link]")
-      ->check([](const std::string& list) { return ParseMethods(list).status().message(); })
+      ->check([](const std::string& list) { return link::ParseMethods(list).status().message(); })
       ->type_name("METHOD,...");
   sub->add_option("--block-links", evaluation.block_links_path,
                   "Link file of method block (K = 0, with an adapter of its own)")

@@ -23,22 +23,22 @@ Result<std::string> FileHash(const std::string& path) {
   return hash;
 }
 
-std::string GoldPositionName(GoldPosition position) {
+std::string GoldPositionName(eval::GoldPosition position) {
   for (const auto& [name, named] : GoldPositions()) {
     if (named == position) return name;
   }
   return "";
 }
 
-Json NumberOrNull(const Estimate& e) { return e.measured() ? Json(e.value) : Json(); }
+Json NumberOrNull(const eval::Estimate& e) { return e.measured() ? Json(e.value) : Json(); }
 
-Json RowToJson(const Row& row) {
+Json RowToJson(const eval::Row& row) {
   Json json = {{"dataset", row.dataset}, {"method", row.method}};
   if (row.gold_position >= 0) json["gold_position"] = row.gold_position;
   json["n"] = row.n;
   Json ci = Json::object();
-  for (const Measure& measure : Measures()) {
-    const Estimate& e = row.*measure.value;
+  for (const eval::Measure& measure : eval::Measures()) {
+    const eval::Estimate& e = row.*measure.value;
     json[measure.name] = NumberOrNull(e);
     if (e.has_interval()) ci[measure.name] = {e.low, e.high};
   }
@@ -48,26 +48,26 @@ Json RowToJson(const Row& row) {
 
 }  // namespace
 
-const std::map<std::string, GoldPosition>& GoldPositions() {
-  static const std::map<std::string, GoldPosition> positions = {
-      {"shuffle", GoldPosition::kShuffled},
-      {"cycle", GoldPosition::kCycled},
-      {"every", GoldPosition::kEvery}};
+const std::map<std::string, eval::GoldPosition>& GoldPositions() {
+  static const std::map<std::string, eval::GoldPosition> positions = {
+      {"shuffle", eval::GoldPosition::kShuffled},
+      {"cycle", eval::GoldPosition::kCycled},
+      {"every", eval::GoldPosition::kEvery}};
   return positions;
 }
 
-Result<std::vector<Example>> ReadQuestions(const std::vector<std::string>& files,
-                                           const ReadExamplesOptions& reading) {
-  std::vector<Example> examples;
+Result<std::vector<data::Example>> ReadQuestions(const std::vector<std::string>& files,
+                                                 const data::ReadExamplesOptions& reading) {
+  std::vector<data::Example> examples;
   for (const std::string& file : files) {
-    KVLINK_ASSIGN_OR_RETURN(std::vector<Example> read,
-                            ReadExamples(FileSystem::Posix(), file, reading));
+    KVLINK_ASSIGN_OR_RETURN(std::vector<data::Example> read,
+                            data::ReadExamples(FileSystem::Posix(), file, reading));
     std::move(read.begin(), read.end(), std::back_inserter(examples));
   }
   return examples;
 }
 
-Result<Json> DescribeEvaluation(const EvaluationOptions& options,
+Result<Json> DescribeEvaluation(const eval::EvaluationOptions& options,
                                 const std::vector<std::string>& files) {
   Json json = {{"seed", options.seed},
                {"limit", options.limit},
@@ -98,12 +98,12 @@ Result<Json> DescribeEvaluation(const EvaluationOptions& options,
   return json;
 }
 
-Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& description) {
-  if (folder.empty()) return PredictionLog::Open("");
+Result<eval::PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& description) {
+  if (folder.empty()) return eval::PredictionLog::Open("");
   FileSystem& files = FileSystem::Posix();
   KVLINK_RETURN_IF_ERROR(files.CreateDirectories(folder, FileAccess::kByUmask));
   const std::string path = folder + "/run.json";
-  if (!FileExists(path)) {
+  if (!library::FileExists(path)) {
     KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, path, DumpJson(description) + "\n"));
   } else {
     KVLINK_ASSIGN_OR_RETURN(const std::string text,
@@ -129,7 +129,7 @@ Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& d
       KVLINK_RETURN_IF_ERROR(WriteWholeFile(files, path, DumpJson(there) + "\n"));
     }
   }
-  return PredictionLog::Open(folder + "/predictions.jsonl");
+  return eval::PredictionLog::Open(folder + "/predictions.jsonl");
 }
 
 EvaluationBar::EvaluationBar(Session& session)
@@ -145,12 +145,12 @@ bool EvaluationBar::Draw(int64_t done, int64_t total, int64_t fresh, std::string
   return !Interrupted();
 }
 
-Status EvaluateWithProgress(Engine& engine, const EvaluationOptions& options,
-                            const std::vector<Example>& examples, Session& session,
-                            PredictionLog* log, std::vector<std::string>* left_out) {
+Status EvaluateWithProgress(Engine& engine, const eval::EvaluationOptions& options,
+                            const std::vector<data::Example>& examples, Session& session,
+                            eval::PredictionLog* log, std::vector<std::string>* left_out) {
   EvaluationBar bar(session);
   const int64_t already = static_cast<int64_t>(log->all().size());
-  return Evaluate(
+  return eval::Evaluate(
       engine, options, examples,
       [&](int64_t done, int64_t total, std::string_view dataset) {
         // What the log had is passed at no cost and tells nothing of the rate.
@@ -160,11 +160,11 @@ Status EvaluateWithProgress(Engine& engine, const EvaluationOptions& options,
       log, left_out);
 }
 
-Json ReportToJson(const EvaluationOptions& options, const Report& report) {
+Json ReportToJson(const eval::EvaluationOptions& options, const eval::Report& report) {
   Json rows = Json::array(), positions = Json::array(), paired = Json::array();
-  for (const Row& row : RowsWithMeans(report)) rows.push_back(RowToJson(row));
-  for (const Row& row : report.positions) positions.push_back(RowToJson(row));
-  for (const Difference& d : report.differences) {
+  for (const eval::Row& row : eval::RowsWithMeans(report)) rows.push_back(RowToJson(row));
+  for (const eval::Row& row : report.positions) positions.push_back(RowToJson(row));
+  for (const eval::Difference& d : report.differences) {
     paired.push_back({{"dataset", d.dataset},
                       {"method", d.method},
                       {"against", d.baseline},

@@ -14,20 +14,20 @@
 namespace kvlink::cli {
 
 // What --gold-position may be.
-const std::map<std::string, GoldPosition>& GoldPositions();
+const std::map<std::string, eval::GoldPosition>& GoldPositions();
 
 // The examples of all files, in their order.
-Result<std::vector<Example>> ReadQuestions(const std::vector<std::string>& files,
-                                           const ReadExamplesOptions& reading);
+Result<std::vector<data::Example>> ReadQuestions(const std::vector<std::string>& files,
+                                                 const data::ReadExamplesOptions& reading);
 
 // What decides an evaluation's numbers, but for the methods (block's own links, where it is one of
 // them): a folder holds one evaluation.
-Result<Json> DescribeEvaluation(const EvaluationOptions& options,
+Result<Json> DescribeEvaluation(const eval::EvaluationOptions& options,
                                 const std::vector<std::string>& files);
 
 // FOLDER/predictions.jsonl of the evaluation that FOLDER/run.json describes; an empty folder name
 // keeps predictions in memory. kFailedPrecondition: the folder holds another evaluation.
-Result<PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& description);
+Result<eval::PredictionLog> OpenEvaluationLog(const std::string& folder, const Json& description);
 
 // The progress bar of an evaluation, and its end at Ctrl-C. One evaluation, one
 // thread.
@@ -42,10 +42,10 @@ class EvaluationBar {
   double start_ms_;
 };
 
-Status EvaluateWithProgress(Engine& engine, const EvaluationOptions& options,
-                            const std::vector<Example>& examples, Session& session,
-                            PredictionLog* log, std::vector<std::string>* left_out);
+Status EvaluateWithProgress(Engine& engine, const eval::EvaluationOptions& options,
+                            const std::vector<data::Example>& examples, Session& session,
+                            eval::PredictionLog* log, std::vector<std::string>* left_out);
 
-Json ReportToJson(const EvaluationOptions& options, const Report& report);
+Json ReportToJson(const eval::EvaluationOptions& options, const eval::Report& report);
 
 }  // namespace kvlink::cli

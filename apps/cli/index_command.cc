@@ -219,7 +219,7 @@ Result<int> RunIndex(const IndexOptions& options, Session& session) {
   for (const std::string& note : report.notes) session.Warn(note);
   if (!report.others.empty()) {
     session.Warn("left out " + DescribeOthers(report.others) + ": of no format that is read (" +
-                 ReadableFormats() + ")");
+                 retrieval::ReadableFormats() + ")");
   }
   if (nothing) {
     if (session.json()) PrintReport(report, watcher.TakeDocuments(), std::nullopt);

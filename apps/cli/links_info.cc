@@ -10,14 +10,14 @@ namespace kvlink::cli {
 namespace {
 
 // A metadata field that holds JSON; null where it is missing or no JSON.
-Json Field(const SafetensorsFile& file, std::string_view name) {
+Json Field(const formats::SafetensorsFile& file, std::string_view name) {
   const auto found = file.metadata().find(name);
   if (found == file.metadata().end()) return nullptr;
   Json value = ParseBoundedJson<Json>(found->second);
   return value.is_object() ? value : Json(nullptr);
 }
 
-std::string Text(const SafetensorsFile& file, std::string_view name) {
+std::string Text(const formats::SafetensorsFile& file, std::string_view name) {
   const auto found = file.metadata().find(name);
   return found == file.metadata().end() ? "" : found->second;
 }
@@ -27,7 +27,8 @@ std::string Text(const SafetensorsFile& file, std::string_view name) {
 bool IsLinkFile(const std::string& path) { return path.ends_with(".safetensors"); }
 
 Result<int> PrintLinksInfo(const std::string& path, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(FileSystem::Posix(), path));
+  KVLINK_ASSIGN_OR_RETURN(const auto file,
+                          formats::SafetensorsFile::Open(FileSystem::Posix(), path));
   if (Text(*file, "format") != "kvlink-links") {
     return InvalidArgument(path + ": expected a link file (metadata format: kvlink-links), found " +
                            "another kind of safetensors file");

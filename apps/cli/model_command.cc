@@ -16,7 +16,7 @@ namespace {
 Result<int> List(Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::string directory, ModelsDirectory());
   std::vector<FileInfo> files;
-  if (FileExists(directory)) {
+  if (library::FileExists(directory)) {
     KVLINK_ASSIGN_OR_RETURN(files, FileSystem::Posix().List(directory));
   }
   std::vector<std::vector<std::string>> rows;
@@ -59,7 +59,7 @@ Result<int> Info(const std::string& given, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::string path,
                           ModelPath(given.empty() ? session.options().model : given));
   KVLINK_ASSIGN_OR_RETURN(const ModelFile model, ReadModelFile(path, /*fingerprint=*/true));
-  const ModelConfig& c = model.config;
+  const model::ModelConfig& c = model.config;
   const int64_t kv_f32 = c.KvBytesPerToken(DType::kF32);
   const int64_t kv_bf16 = c.KvBytesPerToken(DType::kBF16);
   if (session.json()) {
@@ -125,7 +125,7 @@ Result<bool> HaveEqualBytes(const std::string& path, const std::string& other) {
 }
 
 Result<int> Add(const std::string& path, bool replace, Session& session) {
-  if (!FileExists(path)) return NotFound("model " + path + ": no such file");
+  if (!library::FileExists(path)) return NotFound("model " + path + ": no such file");
   KVLINK_ASSIGN_OR_RETURN(const ModelFile model, ReadModelFile(path, /*fingerprint=*/false));
   KVLINK_ASSIGN_OR_RETURN(const std::string directory, ModelsDirectory());
   std::string name = FileName(path);
@@ -133,7 +133,7 @@ Result<int> Add(const std::string& path, bool replace, Session& session) {
   const std::string target = directory + "/" + name;
   std::error_code error;
   bool same = std::filesystem::equivalent(path, target, error) && !error;
-  if (!same && !replace && FileExists(target)) {
+  if (!same && !replace && library::FileExists(target)) {
     KVLINK_ASSIGN_OR_RETURN(same, HaveEqualBytes(path, target));
     if (!same) {
       return FailedPrecondition("another model lies at " + target +

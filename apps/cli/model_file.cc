@@ -11,55 +11,56 @@ namespace kvlink::cli {
 
 namespace {
 
-Result<ModelFile> Read(const GgufFile& file, bool fingerprint) {
+Result<ModelFile> Read(const formats::GgufFile& file, bool fingerprint) {
   ModelFile model;
-  KVLINK_ASSIGN_OR_RETURN(model.config, ReadModelConfig(file));
-  KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig tokenizer_config, ReadTokenizerConfig(file));
+  KVLINK_ASSIGN_OR_RETURN(model.config, model::ReadModelConfig(file));
+  KVLINK_ASSIGN_OR_RETURN(const text::TokenizerConfig tokenizer_config,
+                          model::ReadTokenizerConfig(file));
   model.tokenizer = tokenizer_config.pre;
-  KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::Create(tokenizer_config));
-  KVLINK_ASSIGN_OR_RETURN(const FilePrompt prompt, ReadFilePrompt(file));
-  const Result<ChosenTemplate> chosen = ChooseTemplate(*tokenizer, prompt);
+  KVLINK_ASSIGN_OR_RETURN(const auto tokenizer, text::Tokenizer::Create(tokenizer_config));
+  KVLINK_ASSIGN_OR_RETURN(const text::FilePrompt prompt, model::ReadFilePrompt(file));
+  const Result<text::ChosenTemplate> chosen = text::ChooseTemplate(*tokenizer, prompt);
   if (chosen.ok()) {
     model.template_name = chosen->prompt_template.name;
     model.template_concern = chosen->concern;
   }
-  model.why_not_linkable = WhyNotLinkable(model.config);
-  if (fingerprint) model.fingerprint = ToHex(ModelFingerprint(file, model.config));
+  model.why_not_linkable = model::WhyNotLinkable(model.config);
+  if (fingerprint) model.fingerprint = ToHex(model::ModelFingerprint(file, model.config));
   return model;
 }
 
 }  // namespace
 
 Result<ModelFile> ReadModelFile(const std::string& path, bool fingerprint) {
-  KVLINK_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(FileSystem::Posix(), path));
+  KVLINK_ASSIGN_OR_RETURN(const auto file, formats::GgufFile::Open(FileSystem::Posix(), path));
   Result<ModelFile> model = Read(*file, fingerprint);
   KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());  // first: what else is wrong may come of it
   return model;
 }
 
-std::string DescribeRope(const RopeConfig& rope) {
+std::string DescribeRope(const model::RopeConfig& rope) {
   std::string text = "base " + std::to_string(static_cast<int64_t>(rope.base)) + ", " +
                      std::to_string(rope.dims) + " dimensions";
   switch (rope.scaling) {
-    case RopeScaling::kNone:
+    case model::RopeScaling::kNone:
       break;
-    case RopeScaling::kLinear:
+    case model::RopeScaling::kLinear:
       text += ", linear scaling by " + std::to_string(rope.factor);
       break;
-    case RopeScaling::kLlama3:
+    case model::RopeScaling::kLlama3:
       text += ", Llama 3 frequency scaling";
       break;
-    case RopeScaling::kDependent:
+    case model::RopeScaling::kDependent:
       text += ", scaling that depends on the prompt's length (" + rope.scaling_name + ")";
       break;
   }
   return text;
 }
 
-Result<std::unique_ptr<Tokenizer>> ReadTokenizer(const std::string& path) {
-  KVLINK_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(FileSystem::Posix(), path));
-  KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig config, ReadTokenizerConfig(*file));
-  return Tokenizer::Create(config);
+Result<std::unique_ptr<text::Tokenizer>> ReadTokenizer(const std::string& path) {
+  KVLINK_ASSIGN_OR_RETURN(const auto file, formats::GgufFile::Open(FileSystem::Posix(), path));
+  KVLINK_ASSIGN_OR_RETURN(const text::TokenizerConfig config, model::ReadTokenizerConfig(*file));
+  return text::Tokenizer::Create(config);
 }
 
 Status CopyModel(const std::string& path, const std::string& directory, const std::string& name) {

@@ -11,7 +11,7 @@
 namespace kvlink::cli {
 
 struct ModelFile {
-  ModelConfig config;
+  model::ModelConfig config;
   std::string tokenizer;         // the pre-tokenizer's name
   std::string template_name;     // empty: none is built in
   std::string template_concern;  // why it may not be what the model knows; empty: no reason
@@ -22,10 +22,10 @@ struct ModelFile {
 // Everything but the weights is read and checked; the fingerprint reads the weights too.
 Result<ModelFile> ReadModelFile(const std::string& path, bool fingerprint);
 
-std::string DescribeRope(const RopeConfig& rope);
+std::string DescribeRope(const model::RopeConfig& rope);
 
 // The tokenizer of a model file, for showing tokens.
-Result<std::unique_ptr<Tokenizer>> ReadTokenizer(const std::string& path);
+Result<std::unique_ptr<text::Tokenizer>> ReadTokenizer(const std::string& path);
 
 // Temporary file in `directory`, fsync, rename to `name`, fsync of the directory.
 Status CopyModel(const std::string& path, const std::string& directory, const std::string& name);

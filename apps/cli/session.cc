@@ -37,7 +37,7 @@ bool Session::Asks(const std::string& question) {
 Result<std::string> Session::store_path() const {
   KVLINK_ASSIGN_OR_RETURN(std::string path, StorePath(options_.store));
   // The store says so itself, but not every command opens the store first.
-  Status there = CheckStorePath(FileSystem::Posix(), path);
+  Status there = kv::CheckStorePath(FileSystem::Posix(), path);
   if (there.code() == StatusCode::kFailedPrecondition) return there;
   return path;
 }
@@ -46,7 +46,7 @@ Status Session::FillModel(EngineOptions* options) {
   KVLINK_ASSIGN_OR_RETURN(options->model_path, ModelPath(options_.model));
   if (options_.links.empty()) {
     const std::string beside = LinksBeside(options->model_path);
-    if (FileExists(beside)) options->links_path = beside;
+    if (library::FileExists(beside)) options->links_path = beside;
   } else if (options_.links != "none") {
     options->links_path = options_.links;
   }
@@ -63,7 +63,7 @@ Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
   KVLINK_ASSIGN_OR_RETURN(options.store_path, store_path());
   options.store_budget_bytes = options_.budget_bytes;
   options.store_read_only = read_only;
-  options.is_pinned = MakePinRule(DocumentsPath(options.store_path));
+  options.is_pinned = library::MakePinRule(library::DocumentsPath(options.store_path));
   options.warn = [this](std::string_view message) { Warn(message); };
   return options;
 }
@@ -77,26 +77,26 @@ Result<std::unique_ptr<Library>> Session::OpenLibrary() {
   return Library::Open(std::move(options));
 }
 
-Result<std::unique_ptr<DiskStore>> Session::OpenStore(bool create, bool read_only,
-                                                      bool keep_budget) {
-  DiskStoreOptions options;
+Result<std::unique_ptr<kv::DiskStore>> Session::OpenStore(bool create, bool read_only,
+                                                          bool keep_budget) {
+  kv::DiskStoreOptions options;
   KVLINK_ASSIGN_OR_RETURN(options.path, store_path());
   KVLINK_ASSIGN_OR_RETURN(const bool there, Exists(FileSystem::Posix(), options.path));
   if (!create && !there) {
     return NotFound("there is no store at " + options.path + "; make one with: kvlink index PATH");
   }
   options.budget_bytes = keep_budget ? options_.budget_bytes : 0;
-  options.read_only = read_only || (there && !IsWritable(options.path));
+  options.read_only = read_only || (there && !library::IsWritable(options.path));
   options.files_suffice = !create;  // looking and making room work where keeping would not
-  options.is_pinned = MakePinRule(DocumentsPath(options.path));
+  options.is_pinned = library::MakePinRule(library::DocumentsPath(options.path));
   options.log = log_;
-  return DiskStore::Open(options);
+  return kv::DiskStore::Open(options);
 }
 
 Status Session::NoDocuments() const {
   KVLINK_ASSIGN_OR_RETURN(const std::string store, store_path());
   return NotFound("no documents are indexed in " + store + "; index some with: kvlink index PATH" +
-                  (FileExists(store)
+                  (library::FileExists(store)
                        ? " (or, if documents.sqlite was lost, restore it with: kvlink store verify)"
                        : ""));
 }

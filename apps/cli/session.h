@@ -64,8 +64,8 @@ class Session {
   // kNotFound if there is no store, unless `create`, which also means that blocks are to be kept.
   // read_only: nothing in the folder is made, mended or removed. Without keep_budget nothing is
   // evicted by opening.
-  Result<std::unique_ptr<DiskStore>> OpenStore(bool create, bool read_only = false,
-                                               bool keep_budget = true);
+  Result<std::unique_ptr<kv::DiskStore>> OpenStore(bool create, bool read_only = false,
+                                                   bool keep_budget = true);
   // kNotFound: that nothing is indexed, and what to do.
   Status NoDocuments() const;
 

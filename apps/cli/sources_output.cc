@@ -41,12 +41,12 @@ std::string ShortPath(const std::string& path) {
 // (A part of a table has a head that stands elsewhere; a line of JSON escapes its text, and HTML
 // has its marks between the words.)
 bool IsStillThere(const IndexedDocument& document, std::string_view place) {
-  const Format* format = FormatOfPath(document.source);
-  if (format != nullptr && format->kind == FileKind::kHtml) return true;
+  const retrieval::Format* format = retrieval::FormatOfPath(document.source);
+  if (format != nullptr && format->kind == retrieval::FileKind::kHtml) return true;
   if (document.source.ends_with(".jsonl")) return place.starts_with('{') && place.ends_with('}');
   std::string_view last = document.text;
   last.remove_prefix(std::min(last.find_last_of('\n') + 1, last.size()));
-  return !last.empty() && ReadText(place).text.find(last) != std::string_view::npos;
+  return !last.empty() && retrieval::ReadText(place).text.find(last) != std::string_view::npos;
 }
 
 }  // namespace
@@ -85,7 +85,8 @@ std::string PlaceOf(const IndexedDocument& document, bool whole) {
     place += std::to_string(lines->first);
     if (lines->first != lines->last) place += "-" + std::to_string(lines->last);
   }
-  const std::string described = DescribePlace(document.unit, {document.begin, document.end});
+  const std::string described =
+      retrieval::DescribePlace(document.unit, {document.begin, document.end});
   if (!described.empty()) place += ", " + described;
   if (const std::string heading = HeadingOf(document); !heading.empty()) place += ": " + heading;
   return CleanLine(place);

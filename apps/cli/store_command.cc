@@ -19,7 +19,7 @@ namespace {
 
 Result<int> Stats(Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false, /*read_only=*/true));
-  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats stats, store->Stats());
+  KVLINK_ASSIGN_OR_RETURN(const kv::DiskStoreStats stats, store->Stats());
   KVLINK_ASSIGN_OR_RETURN(const std::string path, session.store_path());
   if (session.json()) {
     PrintJson({{"path", path},
@@ -45,16 +45,16 @@ Result<int> Stats(Session& session) {
 }
 
 // The store's pins, as the documents say.
-Status ApplyPins(Session& session, DiskStore& store) {
+Status ApplyPins(Session& session, kv::DiskStore& store) {
   KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
-  if (!IsWritable(folder)) return {};
-  return store.ApplyPins(MakePinRule(DocumentsPath(folder))).status();
+  if (!library::IsWritable(folder)) return {};
+  return store.ApplyPins(library::MakePinRule(library::DocumentsPath(folder))).status();
 }
 
 Result<int> Verify(Session& session) {
   KVLINK_ASSIGN_OR_RETURN(auto store, session.OpenStore(/*create=*/false));
   CatchInterrupt();
-  VerifyReport report;
+  kv::VerifyReport report;
   {
     ProgressBar bar(session.console(), "verifying", session.chatty());
     KVLINK_ASSIGN_OR_RETURN(report, store->Verify([&](int64_t done, int64_t total) {
@@ -66,12 +66,12 @@ Result<int> Verify(Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
   const auto warn = [&session](std::string_view message) { session.Warn(message); };
   if (Interrupted()) return Cancelled("store verify: stopped before all blocks were read");
-  const Result<int64_t> mended = MendDocuments(folder, *store, warn);
+  const Result<int64_t> mended = library::MendDocuments(folder, *store, warn);
   Status documents = mended.status();
   const int64_t restored = mended.ok() ? *mended : 0;
   if (documents.ok()) documents = ApplyPins(session, *store);
   // What a removal of documents that was killed has left.
-  if (documents.ok()) documents = RemoveForgotten(folder, *store).status();
+  if (documents.ok()) documents = library::RemoveForgotten(folder, *store).status();
 
   if (session.json()) {
     PrintJson({{"checked", report.checked},
@@ -124,18 +124,18 @@ Result<int> Collect(std::optional<int64_t> budget, Session& session) {
   } else if (session.options().budget_bytes > 0) {
     budget_bytes = session.options().budget_bytes;
   }
-  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats before, store->Stats());
+  KVLINK_ASSIGN_OR_RETURN(const kv::DiskStoreStats before, store->Stats());
   KVLINK_ASSIGN_OR_RETURN(const std::string folder, session.store_path());
   // What a removal of documents that was killed has left goes first, whatever the budget.
-  const Result<int64_t> removed = RemoveForgotten(folder, *store);
+  const Result<int64_t> removed = library::RemoveForgotten(folder, *store);
   if (!removed.ok()) {
     session.Warn("blocks of documents that were removed may be left: " +
                  removed.status().message());
   }
-  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats kept, store->Stats());
+  KVLINK_ASSIGN_OR_RETURN(const kv::DiskStoreStats kept, store->Stats());
   KVLINK_ASSIGN_OR_RETURN(const int64_t collected, store->Collect(budget_bytes));
   const int64_t freed = collected + std::max<int64_t>(before.bytes - kept.bytes, 0);
-  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats stats, store->Stats());
+  KVLINK_ASSIGN_OR_RETURN(const kv::DiskStoreStats stats, store->Stats());
   if (session.json()) {
     PrintJson({{"freed_bytes", freed}, {"blocks", stats.blocks}, {"bytes", stats.bytes}});
   } else if (!session.options().quiet) {

@@ -14,8 +14,8 @@ void AddVersionCommand(CLI::App& app, Command* command) {
     *command = [](Session& session) -> Result<int> {
       if (session.json()) {
         Json formats = Json::array();
-        for (const Format& format : Formats()) {
-          if (IsReadable(format)) formats.push_back(format.name);
+        for (const retrieval::Format& format : retrieval::Formats()) {
+          if (retrieval::IsReadable(format)) formats.push_back(format.name);
         }
         PrintJson({{"version", KVLINK_VERSION}, {"compiler", __VERSION__}, {"formats", formats}});
       } else {

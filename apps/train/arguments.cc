@@ -31,7 +31,7 @@ bool FromEnvironment(const char* name, int32_t* value) {
 }
 
 // As torchrun starts processes. False: it is there but not whole.
-bool JoinEnvironment(TrainOptions* o) {
+bool JoinEnvironment(train::TrainOptions* o) {
   if (std::getenv("WORLD_SIZE") == nullptr) return true;
   if (!FromEnvironment("WORLD_SIZE", &o->world) || !FromEnvironment("RANK", &o->rank_of)) {
     return false;
@@ -77,7 +77,7 @@ int Refuse(std::string what) {
 
 Arguments ParseArguments(int argc, char** argv) {
   Arguments a;
-  TrainOptions& o = a.options;
+  train::TrainOptions& o = a.options;
   CLI::App app(
       "Trains the link tokens and the adapter that make a model answer over linked documents");
   const CLI::Validator count =
@@ -115,14 +115,16 @@ Arguments ParseArguments(int argc, char** argv) {
       ->check(count)
       ->capture_default_str();
   app.add_option("--documents", o.documents, "At most so many documents an example; 0: all");
-  AddChoice<TrainMode>(
-      app, "--mode", &o.mode, {{"links", TrainMode::kLinks}, {"full", TrainMode::kFull}},
+  AddChoice<train::TrainMode>(
+      app, "--mode", &o.mode,
+      {{"links", train::TrainMode::kLinks}, {"full", train::TrainMode::kFull}},
       "links: link tokens and adapter on a frozen base (if not given); full: every parameter");
   app.add_option("--out-model", o.out_model, "With --mode full: the model to write, as GGUF")
       ->type_name("FILE");
-  AddChoice<TrainAttention>(app, "--attention", &o.attention,
-                            {{"linked", TrainAttention::kLinked}, {"full", TrainAttention::kFull}},
-                            "linked (if not given), or full: the control without blocks");
+  AddChoice<train::TrainAttention>(
+      app, "--attention", &o.attention,
+      {{"linked", train::TrainAttention::kLinked}, {"full", train::TrainAttention::kFull}},
+      "linked (if not given), or full: the control without blocks");
   app.add_option("-k,--k,--links", o.k, "Link tokens after each document")->capture_default_str();
   app.add_option("--per-slot", o.slots, "Link tokens of their own for the first N documents")
       ->capture_default_str();
@@ -147,16 +149,16 @@ Arguments ParseArguments(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--rank", o.rank, "The adapter's rank; 0: no adapter")->capture_default_str();
   app.add_option("--alpha", o.alpha, "The adapter's scale times its rank")->capture_default_str();
-  AddChoice<AdapterScope>(
+  AddChoice<model::AdapterScope>(
       app, "--scope", &o.scope,
-      {{"outside_documents", AdapterScope::kOutsideDocuments},
-       {"everywhere", AdapterScope::kEverywhere}},
+      {{"outside_documents", model::AdapterScope::kOutsideDocuments},
+       {"everywhere", model::AdapterScope::kEverywhere}},
       "Of the adapter: outside_documents (if not given), or everywhere: on documents too, which "
       "are then computed with gradient in every step");
   app.add_option_function<std::string>(
          "--methods",
          [&o](const std::string& list) {
-           Result<std::vector<Method>> methods = ParseMethods(list);
+           Result<std::vector<link::Method>> methods = link::ParseMethods(list);
            if (!methods.ok()) throw CLI::ValidationError("--methods", methods.status().message());
            o.methods = *std::move(methods);
          },
@@ -167,9 +169,9 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--distill", o.distill,
                  "Share of the loss that follows full attention's distribution on the answer")
       ->check(CLI::Range(0.0, 1.0));
-  AddChoice<TrainTeacher>(
+  AddChoice<train::TrainTeacher>(
       app, "--distill-teacher", &o.teacher,
-      {{"base", TrainTeacher::kBase}, {"adapter", TrainTeacher::kAdapter}},
+      {{"base", train::TrainTeacher::kBase}, {"adapter", train::TrainTeacher::kAdapter}},
       "base (if not given): the base model under full attention; adapter: with the adapter as it "
       "is");
   const CLI::Option* const rate =
@@ -241,7 +243,7 @@ Arguments ParseArguments(int argc, char** argv) {
     }
     o.device += ":" + std::to_string(local_rank);
   }
-  if (o.mode == TrainMode::kFull) {  // what the authors trained with
+  if (o.mode == train::TrainMode::kFull) {  // what the authors trained with
     if (rate->empty()) o.adapter_rate = 5e-6;
     if (link_rate->empty()) o.link_rate = 5e-6;
   }
@@ -264,7 +266,7 @@ Arguments ParseArguments(int argc, char** argv) {
     a.average.out = o.out;
     a.average.out_dtype = o.out_dtype;
   }
-  if (const Status fine = CheckOptions(o); !fine.ok()) {
+  if (const Status fine = train::CheckOptions(o); !fine.ok()) {
     a.exit_status = Refuse(fine.message());
     return a;
   }

@@ -9,8 +9,8 @@ namespace kvlink::train_app {
 struct Arguments {
   bool run = false;  // else exit with exit_status: help was printed, or the usage was wrong
   int exit_status = 0;
-  TrainOptions options;
-  AverageOptions average;  // with links: they are averaged, and nothing is trained
+  train::TrainOptions options;
+  train::AverageOptions average;  // with links: they are averaged, and nothing is trained
 };
 
 Arguments ParseArguments(int argc, char** argv);

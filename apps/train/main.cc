@@ -16,7 +16,7 @@ int Run(int argc, char** argv) {
   if (!arguments.run) return arguments.exit_status;
   Reporting reporting;
   if (!arguments.average.links.empty()) {
-    const Result<AverageSummary> mean = AverageLinks(arguments.average);
+    const Result<train::AverageSummary> mean = train::AverageLinks(arguments.average);
     if (!mean.ok()) {
       reporting.Line("kvlink-train: " + mean.status().message());
       return 1;
@@ -25,7 +25,8 @@ int Run(int argc, char** argv) {
     return 0;
   }
   cli::CatchInterrupt();
-  const Result<TrainSummary> done = Train(arguments.options, reporting.MakeProgress());
+  const Result<train::TrainSummary> done =
+      train::Train(arguments.options, reporting.MakeProgress());
   if (!done.ok()) {
     reporting.Line("kvlink-train: " + done.status().message());
     return done.code() == StatusCode::kCancelled ? 130 : 1;

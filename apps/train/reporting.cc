@@ -19,11 +19,11 @@ std::string Fixed(double value, int digits) {
 
 Reporting::Reporting() : bar_(console_, "training", /*enabled=*/true) {}
 
-TrainProgress Reporting::MakeProgress() {
-  TrainProgress progress;
-  progress.start = [this](const TrainStart& start) { Started(start); };
-  progress.step = [this](const LoggedStep& step) { Stepped(step); };
-  progress.validation = [this](const LoggedValidation& v) { Validated(v); };
+train::TrainProgress Reporting::MakeProgress() {
+  train::TrainProgress progress;
+  progress.start = [this](const train::TrainStart& start) { Started(start); };
+  progress.step = [this](const train::LoggedStep& step) { Stepped(step); };
+  progress.validation = [this](const train::LoggedValidation& v) { Validated(v); };
   progress.stop = [] { return cli::Interrupted(); };
   progress.log = Log([this](Severity severity, std::string_view text) {
     Line((severity == Severity::kWarning ? "warning: " : "") + std::string(text));
@@ -33,7 +33,7 @@ TrainProgress Reporting::MakeProgress() {
 
 void Reporting::Line(std::string_view text) { console_.Line(text); }
 
-void Reporting::Started(const TrainStart& start) {
+void Reporting::Started(const train::TrainStart& start) {
   start_ = start;
   started_ms_ = Clock::System().MonotonicMs();
   Line((start.first_step > 0 ? "goes on after step " + FormatCount(start.first_step) + " of "
@@ -42,7 +42,7 @@ void Reporting::Started(const TrainStart& start) {
        ", log and checkpoint in " + start.run);
 }
 
-void Reporting::Stepped(const LoggedStep& step) {
+void Reporting::Stepped(const train::LoggedStep& step) {
   if (step.examples > 0) loss_ = loss_ < 0 ? step.loss : loss_ + 0.1 * (step.loss - loss_);
   const double each = (Clock::System().MonotonicMs() - started_ms_) /
                       static_cast<double>(step.step - start_.first_step);
@@ -53,12 +53,12 @@ void Reporting::Stepped(const LoggedStep& step) {
             each * static_cast<double>(start_.steps - step.step));
 }
 
-void Reporting::Validated(const LoggedValidation& v) {
+void Reporting::Validated(const train::LoggedValidation& v) {
   Line("step " + FormatCount(v.step) + "/" + FormatCount(start_.steps) + ": loss " +
        Fixed(loss_, 4) + ", validation " + Fixed(v.loss, 4) + (v.best ? ", the best so far" : ""));
 }
 
-void Reporting::Averaged(const AverageSummary& mean) {
+void Reporting::Averaged(const train::AverageSummary& mean) {
   if (mean.rank == 0) {
     return Line(mean.kept > 0 ? "no adapter: the files have none" : "no adapter: left out");
   }
@@ -66,7 +66,7 @@ void Reporting::Averaged(const AverageSummary& mean) {
        " % of the mean adapter");
 }
 
-void Reporting::Finished(const TrainSummary& s) {
+void Reporting::Finished(const train::TrainSummary& s) {
   std::string line = "loss " + Fixed(s.loss, 4);
   if (s.valid_loss >= 0) {
     line += ", validation " + Fixed(s.valid_loss, 4) + " at step " + FormatCount(s.best_step);

@@ -12,19 +12,19 @@ namespace kvlink::train_app {
 class Reporting {
  public:
   Reporting();
-  TrainProgress MakeProgress();  // looks at this object
+  train::TrainProgress MakeProgress();  // looks at this object
   void Line(std::string_view text);
-  void Averaged(const AverageSummary& mean);
-  void Finished(const TrainSummary& summary);
+  void Averaged(const train::AverageSummary& mean);
+  void Finished(const train::TrainSummary& summary);
 
  private:
-  void Started(const TrainStart& start);
-  void Stepped(const LoggedStep& step);
-  void Validated(const LoggedValidation& validation);
+  void Started(const train::TrainStart& start);
+  void Stepped(const train::LoggedStep& step);
+  void Validated(const train::LoggedValidation& validation);
 
   cli::Console console_;
   cli::ProgressBar bar_;
-  TrainStart start_;
+  train::TrainStart start_;
   double started_ms_ = 0;
   double loss_ = -1;  // a running mean of the steps' losses; < 0: none yet
 };

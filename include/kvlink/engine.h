@@ -15,6 +15,9 @@
 #include "kvlink/status.h"
 
 namespace kvlink {
+namespace kv {
+class BlockStore;  // src/kv/store.h
+}
 
 struct Document {
   std::string id;     // the caller's name for it, echoed; may be empty
@@ -154,13 +157,11 @@ struct Encoded {
   std::string why;     // empty, or why the block could not be kept, or why there is none
 };
 
-class BlockStore;  // src/kv/store.h
-
 struct EngineOptions {
-  std::string model_path;             // a GGUF file
-  std::shared_ptr<BlockStore> store;  // where blocks rest; nullptr: what store_path says
-  std::string store_path;             // empty: blocks live in memory only
-  std::string links_path;             // empty: no link file (K = 0, not measured)
+  std::string model_path;                 // a GGUF file
+  std::shared_ptr<kv::BlockStore> store;  // where blocks rest; nullptr: what store_path says
+  std::string store_path;                 // empty: blocks live in memory only
+  std::string links_path;                 // empty: no link file (K = 0, not measured)
   // How prompts are written: "chatml", "llama3", or a JSON file (docs/link-file.md). Empty: as the
   // link file says, else as the model's file does.
   std::string prompt_template;

@@ -12,7 +12,7 @@
 #include "chart/plot_axis.h"
 #include "chart/plot_labels.h"
 
-namespace kvlink {
+namespace kvlink::chart {
 namespace {
 
 constexpr double kFont = 12;
@@ -359,4 +359,4 @@ Status WriteCurveSvg(FileSystem& files, const std::string& path, const Plot& plo
   return WriteWholeFile(files, path, PlotSvg(plot));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::chart

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::chart {
 
 inline constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 
@@ -55,4 +55,4 @@ Status WriteCurveSvg(FileSystem& files, const std::string& path, const Plot& plo
 // Text inside XML or HTML, also in quoted attributes. What XML forbids becomes U+FFFD.
 std::string EscapeXml(std::string_view text);
 
-}  // namespace kvlink
+}  // namespace kvlink::chart

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdio>
 
-namespace kvlink {
+namespace kvlink::chart {
 namespace {
 
 // A value as a tick says it: `decimals` digits after the point, no "-0"; powers of ten beyond six
@@ -124,4 +124,4 @@ std::vector<AxisTick> PlotAxis::Ticks(int most) const {
   return log_ ? LogTicks(low_, high_, most) : LinearTicks(low_, high_, most);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::chart

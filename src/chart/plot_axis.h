@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::chart {
 
 struct AxisTick {
   double value = 0;
@@ -38,4 +38,4 @@ class PlotAxis {
   double pixel_high_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::chart

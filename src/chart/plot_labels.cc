@@ -9,7 +9,7 @@
 #include <limits>
 #include <numeric>
 
-namespace kvlink {
+namespace kvlink::chart {
 namespace {
 
 constexpr int kAngles = 24;
@@ -93,4 +93,4 @@ std::vector<PlotBox> PlaceLabels(const std::vector<LabelWish>& wishes, const Plo
   return boxes;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::chart

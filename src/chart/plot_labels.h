@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::chart {
 
 struct PlotBox {
   double x = 0;  // of the left upper corner
@@ -30,4 +30,4 @@ struct LabelWish {
 std::vector<PlotBox> PlaceLabels(const std::vector<LabelWish>& wishes, const PlotBox& area,
                                  const std::vector<PlotBox>& avoid);
 
-}  // namespace kvlink
+}  // namespace kvlink::chart

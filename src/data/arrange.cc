@@ -13,7 +13,7 @@
 #include "base/random.h"
 #include "data/pieces.h"
 
-namespace kvlink {
+namespace kvlink::data {
 namespace {
 
 // order: old indices, each at most once. Documents that it leaves out are dropped.
@@ -97,4 +97,4 @@ void CutIntoPieces(Example* example, int64_t max_words) {
   example->gold = std::move(gold);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::data

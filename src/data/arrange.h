@@ -6,7 +6,7 @@
 
 #include "data/example.h"
 
-namespace kvlink {
+namespace kvlink::data {
 
 // A shuffle decided by `seed` and the example's id alone: the same on every machine, whichever
 // examples stand around it.
@@ -25,4 +25,4 @@ void MoveGold(Example* example, int32_t position);
 // the same title. The pieces of a gold document are all gold. REQUIRES: max_words >= 1
 void CutIntoPieces(Example* example, int64_t max_words);
 
-}  // namespace kvlink
+}  // namespace kvlink::data

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::data {
 
 enum class ExampleKind {
   kQuestion,  // documents, a question, a short answer
@@ -33,4 +33,4 @@ struct Example {
   int32_t gold_position = -1;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::data

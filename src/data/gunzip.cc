@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::data {
 namespace {
 
 // zlib's state, ended on every way out. One owner.
@@ -77,4 +77,4 @@ Result<std::string> Gunzip(const std::string& path, std::span<const std::byte> b
   return out;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::data

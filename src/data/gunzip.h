@@ -9,7 +9,7 @@
 
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::data {
 
 // Whether the bytes begin as a gzip member does.
 bool IsGzip(std::span<const std::byte> bytes);
@@ -19,4 +19,4 @@ bool IsGzip(std::span<const std::byte> bytes);
 Result<std::string> Gunzip(const std::string& path, std::span<const std::byte> bytes,
                            int64_t max_bytes);
 
-}  // namespace kvlink
+}  // namespace kvlink::data

@@ -15,7 +15,7 @@
 #include "base/quote.h"
 #include "base/random.h"
 
-namespace kvlink {
+namespace kvlink::data {
 namespace {
 
 using nlohmann::json;
@@ -481,4 +481,4 @@ Status ReadRecord(const RecordPlace& place, std::string_view record,
   }
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::data

@@ -11,7 +11,7 @@
 #include "data/readers.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::data {
 
 struct RecordPlace {
   std::string path;
@@ -24,4 +24,4 @@ struct RecordPlace {
 Status ReadRecord(const RecordPlace& place, std::string_view record,
                   const ReadExamplesOptions& options, std::vector<Example>* examples);
 
-}  // namespace kvlink
+}  // namespace kvlink::data

@@ -8,7 +8,7 @@
 
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::data {
 namespace {
 
 enum class Cut : uint8_t { kWord, kSentence, kLine };
@@ -23,11 +23,11 @@ bool EndsLine(uint32_t c) { return c == '\n' || c == 0x85 || c == 0x2028 || c ==
 
 // Of a script that has no spaces between words.
 bool IsUnspaced(uint32_t c) {
-  switch (ScriptOf(c)) {
-    case Script::kHan:
-    case Script::kHiragana:
-    case Script::kKatakana:
-    case Script::kSoutheastAsian:
+  switch (text::ScriptOf(c)) {
+    case text::Script::kHan:
+    case text::Script::kHiragana:
+    case text::Script::kKatakana:
+    case text::Script::kSoutheastAsian:
       return true;
     default:
       return false;
@@ -41,7 +41,7 @@ uint32_t TakeLast(std::string_view* text) {
     --at;
   }
   size_t next = at;
-  const uint32_t c = NextCharacter(*text, &next);
+  const uint32_t c = text::NextCharacter(*text, &next);
   text->remove_suffix(text->size() - at);
   return c;
 }
@@ -49,14 +49,14 @@ uint32_t TakeLast(std::string_view* text) {
 // A full stop of any script, and a closing quote or bracket that may stand behind it.
 bool EndsSentence(std::string_view word) {
   uint32_t last = TakeLast(&word);
-  const bool closes = last == '"' || last == '\'' || IsClosing(last);
+  const bool closes = last == '"' || last == '\'' || text::IsClosing(last);
   if (closes && !word.empty()) last = TakeLast(&word);
-  return IsSentenceEnd(last);
+  return text::IsSentenceEnd(last);
 }
 
 bool MayBeginWord(uint32_t next, std::string_view before) {
-  const bool closes = IsClosing(next) || IsSentenceEnd(next);
-  return !IsPunctuation(next) || (!closes && EndsSentence(before));
+  const bool closes = text::IsClosing(next) || text::IsSentenceEnd(next);
+  return !text::IsPunctuation(next) || (!closes && EndsSentence(before));
 }
 
 // Words of what stands between two white spaces: itself, cut by dictionaries beside characters of a
@@ -70,19 +70,19 @@ void AddWords(std::string_view text, size_t begin, size_t end, bool unspaced,
   const std::string_view run = text.substr(begin, end - begin);
   size_t from = 0;
   if (unspaced) {
-    bool is_word = false;          // there is a letter or a number since `from`
-    uint32_t last = kNoCharacter;  // that letter or number
+    bool is_word = false;                // there is a letter or a number since `from`
+    uint32_t last = text::kNoCharacter;  // that letter or number
     size_t at = 0;
-    for (const size_t place : Breaks(run, BreakKind::kWord)) {
+    for (const size_t place : text::Breaks(run, text::BreakKind::kWord)) {
       while (at < place) {
-        const uint32_t c = NextCharacter(run, &at);
-        if (!IsLetterOrNumber(c)) continue;
+        const uint32_t c = text::NextCharacter(run, &at);
+        if (!text::IsLetterOrNumber(c)) continue;
         last = c;
         is_word = true;
       }
       if (place == run.size()) break;
       size_t behind = place;
-      const uint32_t next = NextCharacter(run, &behind);
+      const uint32_t next = text::NextCharacter(run, &behind);
       if (!is_word || !MayBeginWord(next, run.substr(from, place - from))) continue;
       if (!IsUnspaced(last) && !IsUnspaced(next)) continue;
       add(begin + from, begin + place);
@@ -99,8 +99,8 @@ std::vector<Word> WordsOf(std::string_view text) {
   bool unspaced = false;
   for (size_t at = 0; at < text.size();) {
     const size_t place = at;
-    const uint32_t c = NextCharacter(text, &at);
-    if (!IsWhiteSpace(c)) {
+    const uint32_t c = text::NextCharacter(text, &at);
+    if (!text::IsWhiteSpace(c)) {
       unspaced = unspaced || IsUnspaced(c);
       continue;
     }
@@ -148,4 +148,4 @@ std::vector<std::string_view> CutText(std::string_view text, int64_t max_words) 
   return pieces;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::data

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::data {
 
 int64_t CountWords(std::string_view text);
 
@@ -18,4 +18,4 @@ int64_t CountWords(std::string_view text);
 // sentence does, else at a word. REQUIRES: max_words >= 1
 std::vector<std::string_view> CutText(std::string_view text, int64_t max_words);
 
-}  // namespace kvlink
+}  // namespace kvlink::data

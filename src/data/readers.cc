@@ -13,7 +13,7 @@
 #include "data/layouts.h"
 #include "data/pieces.h"
 
-namespace kvlink {
+namespace kvlink::data {
 namespace {
 
 constexpr std::string_view kSpaces = " \t\r\n";
@@ -228,4 +228,4 @@ Result<std::vector<Example>> ReadExamples(FileSystem& files, const std::string& 
   return examples;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::data

@@ -14,7 +14,7 @@
 #include "data/example.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::data {
 
 struct ReadExamplesOptions {
   std::string dataset;                   // not empty: stands in place of the file's own name
@@ -57,4 +57,4 @@ Result<std::vector<Example>> ReadExamples(FileSystem& files, const std::string& 
 Result<std::vector<Example>> ReadExamples(std::span<const std::byte> bytes, const std::string& path,
                                           const ReadExamplesOptions& options);
 
-}  // namespace kvlink
+}  // namespace kvlink::data

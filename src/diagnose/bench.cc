@@ -13,7 +13,7 @@
 #include "base/guarded.h"
 #include "diagnose/bench_stage.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 namespace {
 
 constexpr int kDocuments = 10;
@@ -40,8 +40,9 @@ std::vector<int32_t> Ids(int64_t count, int32_t vocab, uint32_t salt) {
 
 class Bench {
  public:
-  Bench(EngineImpl* engine, WarmStore* warm, std::string folder, const BenchOptions& options,
-        BenchReport* report, std::function<void(std::string_view)> progress)
+  Bench(engine::EngineImpl* engine, kv::WarmStore* warm, std::string folder,
+        const BenchOptions& options, BenchReport* report,
+        std::function<void(std::string_view)> progress)
       : engine_(*engine),
         warm_(*warm),
         folder_(std::move(folder)),
@@ -82,17 +83,17 @@ class Bench {
   Status Pass(const std::string& key, int64_t count, int64_t context) {
     if (!Wanted(key)) return {};
     Say(key);
-    const ModelConfig& c = model_.config();
+    const model::ModelConfig& c = model_.config();
     if (context + count > c.context_tokens) return {};
-    Indexer indexer(&model_, &engine_.store(), nullptr, nullptr);
-    std::vector<std::shared_ptr<const Block>> blocks;
-    std::vector<Segment> segments;
+    link::Indexer indexer(&model_, &engine_.store(), nullptr, nullptr);
+    std::vector<std::shared_ptr<const kv::Block>> blocks;
+    std::vector<model::Segment> segments;
     for (int64_t start = 0; start < context; start += 256) {
       const int64_t length = std::min<int64_t>(256, context - start);
-      KVLINK_ASSIGN_OR_RETURN(std::shared_ptr<const Block> block,
+      KVLINK_ASSIGN_OR_RETURN(std::shared_ptr<const kv::Block> block,
                               indexer.Encode(Ids(length, c.vocab, static_cast<uint32_t>(start)),
-                                             BlockKind::kDocument, ""));
-      segments.push_back(SegmentOf(*block, static_cast<int32_t>(start)));
+                                             link::BlockKind::kDocument, ""));
+      segments.push_back(link::SegmentOf(*block, static_cast<int32_t>(start)));
       blocks.push_back(std::move(block));
     }
     const std::vector<int32_t> tokens = Ids(count, c.vocab, 7);
@@ -104,8 +105,9 @@ class Bench {
     std::vector<double> rates;
     for (int run = 0; run <= runs; ++run) {
       KVLINK_ASSIGN_OR_RETURN(
-          Tail tail, Tail::Create(c.layers, c.kv_heads, c.head_dim, count, model_.kv_dtype()));
-      Sequence s;
+          model::Tail tail,
+          model::Tail::Create(c.layers, c.kv_heads, c.head_dim, count, model_.kv_dtype()));
+      model::Sequence s;
       s.tokens = tokens;
       s.positions = positions;
       s.context = segments;
@@ -181,18 +183,18 @@ class Bench {
     }
   }
 
-  EngineImpl& engine_;
-  WarmStore& warm_;
+  engine::EngineImpl& engine_;
+  kv::WarmStore& warm_;
   const std::string folder_;
-  Model& model_;
+  model::Model& model_;
   const BenchOptions& options_;
   BenchReport& report_;
   std::function<void(std::string_view)> progress_;
 };
 
 // Five link tokens whose embeddings are rows of the vocabulary's: their cost, not their use.
-std::unique_ptr<const Links> FiveLinks(const Model& model) {
-  auto links = std::make_unique<Links>();
+std::unique_ptr<const links::Links> FiveLinks(const model::Model& model) {
+  auto links = std::make_unique<links::Links>();
   links->k = 5;
   std::vector<float> row(static_cast<size_t>(model.config().width));
   for (int32_t i = 0; i < links->k; ++i) {
@@ -215,13 +217,13 @@ namespace {
 Result<BenchReport> BenchUnguarded(const EngineOptions& options, const BenchOptions& bench,
                                    const std::function<void(std::string_view)>& progress) {
   if (progress) progress("loading the model");
-  const ModelOptions model_options = ModelOptionsOf(options);
+  const model::ModelOptions model_options = engine::ModelOptionsOf(options);
   BenchReport report;
   {
     KVLINK_ASSIGN_OR_RETURN(
-        std::unique_ptr<LinkableModel> model,
-        LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
-                            model_options, options.prompt_template));
+        std::unique_ptr<link::LinkableModel> model,
+        link::LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
+                                  model_options, options.prompt_template));
     KVLINK_ASSIGN_OR_RETURN(const BenchStage stage, SetStage(std::move(model), options));
     const ModelSummary& summary = stage.engine->model();
     report.cpu = CpuName();
@@ -239,25 +241,26 @@ Result<BenchReport> BenchUnguarded(const EngineOptions& options, const BenchOpti
            std::find(bench.only.begin(), bench.only.end(), key) != bench.only.end();
   };
   const auto time_links = [&](const std::string& key,
-                              std::unique_ptr<LinkableModel> model) -> Status {
+                              std::unique_ptr<link::LinkableModel> model) -> Status {
     KVLINK_ASSIGN_OR_RETURN(const BenchStage stage, SetStage(std::move(model), options));
     return Bench(stage.engine.get(), stage.warm, stage.folder->path(), bench, &report, progress)
         .TimeToFirstToken(key);
   };
   // A link file that all was measured with has its own K.
   if (options.links_path.empty() && wanted("ttft_linked_k5_ms")) {
-    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
-                            Model::Load(FileSystem::Posix(), options.model_path, model_options));
+    KVLINK_ASSIGN_OR_RETURN(
+        std::unique_ptr<model::Model> model,
+        model::Model::Load(FileSystem::Posix(), options.model_path, model_options));
     auto links = FiveLinks(*model);
-    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<LinkableModel> linkable,
-                            LinkableModel::Create(std::move(model), std::move(links)));
+    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<link::LinkableModel> linkable,
+                            link::LinkableModel::Create(std::move(model), std::move(links)));
     KVLINK_RETURN_IF_ERROR(time_links("ttft_linked_k5_ms", std::move(linkable)));
   }
   if (!bench.link_file.empty() && wanted("ttft_link_file_ms")) {
     // The figures before it do not depend on this file: a damaged one must not lose them.
-    Result<std::unique_ptr<LinkableModel>> linkable =
-        LinkableModel::Load(FileSystem::Posix(), options.model_path, bench.link_file, model_options,
-                            options.prompt_template);
+    Result<std::unique_ptr<link::LinkableModel>> linkable =
+        link::LinkableModel::Load(FileSystem::Posix(), options.model_path, bench.link_file,
+                                  model_options, options.prompt_template);
     const Status timed =
         linkable.ok() ? time_links("ttft_link_file_ms", *std::move(linkable)) : linkable.status();
     if (!timed.ok() && options.warn) {
@@ -275,4 +278,4 @@ Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& b
                  [&] { return BenchUnguarded(options, bench, progress); });
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

@@ -10,7 +10,7 @@
 #include "kvlink/engine.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 
 struct BenchFigure {
   std::string key;   // "prefill_512"
@@ -43,4 +43,4 @@ struct BenchOptions {
 Result<BenchReport> RunBench(const EngineOptions& options, const BenchOptions& bench,
                              const std::function<void(std::string_view)>& progress);
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

@@ -10,7 +10,7 @@
 #include "base/guarded.h"
 #include "diagnose/bench_stage.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 namespace {
 
 constexpr int kDocuments = 10, kDocumentsEach = 5, kTokensEach = 64;
@@ -31,7 +31,7 @@ double Quantile(const std::vector<double>& values, double q) {
 
 class ServeBench {
  public:
-  explicit ServeBench(EngineImpl* engine) : engine_(*engine) {
+  explicit ServeBench(engine::EngineImpl* engine) : engine_(*engine) {
     for (int i = 0; i < kDocuments; ++i) {
       documents_.push_back(MadeUpDocument(engine_.linkable(), i));
     }
@@ -117,7 +117,7 @@ class ServeBench {
     return {};
   }
 
-  EngineImpl& engine_;
+  engine::EngineImpl& engine_;
   std::vector<Document> documents_;
   std::map<int, Ids> alone_;
 };
@@ -134,11 +134,11 @@ Result<ServeReport> Unguarded(const EngineOptions& options, const std::vector<in
     if (progress) progress(what);
   };
   say("loading the model");
-  const ModelOptions model_options = ModelOptionsOf(options);
+  const model::ModelOptions model_options = engine::ModelOptionsOf(options);
   KVLINK_ASSIGN_OR_RETURN(
-      std::unique_ptr<LinkableModel> model,
-      LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
-                          model_options, options.prompt_template));
+      std::unique_ptr<link::LinkableModel> model,
+      link::LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
+                                model_options, options.prompt_template));
   KVLINK_ASSIGN_OR_RETURN(const BenchStage stage, SetStage(std::move(model), options));
   const ModelSummary& summary = stage.engine->model();
   ServeReport report;
@@ -166,4 +166,4 @@ Result<ServeReport> RunBenchServe(const EngineOptions& options, const std::vecto
                  [&] { return Unguarded(options, requests, progress); });
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

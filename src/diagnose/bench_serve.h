@@ -9,7 +9,7 @@
 #include "kvlink/engine.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 
 // So many requests were in flight all the time.
 struct ServeRow {
@@ -30,4 +30,4 @@ struct ServeReport {
 Result<ServeReport> RunBenchServe(const EngineOptions& options, const std::vector<int>& requests,
                                   const std::function<void(std::string_view)>& progress);
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

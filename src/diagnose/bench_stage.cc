@@ -7,21 +7,23 @@
 #include "base/random.h"
 #include "kv/disk_store.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 
-Result<BenchStage> SetStage(std::unique_ptr<LinkableModel> model, const EngineOptions& options) {
+Result<BenchStage> SetStage(std::unique_ptr<link::LinkableModel> model,
+                            const EngineOptions& options) {
   BenchStage stage;
   KVLINK_ASSIGN_OR_RETURN(stage.folder, ScratchFolder::Create());
-  DiskStoreOptions store_options;
+  kv::DiskStoreOptions store_options;
   store_options.path = stage.folder->path() + "/store";
-  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<DiskStore> disk, DiskStore::Open(store_options));
-  auto warm = std::make_unique<WarmStore>(std::move(disk), kWarmBytes, kWarmBytes);
+  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<kv::DiskStore> disk, kv::DiskStore::Open(store_options));
+  auto warm =
+      std::make_unique<kv::WarmStore>(std::move(disk), engine::kWarmBytes, engine::kWarmBytes);
   stage.warm = warm.get();
-  stage.engine = std::make_unique<EngineImpl>(std::move(model), std::move(warm), options);
+  stage.engine = std::make_unique<engine::EngineImpl>(std::move(model), std::move(warm), options);
   return stage;
 }
 
-Document MadeUpDocument(const LinkableModel& model, int number) {
+Document MadeUpDocument(const link::LinkableModel& model, int number) {
   constexpr int64_t kTokens = 200;
   static constexpr const char* kWords[] = {"harbour", "stone",  "letter", "winter",
                                            "seven",   "garden", "copper", "river",
@@ -54,4 +56,4 @@ std::string CpuName() {
   return "unknown";
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

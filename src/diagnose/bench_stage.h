@@ -10,19 +10,20 @@
 #include "kv/warm_store.h"
 #include "kvlink/engine.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 
 struct BenchStage {
   std::unique_ptr<ScratchFolder> folder;
-  WarmStore* warm = nullptr;  // the engine's
-  std::unique_ptr<EngineImpl> engine;
+  kv::WarmStore* warm = nullptr;  // the engine's
+  std::unique_ptr<engine::EngineImpl> engine;
 };
 
-Result<BenchStage> SetStage(std::unique_ptr<LinkableModel> model, const EngineOptions& options);
+Result<BenchStage> SetStage(std::unique_ptr<link::LinkableModel> model,
+                            const EngineOptions& options);
 
 // Of 200 tokens (rendered, within a word), another one for each number.
-Document MadeUpDocument(const LinkableModel& model, int number);
+Document MadeUpDocument(const link::LinkableModel& model, int number);
 
 std::string CpuName();
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

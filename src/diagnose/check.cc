@@ -15,7 +15,7 @@
 #include "link/linker.h"
 #include "model/reference.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 namespace {
 
 constexpr int32_t kSteps = 16;
@@ -53,25 +53,25 @@ std::string Distances(bool f32, double logit, double kl, double limit) {
 
 class Check {
  public:
-  Check(LinkableModel* m, Indexer* indexer) : m_(*m), indexer_(*indexer) {}
+  Check(link::LinkableModel* m, link::Indexer* indexer) : m_(*m), indexer_(*indexer) {}
 
   Status Prepare() {
     for (const Text& t : kTexts) documents_.push_back(m_.RenderDocument(t.title, t.text, 0));
     prefix_ = m_.DocumentPrefix("");
     plan_ = m_.Plan("", documents_, kQuestion, /*full=*/false);
-    std::vector<std::shared_ptr<const Block>> blocks;
-    for (const PlannedBlock& b : plan_.blocks) {
-      KVLINK_ASSIGN_OR_RETURN(IndexedBlock fetched, indexer_.Fetch(plan_, b, prefix_));
+    std::vector<std::shared_ptr<const kv::Block>> blocks;
+    for (const link::PlannedBlock& b : plan_.blocks) {
+      KVLINK_ASSIGN_OR_RETURN(link::IndexedBlock fetched, indexer_.Fetch(plan_, b, prefix_));
       blocks.push_back(std::move(fetched.block));
     }
-    linked_prompt_ = Link(plan_, std::move(blocks));
+    linked_prompt_ = link::Link(plan_, std::move(blocks));
     KVLINK_ASSIGN_OR_RETURN(linked_, Run(linked_prompt_, m_.adapter(), {}));
     return {};
   }
 
   Result<CheckItem> LinkedEqualsMasked() {
     KVLINK_ASSIGN_OR_RETURN(const Continuation masked,
-                            Run(MaskedTwin(plan_, prefix_), m_.adapter(), linked_.ids));
+                            Run(link::MaskedTwin(plan_, prefix_), m_.adapter(), linked_.ids));
     const Difference d = Compare(masked, linked_, vocab());
     // In bf16 the two ways round keys at different angles.
     const double limit = f32() ? 2e-3 : 1e-3;
@@ -87,15 +87,16 @@ class Check {
   }
 
   Result<CheckItem> FastEqualsSlow() {
-    const LinkPlan small = m_.Plan("", std::span(documents_).first(1), kQuestion, false);
-    const LinkedPrompt twin = MaskedTwin(small, prefix_);
+    const link::LinkPlan small = m_.Plan("", std::span(documents_).first(1), kQuestion, false);
+    const link::LinkedPrompt twin = link::MaskedTwin(small, prefix_);
     const std::vector<int32_t> last = {static_cast<int32_t>(twin.tokens.size()) - 1};
-    const Links* links = m_.links();
+    const links::Links* links = m_.links();
     KVLINK_ASSIGN_OR_RETURN(
         const std::vector<float> slow,
-        ReferenceLogits(m_.model().file(), m_.model().config(),
-                        {twin.tokens, m_.embeddings(), twin.positions, twin.segment_ids,
-                         links != nullptr && links->adapter ? &*links->adapter : nullptr, last}));
+        model::ReferenceLogits(
+            m_.model().file(), m_.model().config(),
+            {twin.tokens, m_.embeddings(), twin.positions, twin.segment_ids,
+             links != nullptr && links->adapter ? &*links->adapter : nullptr, last}));
     KVLINK_RETURN_IF_ERROR(m_.model().file().CheckUnchanged());
     KVLINK_ASSIGN_OR_RETURN(const Continuation fast,
                             Continue(m_.model(), m_.adapter(), m_.embeddings(), twin, 1, {}));
@@ -116,14 +117,15 @@ class Check {
     return item;
   }
 
-  Result<CheckItem> StoredEqualsComputed(const DiskStoreOptions& store_options) {
+  Result<CheckItem> StoredEqualsComputed(const kv::DiskStoreOptions& store_options) {
     int64_t bytes = 0, different = 0;
     // Another opening of the same folder: what it gives was read from the disk.
-    KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<DiskStore> again, DiskStore::Open(store_options));
+    KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<kv::DiskStore> again,
+                            kv::DiskStore::Open(store_options));
     for (const std::vector<int32_t>& tokens : documents_) {
-      KVLINK_ASSIGN_OR_RETURN(const std::shared_ptr<const Block> computed,
-                              indexer_.Encode(tokens, BlockKind::kDocument, "", prefix_));
-      KVLINK_ASSIGN_OR_RETURN(const std::shared_ptr<const Block> stored,
+      KVLINK_ASSIGN_OR_RETURN(const std::shared_ptr<const kv::Block> computed,
+                              indexer_.Encode(tokens, link::BlockKind::kDocument, "", prefix_));
+      KVLINK_ASSIGN_OR_RETURN(const std::shared_ptr<const kv::Block> stored,
                               again->Get(computed->identity().id));
       const auto a = computed->image(), b = stored->image();
       bytes += static_cast<int64_t>(a.size());
@@ -140,9 +142,9 @@ class Check {
   }
 
   Result<CheckItem> FullAgainstLinked() {
-    const LinkPlan full = m_.Plan("", documents_, kQuestion, /*full=*/true);
+    const link::LinkPlan full = m_.Plan("", documents_, kQuestion, /*full=*/true);
     KVLINK_ASSIGN_OR_RETURN(const Continuation reference,
-                            Run(MaskedTwin(full), nullptr, linked_.ids));
+                            Run(link::MaskedTwin(full), nullptr, linked_.ids));
     const Difference d = Compare(reference, linked_, vocab());
     return CheckItem{
         "full_against_linked",
@@ -157,17 +159,17 @@ class Check {
  private:
   bool f32() const { return m_.model().kv_dtype() == DType::kF32; }
   int64_t vocab() const { return m_.model().config().vocab; }
-  Result<Continuation> Run(const LinkedPrompt& prompt, PreparedAdapter* adapter,
+  Result<Continuation> Run(const link::LinkedPrompt& prompt, model::PreparedAdapter* adapter,
                            std::span<const int32_t> forced) {
     return Continue(m_.model(), adapter, m_.embeddings(), prompt, kSteps, forced);
   }
 
-  LinkableModel& m_;
-  Indexer& indexer_;
+  link::LinkableModel& m_;
+  link::Indexer& indexer_;
   std::vector<std::vector<int32_t>> documents_;
   std::vector<int32_t> prefix_;  // that they are encoded behind
-  LinkPlan plan_;
-  LinkedPrompt linked_prompt_;
+  link::LinkPlan plan_;
+  link::LinkedPrompt linked_prompt_;
   Continuation linked_;
 };
 
@@ -178,18 +180,19 @@ Result<CheckReport> CheckUnguarded(const EngineOptions& options,
   };
   step("loading the model");
   KVLINK_ASSIGN_OR_RETURN(
-      const std::unique_ptr<LinkableModel> model,
-      LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
-                          ModelOptionsOf(options), options.prompt_template));
+      const std::unique_ptr<link::LinkableModel> model,
+      link::LinkableModel::Load(FileSystem::Posix(), options.model_path, options.links_path,
+                                engine::ModelOptionsOf(options), options.prompt_template));
   if (options.warn && !model->template_concern().empty()) options.warn(model->template_concern());
-  if (const std::string why = WhyNotLinkable(model->model().config()); !why.empty()) {
+  if (const std::string why = model::WhyNotLinkable(model->model().config()); !why.empty()) {
     return Unsupported("this model cannot be linked: " + why);
   }
   KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<ScratchFolder> folder, ScratchFolder::Create());
-  DiskStoreOptions store_options;
+  kv::DiskStoreOptions store_options;
   store_options.path = folder->path() + "/store";
-  KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<DiskStore> store, DiskStore::Open(store_options));
-  Indexer indexer(&model->model(), store.get(), model->links(), model->adapter());
+  KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<kv::DiskStore> store,
+                          kv::DiskStore::Open(store_options));
+  link::Indexer indexer(&model->model(), store.get(), model->links(), model->adapter());
 
   CheckReport report;
   Check check(model.get(), &indexer);
@@ -221,4 +224,4 @@ Result<CheckReport> RunCheck(const EngineOptions& options,
                  [&] { return CheckUnguarded(options, progress); });
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

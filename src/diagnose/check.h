@@ -10,7 +10,7 @@
 #include "kvlink/engine.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 
 struct CheckItem {
   std::string name;     // "linked_equals_masked"
@@ -33,4 +33,4 @@ struct CheckReport {
 Result<CheckReport> RunCheck(const EngineOptions& options,
                              const std::function<void(std::string_view)>& progress);
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

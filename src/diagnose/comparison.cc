@@ -5,20 +5,21 @@
 
 #include "tensor/log_sum_exp.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 
-Result<Continuation> Continue(Model& model, PreparedAdapter* adapter,
-                              std::span<const float> embeddings, const LinkedPrompt& prompt,
+Result<Continuation> Continue(model::Model& model, model::PreparedAdapter* adapter,
+                              std::span<const float> embeddings, const link::LinkedPrompt& prompt,
                               int32_t steps, std::span<const int32_t> forced) {
-  const ModelConfig& c = model.config();
+  const model::ModelConfig& c = model.config();
   const int64_t prompt_rows = static_cast<int64_t>(prompt.tokens.size());
-  KVLINK_ASSIGN_OR_RETURN(Tail tail, Tail::Create(c.layers, c.kv_heads, c.head_dim,
-                                                  prompt_rows + steps, model.kv_dtype()));
+  KVLINK_ASSIGN_OR_RETURN(
+      model::Tail tail,
+      model::Tail::Create(c.layers, c.kv_heads, c.head_dim, prompt_rows + steps, model.kv_dtype()));
   Continuation out;
   out.logits.resize(static_cast<size_t>(steps) * c.vocab);
   int32_t token = 0, row = static_cast<int32_t>(prompt_rows) - 1;
   int32_t position = prompt.positions.back();
-  Sequence s;
+  model::Sequence s;
   s.tokens = prompt.tokens;
   s.embeddings = embeddings;
   s.positions = prompt.positions;
@@ -46,7 +47,7 @@ Result<Continuation> Continue(Model& model, PreparedAdapter* adapter,
 }
 
 double KlDivergence(std::span<const float> a, std::span<const float> b) {
-  const double log_za = LogSumExp(a), log_zb = LogSumExp(b);
+  const double log_za = tensor::LogSumExp(a), log_zb = tensor::LogSumExp(b);
   double kl = 0;
   for (size_t i = 0; i < a.size(); ++i) {
     const double log_p = a[i] - log_za;
@@ -70,4 +71,4 @@ Difference Compare(const Continuation& a, const Continuation& b, int64_t vocab) 
   return d;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

@@ -10,7 +10,7 @@
 #include "model/model.h"
 #include "model/prepared_adapter.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 
 // A prompt computed and continued greedily.
 struct Continuation {
@@ -20,8 +20,8 @@ struct Continuation {
 
 // Computes `prompt` and `steps` - 1 further tokens: those of `forced` if it is not empty (then as
 // many as steps), else its own most probable ones.
-Result<Continuation> Continue(Model& model, PreparedAdapter* adapter,
-                              std::span<const float> embeddings, const LinkedPrompt& prompt,
+Result<Continuation> Continue(model::Model& model, model::PreparedAdapter* adapter,
+                              std::span<const float> embeddings, const link::LinkedPrompt& prompt,
                               int32_t steps, std::span<const int32_t> forced);
 
 struct Difference {
@@ -37,4 +37,4 @@ Difference Compare(const Continuation& a, const Continuation& b, int64_t vocab);
 // KL(softmax(a) || softmax(b)), nats. a, b [V].
 double KlDivergence(std::span<const float> a, std::span<const float> b);
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 
-namespace kvlink {
+namespace kvlink::diagnose {
 namespace {
 
 constexpr std::string_view kPrefix = "kvlink-scratch-";
@@ -76,4 +76,4 @@ ScratchFolder::~ScratchFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 
 class ScratchFolder {
  public:
@@ -25,4 +25,4 @@ class ScratchFolder {
   std::unique_ptr<FileLock> lock_;  // says that its owner lives
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

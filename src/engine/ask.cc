@@ -8,7 +8,7 @@
 #include "base/guarded.h"
 #include "engine/engine_impl.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 constexpr char kNoMemoryForPrompt[] =
@@ -75,4 +75,4 @@ Result<Answer> EngineImpl::Ask(const Request& request, const TextSink& sink) {
   }
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -7,7 +7,7 @@
 #include "engine/prompt.h"
 #include "link/recompute.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 // What became of a block's document; null: it is the head's.
@@ -18,12 +18,12 @@ DocumentUse* UseOf(const Prompt& prompt, size_t index, Answer* answer) {
 
 // What the method computes again of the documents, chosen and put into the plan.
 Status ComputeAgain(const EngineParts& parts, Prompt* prompt, Answer* answer) {
-  if (prompt->method.recompute == Method::Recompute::kNothing) return {};
+  if (prompt->method.recompute == link::Method::Recompute::kNothing) return {};
   const double before = parts.clock->MonotonicMs();
   KVLINK_ASSIGN_OR_RETURN(
       const std::vector<int32_t> chosen,
-      ChooseTokens(prompt->method, parts.model->model(), parts.AdapterOf(prompt->method),
-                   parts.model->embeddings(), prompt->plan, prompt->linked));
+      link::ChooseTokens(prompt->method, parts.model->model(), parts.AdapterOf(prompt->method),
+                         parts.model->embeddings(), prompt->plan, prompt->linked));
   std::vector<int64_t> counts(prompt->document_tokens.size());
   for (const int32_t i : chosen) {
     prompt->computed[i] = true;
@@ -33,8 +33,8 @@ Status ComputeAgain(const EngineParts& parts, Prompt* prompt, Answer* answer) {
     answer->documents[prompt->request_index[i]].why +=
         "; " + std::to_string(counts[i]) + " of its tokens computed again";
   }
-  prompt->plan = Recomputed(std::move(prompt->plan), chosen);
-  prompt->linked = Link(prompt->plan, prompt->blocks, prompt->method);
+  prompt->plan = link::Recomputed(std::move(prompt->plan), chosen);
+  prompt->linked = link::Link(prompt->plan, prompt->blocks, prompt->method);
   answer->timings.prefill_ms += parts.clock->MonotonicMs() - before;
   return {};
 }
@@ -43,15 +43,15 @@ void CountUsage(const Prompt& prompt, Answer* answer) {
   Usage& usage = answer->usage;
   usage.prompt_tokens = static_cast<int64_t>(prompt.plan.tokens.size());
   for (size_t i = 0; i < prompt.plan.tokens.size(); ++i) {
-    (prompt.computed[i]                                     ? usage.computed_tokens
-     : prompt.plan.tokens[i].source == TokenSource::kSystem ? usage.exact_tokens
-                                                            : usage.linked_tokens)++;
+    (prompt.computed[i]                                           ? usage.computed_tokens
+     : prompt.plan.tokens[i].source == link::TokenSource::kSystem ? usage.exact_tokens
+                                                                  : usage.linked_tokens)++;
   }
 }
 
 // What the reader of an answer should know about its quality.
 void AddWarnings(const EngineParts& parts, const Prompt& prompt, Answer* answer) {
-  const Method& method = prompt.method;
+  const link::Method& method = prompt.method;
   const ModelSummary& summary = *parts.summary;
   std::vector<std::string>& warnings = answer->warnings;
   if (!summary.template_concern.empty()) warnings.push_back(summary.template_concern);
@@ -59,8 +59,8 @@ void AddWarnings(const EngineParts& parts, const Prompt& prompt, Answer* answer)
   if (compares) {
     warnings.push_back("method " + method.name + ": for comparison, see docs/methods.md");
   }
-  if (method.layout == Layout::kFull || prompt.document_tokens.empty()) return;
-  const Links* links = parts.model->links();
+  if (method.layout == link::Layout::kFull || prompt.document_tokens.empty()) return;
+  const links::Links* links = parts.model->links();
   if (!compares) {
     if (links != nullptr) {
       warnings.insert(warnings.end(), links->warnings.begin(), links->warnings.end());
@@ -84,13 +84,13 @@ void AddWarnings(const EngineParts& parts, const Prompt& prompt, Answer* answer)
 std::vector<size_t> FindBlocks(const EngineParts& parts, Prompt* prompt, Answer* answer) {
   std::vector<size_t> missing;
   for (size_t i = 0; i < prompt->blocks.size(); ++i) {
-    const PlannedBlock& planned = prompt->plan.blocks[i];
+    const link::PlannedBlock& planned = prompt->plan.blocks[i];
     if (planned.length == 0 || prompt->blocks[i] != nullptr) continue;
     const bool head = planned.document < 0;
-    auto found =
-        parts.IndexerOf(prompt->method)
-            .Find(TokensOf(prompt->plan, planned), head ? BlockKind::kHead : BlockKind::kDocument,
-                  head ? std::span<const int32_t>() : prompt->prefix);
+    auto found = parts.IndexerOf(prompt->method)
+                     .Find(link::TokensOf(prompt->plan, planned),
+                           head ? link::BlockKind::kHead : link::BlockKind::kDocument,
+                           head ? std::span<const int32_t>() : prompt->prefix);
     DocumentUse* use = UseOf(*prompt, i, answer);
     if (found.ok()) {
       prompt->blocks[i] = *std::move(found);
@@ -107,8 +107,8 @@ std::vector<size_t> FindBlocks(const EngineParts& parts, Prompt* prompt, Answer*
   return missing;
 }
 
-void PutBlock(size_t index, const IndexedBlock& made, Prompt* prompt, Answer* answer) {
-  const PlannedBlock& planned = prompt->plan.blocks[index];
+void PutBlock(size_t index, const link::IndexedBlock& made, Prompt* prompt, Answer* answer) {
+  const link::PlannedBlock& planned = prompt->plan.blocks[index];
   std::fill_n(prompt->computed.begin() + planned.start, planned.length, true);
   if (DocumentUse* use = UseOf(*prompt, index, answer); use != nullptr) {
     use->status = "computed";
@@ -140,16 +140,16 @@ void NotePuts(const Prompt& prompt, Answer* answer) {
 }
 
 Status LinkBlocks(const EngineParts& parts, Prompt* prompt, Answer* answer) {
-  for (const PlannedBlock& planned : prompt->plan.blocks) {
+  for (const link::PlannedBlock& planned : prompt->plan.blocks) {
     answer->kv_bytes += planned.length * parts.summary->kv_bytes_per_token;
   }
-  if (prompt->method.layout == Layout::kFull) {
+  if (prompt->method.layout == link::Layout::kFull) {
     for (const size_t index : prompt->request_index) {
       answer->documents[index].status = "computed";
       answer->documents[index].why = "full attention";
     }
   }
-  prompt->linked = Link(prompt->plan, prompt->blocks, prompt->method);
+  prompt->linked = link::Link(prompt->plan, prompt->blocks, prompt->method);
   KVLINK_RETURN_IF_ERROR(ComputeAgain(parts, prompt, answer));
   CountUsage(*prompt, answer);
   AddWarnings(parts, *prompt, answer);
@@ -157,10 +157,10 @@ Status LinkBlocks(const EngineParts& parts, Prompt* prompt, Answer* answer) {
 }
 
 Status CheckBlocks(const Prompt& prompt) {
-  for (const std::shared_ptr<const Block>& block : prompt.blocks) {
+  for (const std::shared_ptr<const kv::Block>& block : prompt.blocks) {
     if (block != nullptr) KVLINK_RETURN_IF_ERROR(block->CheckUnchanged());
   }
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

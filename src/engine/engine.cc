@@ -8,7 +8,7 @@
 #include "kv/best_store.h"
 #include "kv/warm_store.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 constexpr int64_t kPatienceMs = 1'000;            // of an answer, for other processes' writes
@@ -17,14 +17,15 @@ constexpr int64_t kPatienceOfKeepingMs = 30'000;  // of what is there to keep bl
 
 // What was given, or the store in the folder, with a tier of mapped blocks above it; without either
 // this process's memory, for one prompt's blocks where a folder was named and cannot be used.
-Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int64_t prompt_bytes,
-                                              const std::shared_ptr<StoreWarnings>& warnings) {
-  const auto below = [&](std::shared_ptr<BlockStore> store) -> std::unique_ptr<BlockStore> {
-    return std::make_unique<WarmStore>(std::move(store), kWarmBytes, prompt_bytes);
+Result<std::unique_ptr<kv::BlockStore>> OpenStore(
+    const EngineOptions& options, int64_t prompt_bytes,
+    const std::shared_ptr<kv::StoreWarnings>& warnings) {
+  const auto below = [&](std::shared_ptr<kv::BlockStore> store) -> std::unique_ptr<kv::BlockStore> {
+    return std::make_unique<kv::WarmStore>(std::move(store), kWarmBytes, prompt_bytes);
   };
   if (options.store != nullptr) return below(options.store);
-  if (options.store_path.empty()) return NewMemoryStore(options.store_budget_bytes);
-  DiskStoreOptions disk_options;
+  if (options.store_path.empty()) return kv::NewMemoryStore(options.store_budget_bytes);
+  kv::DiskStoreOptions disk_options;
   disk_options.path = options.store_path;
   disk_options.budget_bytes = options.store_budget_bytes;
   disk_options.read_only = options.store_read_only;
@@ -35,16 +36,17 @@ Result<std::unique_ptr<BlockStore>> OpenStore(const EngineOptions& options, int6
     if (severity >= Severity::kWarning) warnings->Add(message);
   });
   const auto warn = [&](const std::string& message) { warnings->Add(message); };
-  Result<std::unique_ptr<DiskStore>> disk =
-      options.require_store ? DiskStore::Open(disk_options) : OpenBestStore(disk_options, warn);
+  Result<std::unique_ptr<kv::DiskStore>> disk = options.require_store
+                                                    ? kv::DiskStore::Open(disk_options)
+                                                    : kv::OpenBestStore(disk_options, warn);
   if (!disk.ok()) return disk.status();
-  if (*disk == nullptr) return NewMemoryStore(prompt_bytes);
+  if (*disk == nullptr) return kv::NewMemoryStore(prompt_bytes);
   return below(*std::move(disk));
 }
 
 }  // namespace
 
-ModelOptions ModelOptionsOf(const EngineOptions& options) {
+model::ModelOptions ModelOptionsOf(const EngineOptions& options) {
   ThreadChoice chosen = ChooseThreads(options.threads);
   if (!chosen.warning.empty() && options.warn) options.warn(chosen.warning);
   return {.dtype = options.dtype, .threads = chosen.threads, .digests = options.digests_path};
@@ -64,14 +66,15 @@ Result<std::unique_ptr<Engine>> OpenEngine(const EngineOptions& options) {
                            "; each must be 0 (its default) or more");
   }
   FileSystem& files = FileSystem::Posix();
-  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<LinkableModel> model,
-                          LinkableModel::Load(files, options.model_path, options.links_path,
-                                              ModelOptionsOf(options), options.prompt_template));
+  KVLINK_ASSIGN_OR_RETURN(
+      std::unique_ptr<link::LinkableModel> model,
+      link::LinkableModel::Load(files, options.model_path, options.links_path,
+                                ModelOptionsOf(options), options.prompt_template));
   if (options.warn && !model->template_concern().empty()) options.warn(model->template_concern());
-  const ModelConfig& c = model->model().config();
+  const model::ModelConfig& c = model->model().config();
   const int64_t prompt_bytes = c.context_tokens * c.KvBytesPerToken(model->model().kv_dtype());
-  const auto warnings = std::make_shared<StoreWarnings>();
-  Result<std::unique_ptr<BlockStore>> store = OpenStore(options, prompt_bytes, warnings);
+  const auto warnings = std::make_shared<kv::StoreWarnings>();
+  Result<std::unique_ptr<kv::BlockStore>> store = OpenStore(options, prompt_bytes, warnings);
   warnings->PassOn(options.warn);
   if (!store.ok()) return store.status();
   return std::unique_ptr<Engine>(
@@ -80,12 +83,9 @@ Result<std::unique_ptr<Engine>> OpenEngine(const EngineOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
-  return Guarded(kNoMemoryToOpen, [&] { return OpenEngine(options); });
-}
-
-EngineImpl::EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<BlockStore> store,
-                       const EngineOptions& options, std::shared_ptr<StoreWarnings> warnings)
+EngineImpl::EngineImpl(std::unique_ptr<link::LinkableModel> model,
+                       std::unique_ptr<kv::BlockStore> store, const EngineOptions& options,
+                       std::shared_ptr<kv::StoreWarnings> warnings)
     : warnings_(std::move(warnings)),
       warn_(options.warn),
       model_(std::move(model)),
@@ -108,8 +108,8 @@ EngineImpl::~EngineImpl() {
 }
 
 void EngineImpl::FillSummary(const EngineOptions& options) {
-  const Model& m = model_->model();
-  const ModelConfig& c = m.config();
+  const model::Model& m = model_->model();
+  const model::ModelConfig& c = m.config();
   ModelSummary& s = summary_;
   s.path = options.model_path;
   s.name = c.name;
@@ -119,7 +119,7 @@ void EngineImpl::FillSummary(const EngineOptions& options) {
   s.fingerprint = ToHex(m.fingerprint());
   s.dtype = std::string(Name(m.kv_dtype()));
   s.compute = m.compute_path();
-  s.why_not_linkable = WhyNotLinkable(c);
+  s.why_not_linkable = model::WhyNotLinkable(c);
   s.template_name = model_->prompt_template().name;
   s.template_concern = model_->template_concern();
   s.parameters = c.parameters;
@@ -135,7 +135,7 @@ void EngineImpl::FillSummary(const EngineOptions& options) {
   s.weight_bytes = m.weights().bytes();
   s.link_tokens = model_->k();
   s.links_path = options.links_path;
-  const Links* links = model_->links();
+  const links::Links* links = model_->links();
   s.has_adapter = model_->adapter() != nullptr;
   if (links != nullptr) s.links_content = ToHex(links->content);
   s.why_not_gated = model_->WhyNotGated();
@@ -148,8 +148,8 @@ std::vector<int32_t> EngineImpl::DocumentTokens(const Document& document) const 
 }
 
 // Of a document's block where the request has no system text of its own.
-BlockId EngineImpl::IdOf(std::span<const int32_t> tokens) const {
-  return indexer_.IdOf(tokens, BlockKind::kDocument, model_->DocumentPrefix(""));
+kv::BlockId EngineImpl::IdOf(std::span<const int32_t> tokens) const {
+  return indexer_.IdOf(tokens, link::BlockKind::kDocument, model_->DocumentPrefix(""));
 }
 
 Result<Encoded> EngineImpl::Encode(const Document& document, std::stop_token stop) {
@@ -171,16 +171,16 @@ Result<Encoded> EngineImpl::EncodeUnguarded(const Document& document, std::stop_
                            std::to_string(summary_.context_tokens) + "; split it");
   }
   task.prefix = model_->DocumentPrefix("");
-  if (const auto found = indexer_.Find(task.tokens, BlockKind::kDocument, task.prefix);
+  if (const auto found = indexer_.Find(task.tokens, link::BlockKind::kDocument, task.prefix);
       found.ok()) {
     return Encoded{tokens, "unchanged", ToHex((*found)->identity().id), ""};
   }
   task.label = document.label;
   task.pinned = document.pinned;
   task.stop = std::move(stop);
-  std::future<Result<IndexedBlock>> result = task.result.get_future();
+  std::future<Result<link::IndexedBlock>> result = task.result.get_future();
   loop_->Add(std::move(task));
-  KVLINK_ASSIGN_OR_RETURN(const IndexedBlock made, result.get());
+  KVLINK_ASSIGN_OR_RETURN(const link::IndexedBlock made, result.get());
   return Encoded{tokens, "computed", ToHex(made.block->identity().id), made.WhyNotKept()};
 }
 
@@ -229,6 +229,14 @@ Status EngineImpl::PinBlock(const Document& document, bool pinned) {
     if (tokens.empty()) return NotFound("the document is empty and has no block");
     return store_->SetPinned(IdOf(tokens), pinned);
   });
+}
+
+}  // namespace kvlink::engine
+
+namespace kvlink {
+
+Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
+  return Guarded(engine::kNoMemoryToOpen, [&] { return engine::OpenEngine(options); });
 }
 
 }  // namespace kvlink

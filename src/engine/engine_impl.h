@@ -16,20 +16,20 @@
 #include "link/indexer.h"
 #include "link/linkable_model.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 
 // Blocks that stay mapped between requests, least recently used out first. Address space, not
 // memory: their pages are clean, and the kernel's to take.
 inline constexpr int64_t kWarmBytes = 4ll << 30;
 
 // How the model of these options is loaded; warns of what is not done as asked.
-ModelOptions ModelOptionsOf(const EngineOptions& options);
+model::ModelOptions ModelOptionsOf(const EngineOptions& options);
 
 class EngineImpl : public Engine {
  public:
-  EngineImpl(std::unique_ptr<LinkableModel> model, std::unique_ptr<BlockStore> store,
+  EngineImpl(std::unique_ptr<link::LinkableModel> model, std::unique_ptr<kv::BlockStore> store,
              const EngineOptions& options,
-             std::shared_ptr<StoreWarnings> warnings = std::make_shared<StoreWarnings>());
+             std::shared_ptr<kv::StoreWarnings> warnings = std::make_shared<kv::StoreWarnings>());
   ~EngineImpl() override;
 
   Result<RequestId> Submit(Request request, EventHandler events) override;
@@ -47,27 +47,27 @@ class EngineImpl : public Engine {
   const ModelSummary& model() const override { return summary_; }
 
   // For what runs passes of its own: only while no request is in flight.
-  LinkableModel& linkable() { return *model_; }
-  BlockStore& store() { return *store_; }
+  link::LinkableModel& linkable() { return *model_; }
+  kv::BlockStore& store() { return *store_; }
 
  private:
   Result<Encoded> EncodeUnguarded(const Document& document, std::stop_token stop);
   Result<RequestId> Start(Request request, std::shared_ptr<const EventHandler> handler,
                           std::shared_ptr<EventQueue> queue);
   std::vector<int32_t> DocumentTokens(const Document& document) const;
-  BlockId IdOf(std::span<const int32_t> tokens) const;
+  kv::BlockId IdOf(std::span<const int32_t> tokens) const;
   void FillSummary(const EngineOptions& options);
 
-  const std::shared_ptr<StoreWarnings> warnings_;
+  const std::shared_ptr<kv::StoreWarnings> warnings_;
   const std::function<void(std::string_view)> warn_;
-  std::unique_ptr<LinkableModel> model_;
-  std::unique_ptr<BlockStore> store_;
-  Indexer indexer_;       // with the link file's adapter
-  Indexer base_indexer_;  // without: what methods of the base model reuse
+  std::unique_ptr<link::LinkableModel> model_;
+  std::unique_ptr<kv::BlockStore> store_;
+  link::Indexer indexer_;       // with the link file's adapter
+  link::Indexer base_indexer_;  // without: what methods of the base model reuse
   Clock& clock_;
   ModelSummary summary_;
   EventThread events_;
   std::unique_ptr<Loop> loop_;  // ends first
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

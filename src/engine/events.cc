@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace kvlink {
+namespace kvlink::engine {
 
 void EventQueue::Put(Item item) {
   {
@@ -51,4 +51,4 @@ EventThread::~EventThread() {
   thread_.join();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -13,7 +13,7 @@
 
 #include "kvlink/engine.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 
 // Thread-safe. What is put in comes out in that order.
 class EventQueue {
@@ -47,4 +47,4 @@ class EventThread {
   std::thread thread_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -9,13 +9,13 @@
 #include "base/file.h"
 #include "tensor/log_sum_exp.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 constexpr int kMostRestarts = 2;  // of one answer, after blocks' files changed under it
 
 float LogProbability(std::span<const float> logits, int32_t id) {
-  return static_cast<float>(logits[static_cast<size_t>(id)] - LogSumExp(logits));
+  return static_cast<float>(logits[static_cast<size_t>(id)] - tensor::LogSumExp(logits));
 }
 
 // Up to 2^53 - 1: every reader of JSON has the number as it is.
@@ -69,9 +69,9 @@ bool Generation::is_past_deadline() const {
          parts_.clock->MonotonicMs() - submitted_ms_ > static_cast<double>(request_.deadline_ms);
 }
 
-void Generation::PutBlock(size_t index, const IndexedBlock& made) {
+void Generation::PutBlock(size_t index, const link::IndexedBlock& made) {
   const bool head = prompt_.plan.blocks[index].document < 0;
-  kvlink::PutBlock(index, made, &prompt_, &answer_);
+  engine::PutBlock(index, made, &prompt_, &answer_);
   std::erase(missing_, index);
   if (head) return;
   Event event;
@@ -87,18 +87,18 @@ Status Generation::Start() {
   KVLINK_RETURN_IF_ERROR(LinkBlocks(parts_, &prompt_, &answer_));
   started_ = true;
   computed_ = 0;
-  const ModelConfig& c = parts_.model->model().config();
-  KVLINK_ASSIGN_OR_RETURN(
-      tail_, Tail::Create(c.layers, c.kv_heads, c.head_dim, prompt_size() + prompt_.answer_tokens,
-                          parts_.model->model().kv_dtype()));
+  const model::ModelConfig& c = parts_.model->model().config();
+  KVLINK_ASSIGN_OR_RETURN(tail_, model::Tail::Create(c.layers, c.kv_heads, c.head_dim,
+                                                     prompt_size() + prompt_.answer_tokens,
+                                                     parts_.model->model().kv_dtype()));
   logits_.assign(static_cast<size_t>(request_.n), {});
   logits_[0].resize(static_cast<size_t>(c.vocab));
   pass_started_ms_ = parts_.clock->MonotonicMs();
   return {};
 }
 
-Sequence Generation::OfPrompt() const {
-  Sequence sequence;
+model::Sequence Generation::OfPrompt() const {
+  model::Sequence sequence;
   sequence.embeddings = parts_.model->embeddings();
   sequence.context = prompt_.linked.segments;
   sequence.temperature = prompt_.method.temperature;
@@ -107,9 +107,9 @@ Sequence Generation::OfPrompt() const {
   return sequence;
 }
 
-Sequence Generation::NextOfPrompt(int64_t count) {
+model::Sequence Generation::NextOfPrompt(int64_t count) {
   const auto begin = static_cast<size_t>(computed_), size = static_cast<size_t>(count);
-  Sequence sequence = OfPrompt();
+  model::Sequence sequence = OfPrompt();
   sequence.tokens = std::span(prompt_.linked.tokens).subspan(begin, size);
   sequence.positions = std::span(prompt_.linked.positions).subspan(begin, size);
   sequence.documents = std::span(prompt_.linked.documents).subspan(begin, size);
@@ -151,8 +151,8 @@ Status Generation::BeginWriting() {
     }
     KVLINK_ASSIGN_OR_RETURN(Sampler sampler,
                             Sampler::Create(sampling, parts_.model->model().config().vocab));
-    for (const PlannedToken& t : prompt_.plan.tokens) sampler.AddHistory({&t.id, 1});
-    std::optional<Tail> tail;
+    for (const link::PlannedToken& t : prompt_.plan.tokens) sampler.AddHistory({&t.id, 1});
+    std::optional<model::Tail> tail;
     if (i + 1 < n) {
       KVLINK_ASSIGN_OR_RETURN(tail, tail_->Clone());
     }
@@ -172,8 +172,8 @@ Status Generation::BeginWriting() {
   return {};
 }
 
-Sequence Generation::NextOf(size_t i) {
-  Sequence sequence = OfPrompt();
+model::Sequence Generation::NextOf(size_t i) {
+  model::Sequence sequence = OfPrompt();
   writings_[i].Next(&sequence);
   static constexpr int32_t kOnlyRow = 0;
   sequence.logit_rows = {&kOnlyRow, 1};
@@ -233,9 +233,9 @@ Status Generation::ScoreGold() {
   std::iota(positions.begin(), positions.end(), prompt_.plan.tokens.back().position + 1);
   std::iota(rows.begin(), rows.end(), 0);
   std::vector<float> logits(count * static_cast<size_t>(vocab));
-  Tail& tail = writings_[0].tail();
+  model::Tail& tail = writings_[0].tail();
   tail.Truncate(prompt_size());
-  Sequence sequence = OfPrompt();
+  model::Sequence sequence = OfPrompt();
   sequence.tokens = std::span(prompt_.gold).first(count);
   sequence.positions = positions;
   sequence.tail = &tail;
@@ -277,9 +277,9 @@ void Generation::Finish(const Status& status) {
     }
     if (request_.want_prompt) {
       for (size_t i = 0; i < prompt_.plan.tokens.size(); ++i) {
-        const PlannedToken& t = prompt_.plan.tokens[i];
+        const link::PlannedToken& t = prompt_.plan.tokens[i];
         answer_.prompt.push_back({std::max(t.id, -1), t.position, t.segment,
-                                  std::string(Name(t.source)), prompt_.computed[i]});
+                                  std::string(link::Name(t.source)), prompt_.computed[i]});
       }
     }
     event.answer = std::move(answer_);
@@ -287,4 +287,4 @@ void Generation::Finish(const Status& status) {
   std::exchange(emit_, {})(std::move(event));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -14,7 +14,7 @@
 #include "engine/writing.h"
 #include "kvlink/engine.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 
 // One owner, one thread.
 class Generation {
@@ -34,7 +34,7 @@ class Generation {
   // Blocks that are still missing: indices into plan().blocks.
   const std::vector<size_t>& missing() const { return missing_; }
   const Prompt& prompt() const { return prompt_; }
-  void PutBlock(size_t index, const IndexedBlock& made);
+  void PutBlock(size_t index, const link::IndexedBlock& made);
 
   // No block is missing: makes it ready for its first pass. Runs the model if the method computes
   // documents' tokens again.
@@ -48,10 +48,10 @@ class Generation {
 
   // The prompt's next `count` tokens, with the last one's logits if they end it; valid until the
   // next call. REQUIRES: started, 0 < count <= prompt_left().
-  Sequence NextOfPrompt(int64_t count);
+  model::Sequence NextOfPrompt(int64_t count);
   Status AcceptPrompt(int64_t count);
   // The last token of writings()[i], and what came of it.
-  Sequence NextOf(size_t i);
+  model::Sequence NextOf(size_t i);
   Status Accept(size_t i);
 
   // A block changed under it: everything is made anew, and nothing is told of twice. kDataLoss: for
@@ -73,7 +73,7 @@ class Generation {
   Status BeginWriting();
   Status ScoreGold();
   void Tell(size_t choice, Event event);
-  Sequence OfPrompt() const;
+  model::Sequence OfPrompt() const;
 
   EngineParts parts_;
   Request request_;
@@ -86,7 +86,7 @@ class Generation {
   std::vector<size_t> missing_;
   int64_t to_encode_ = 0;
   bool started_ = false;
-  std::optional<Tail> tail_;  // the prompt's, until answers are written
+  std::optional<model::Tail> tail_;  // the prompt's, until answers are written
   int64_t computed_ = 0;
   int32_t last_row_ = 0;
   std::vector<std::vector<float>> logits_;   // [choices][V]
@@ -94,4 +94,4 @@ class Generation {
   std::vector<std::vector<int32_t>> known_;  // [n] told of before the last start
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

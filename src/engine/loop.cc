@@ -7,7 +7,7 @@
 
 #include "base/guarded.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 constexpr char kNoMemoryForPrompt[] =
@@ -20,7 +20,7 @@ constexpr int kMostStarts = 2;  // of a block
 
 Loop::Loop(const EngineParts& parts, int64_t kv_budget_bytes, const StepLimits& limits)
     : parts_(parts), kv_budget_bytes_(kv_budget_bytes), limits_(limits) {
-  limits_.piece = Model::kPieceTokens;
+  limits_.piece = model::Model::kPieceTokens;
   limits_.tokens = std::max(limits_.tokens, limits_.piece);
 }
 
@@ -119,7 +119,7 @@ void Loop::TakeIn() {
   for (EncodeTask& task : tasks) {
     const RequestId id = task.id;
     const EncodeTask& added = tasks_.emplace(id, std::move(task)).first->second;
-    Want(*parts_.indexer, added.tokens, BlockKind::kDocument, added.label, added.prefix,
+    Want(*parts_.indexer, added.tokens, link::BlockKind::kDocument, added.label, added.prefix,
          added.pinned, {id, 0});
   }
 }
@@ -146,14 +146,14 @@ void Loop::Begin(RequestId id) {
   const std::vector<size_t> missing = generation->missing();
   for (const size_t index : missing) {
     const Prompt& prompt = generation->prompt();
-    const PlannedBlock& planned = prompt.plan.blocks[index];
-    Indexer& indexer = parts_.IndexerOf(prompt.method);
+    const link::PlannedBlock& planned = prompt.plan.blocks[index];
+    link::Indexer& indexer = parts_.IndexerOf(prompt.method);
     const bool head = planned.document < 0;
     const Document* document =
         head ? nullptr : &generation->request().documents[prompt.request_index[planned.document]];
-    Want(indexer, TokensOf(prompt.plan, planned), head ? BlockKind::kHead : BlockKind::kDocument,
-         head ? "" : document->label, head ? std::vector<int32_t>() : prompt.prefix,
-         !head && document->pinned, {id, index});
+    Want(indexer, link::TokensOf(prompt.plan, planned),
+         head ? link::BlockKind::kHead : link::BlockKind::kDocument, head ? "" : document->label,
+         head ? std::vector<int32_t>() : prompt.prefix, !head && document->pinned, {id, index});
     if (generation = Find(id); generation == nullptr) return;  // it failed
   }
   if (!missing.empty() || generation->started()) return;
@@ -162,9 +162,10 @@ void Loop::Begin(RequestId id) {
 }
 
 // A block that several wait for is computed once.
-void Loop::Want(Indexer& indexer, std::vector<int32_t> tokens, BlockKind kind, std::string label,
-                std::vector<int32_t> prefix, bool pinned, const Making::Waiter& waiter) {
-  const BlockId id = indexer.IdOf(tokens, kind, prefix);
+void Loop::Want(link::Indexer& indexer, std::vector<int32_t> tokens, link::BlockKind kind,
+                std::string label, std::vector<int32_t> prefix, bool pinned,
+                const Making::Waiter& waiter) {
+  const kv::BlockId id = indexer.IdOf(tokens, kind, prefix);
   auto found = makings_.find(id);
   if (found == makings_.end()) {
     Making making;
@@ -311,7 +312,7 @@ bool Loop::Step() {
 // One pass over all shares. Where it fails, each is computed alone, so that one's fault is not the
 // others'.
 void Loop::Compute(const std::vector<Work>& works, const std::vector<Share>& shares) {
-  std::vector<Sequence> batch;
+  std::vector<model::Sequence> batch;
   for (const Share& share : shares) {
     const Work& work = works[share.work];
     batch.push_back(work.generation == 0 ? makings_.at(work.block).encoding->Next(share.tokens)
@@ -319,8 +320,8 @@ void Loop::Compute(const std::vector<Work>& works, const std::vector<Share>& sha
                         ? Find(work.generation)->NextOfPrompt(share.tokens)
                         : Find(work.generation)->NextOf(static_cast<size_t>(work.writing)));
   }
-  Model& model = parts_.model->model();
-  const auto forward = [&](std::span<Sequence> sequences) {
+  model::Model& model = parts_.model->model();
+  const auto forward = [&](std::span<model::Sequence> sequences) {
     return Guarded(kNoMemoryForPrompt, [&] { return model.Forward(sequences); });
   };
   int64_t tokens = 0;
@@ -367,7 +368,7 @@ Status Loop::Between() {
     }
   }
   bool wanted = !generations_in_pass_.empty();
-  for (const BlockId& block : blocks_in_pass_) {
+  for (const kv::BlockId& block : blocks_in_pass_) {
     for (const Making::Waiter& waiter : makings_.at(block).waiters) {
       const auto task = tasks_.find(waiter.id);
       wanted |= task == tasks_.end() || !task->second.stop.stop_requested();
@@ -412,9 +413,9 @@ bool Loop::Accept(const Work& work, int64_t tokens, const Status& computed) {
 }
 
 // A block is computed, or cannot be: all who wait hear of it.
-void Loop::Made(const BlockId& id, const Status& computed) {
+void Loop::Made(const kv::BlockId& id, const Status& computed) {
   Making& making = makings_.at(id);
-  Result<std::shared_ptr<const Block>> block = computed;
+  Result<std::shared_ptr<const kv::Block>> block = computed;
   if (computed.ok()) {
     block = Guarded(kNoMemoryForPrompt, [&] { return making.encoding->Finish(); });
   }
@@ -425,16 +426,16 @@ void Loop::Made(const BlockId& id, const Status& computed) {
       return;
     }
   }
-  Result<IndexedBlock> made = block.status();
+  Result<link::IndexedBlock> made = block.status();
   if (block.ok()) {
-    made = IndexedBlock{*block, true, "", making.indexer->Keep(*block, making.pinned)};
+    made = link::IndexedBlock{*block, true, "", making.indexer->Keep(*block, making.pinned)};
   }
   const std::vector<Making::Waiter> waiters = std::move(making.waiters);
   makings_.erase(id);
   for (const Making::Waiter& waiter : waiters) Deliver(waiter, made);
 }
 
-void Loop::Deliver(const Making::Waiter& waiter, const Result<IndexedBlock>& made) {
+void Loop::Deliver(const Making::Waiter& waiter, const Result<link::IndexedBlock>& made) {
   if (const auto task = tasks_.find(waiter.id); task != tasks_.end()) {
     task->second.result.set_value(made);
     tasks_.erase(task);
@@ -447,4 +448,4 @@ void Loop::Deliver(const Making::Waiter& waiter, const Result<IndexedBlock>& mad
   if (generation->missing().empty()) Begin(waiter.id);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -18,7 +18,7 @@
 #include "engine/schedule.h"
 #include "link/encoding.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 
 // A document that is encoded for its own sake (Engine::Encode).
 struct EncodeTask {
@@ -28,7 +28,7 @@ struct EncodeTask {
   bool pinned = false;
   std::vector<int32_t> prefix;
   std::stop_token stop;
-  std::promise<Result<IndexedBlock>> result;
+  std::promise<Result<link::IndexedBlock>> result;
 };
 
 // Thread-safe. Step runs on one thread at a time: the loop's own, once Run was called.
@@ -49,10 +49,10 @@ class Loop {
  private:
   // A block being computed, and who waits for it.
   struct Making {
-    std::function<Result<std::unique_ptr<Encoding>>()> begin;
-    std::unique_ptr<Encoding> encoding;
+    std::function<Result<std::unique_ptr<link::Encoding>>()> begin;
+    std::unique_ptr<link::Encoding> encoding;
     int starts = 1;
-    Indexer* indexer = nullptr;
+    link::Indexer* indexer = nullptr;
     bool pinned = false;
     struct Waiter {
       RequestId id = 0;
@@ -64,15 +64,16 @@ class Loop {
   struct Work {
     RequestId generation = 0;  // 0: `block` is being made
     int32_t writing = -1;      // of the generation; -1: its prompt
-    BlockId block{};
+    kv::BlockId block{};
   };
 
   void TakeIn();
   void Admit();
   void EndCancelled();
   void Begin(RequestId id);
-  void Want(Indexer& indexer, std::vector<int32_t> tokens, BlockKind kind, std::string label,
-            std::vector<int32_t> prefix, bool pinned, const Making::Waiter& waiter);
+  void Want(link::Indexer& indexer, std::vector<int32_t> tokens, link::BlockKind kind,
+            std::string label, std::vector<int32_t> prefix, bool pinned,
+            const Making::Waiter& waiter);
   // Of what is not part of the pass under way.
   void Views(std::vector<Work>* works, std::vector<WorkView>* views);
   void Compute(const std::vector<Work>& works, const std::vector<Share>& shares);
@@ -80,8 +81,8 @@ class Loop {
   Status Between();
   // False: the generation's other shares of this step are void.
   bool Accept(const Work& work, int64_t tokens, const Status& computed);
-  void Made(const BlockId& id, const Status& computed);
-  void Deliver(const Making::Waiter& waiter, const Result<IndexedBlock>& made);
+  void Made(const kv::BlockId& id, const Status& computed);
+  void Deliver(const Making::Waiter& waiter, const Result<link::IndexedBlock>& made);
   void Settle(RequestId id);  // its answer is written: only the store is waited for
   // Its end without an answer.
   void Retire(Generation& generation, const Status& status);
@@ -108,15 +109,15 @@ class Loop {
   std::map<RequestId, std::unique_ptr<Generation>> active_;
   std::vector<std::unique_ptr<Generation>> settling_;  // done, but for the store
   std::map<RequestId, EncodeTask> tasks_;
-  std::map<BlockId, Making> makings_;
+  std::map<kv::BlockId, Making> makings_;
   std::set<RequestId> to_cancel_;
   // The long pass under way: what it computes, and until when it has the time that the last step of
   // the others took.
   std::set<RequestId> generations_in_pass_;
-  std::set<BlockId> blocks_in_pass_;
+  std::set<kv::BlockId> blocks_in_pass_;
   double has_time_until_ms_ = 0;
 
   std::thread thread_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

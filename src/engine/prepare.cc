@@ -5,18 +5,19 @@
 
 #include "engine/prompt.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 constexpr int32_t kMostChoices = 64;
 
 // The request's method, if this model and link file can do it.
-Result<Method> MethodOf(const EngineParts& parts, const Request& request) {
+Result<link::Method> MethodOf(const EngineParts& parts, const Request& request) {
   const bool full = request.mode == Mode::kFull;
-  KVLINK_ASSIGN_OR_RETURN(Method method, ParseMethod(!request.method.empty() ? request.method
-                                                     : full                  ? "full"
-                                                                             : "link"));
-  if (method.documents && method.layout != Layout::kFull &&
+  KVLINK_ASSIGN_OR_RETURN(link::Method method,
+                          link::ParseMethod(!request.method.empty() ? request.method
+                                            : full                  ? "full"
+                                                                    : "link"));
+  if (method.documents && method.layout != link::Layout::kFull &&
       !parts.summary->why_not_linkable.empty()) {
     return Unsupported("this model cannot be linked: " + parts.summary->why_not_linkable +
                        "; ask with mode full");
@@ -31,7 +32,7 @@ Result<Method> MethodOf(const EngineParts& parts, const Request& request) {
     return FailedPrecondition("method " + method.name +
                               " needs a link file with an adapter, and there is none; give one "
                               "(--links), or ask with method " +
-                              (method.layout == Layout::kFull ? "full" : "reuse"));
+                              (method.layout == link::Layout::kFull ? "full" : "reuse"));
   }
   return method;
 }
@@ -89,7 +90,7 @@ Status Prepare(const EngineParts& parts, const Request& request, Prompt* prompt,
                            std::to_string(kMostChoices));
   }
   KVLINK_ASSIGN_OR_RETURN(prompt->method, MethodOf(parts, request));
-  const Method& method = prompt->method;
+  const link::Method& method = prompt->method;
   for (size_t i = 0; i < request.documents.size(); ++i) {
     const Document& d = request.documents[i];
     if (!method.documents) {
@@ -111,8 +112,8 @@ Status Prepare(const EngineParts& parts, const Request& request, Prompt* prompt,
     prompt->request_index.push_back(i);
   }
   if (!request.gold.empty()) {
-    prompt->gold = RenderAnswer(parts.model->prompt_template(), parts.model->model().tokenizer(),
-                                request.gold);
+    prompt->gold = text::RenderAnswer(parts.model->prompt_template(),
+                                      parts.model->model().tokenizer(), request.gold);
   }
   prompt->answer_tokens =
       std::max<int64_t>(request.max_tokens, static_cast<int64_t>(prompt->gold.size()));
@@ -121,7 +122,7 @@ Status Prepare(const EngineParts& parts, const Request& request, Prompt* prompt,
                              method.layout, request.messages);
   };
   const int64_t context = parts.summary->context_tokens;
-  const int64_t links = method.layout == Layout::kLinked ? parts.model->k() : 0;
+  const int64_t links = method.layout == link::Layout::kLinked ? parts.model->k() : 0;
   int64_t documents = 0;  // tokens of documents and their links
   for (const std::vector<int32_t>& d : prompt->document_tokens) {
     documents += static_cast<int64_t>(d.size()) + links;
@@ -158,8 +159,8 @@ Status Prepare(const EngineParts& parts, const Request& request, Prompt* prompt,
 
 // Answers that depend on linking are known to be good only where the gate was passed.
 Status CheckGate(const EngineParts& parts, const Prompt& prompt) {
-  const Method& method = prompt.method;
-  if (method.layout == Layout::kFull || prompt.document_tokens.empty()) return {};
+  const link::Method& method = prompt.method;
+  if (method.layout == link::Layout::kFull || prompt.document_tokens.empty()) return {};
   if (!method.is_main()) {
     return FailedPrecondition(
         "refused, as a passed quality gate is required: a gate measures "
@@ -167,7 +168,7 @@ Status CheckGate(const EngineParts& parts, const Prompt& prompt) {
         method.name);
   }
   if (parts.summary->why_not_gated.empty()) return {};
-  const Links* links = parts.model->links();
+  const links::Links* links = parts.model->links();
   // Where links were not measured, the reason says how to do it.
   const bool says_how = links != nullptr && !links->gate.measured;
   return FailedPrecondition(
@@ -182,11 +183,11 @@ Result<Prompt> MakePrompt(const EngineParts& parts, const Request& request, Answ
   Prompt prompt;
   KVLINK_RETURN_IF_ERROR(Prepare(parts, request, &prompt, answer));
   if (request.require_gate) KVLINK_RETURN_IF_ERROR(CheckGate(parts, prompt));
-  const std::vector<PlannedBlock>& blocks = prompt.plan.blocks;
+  const std::vector<link::PlannedBlock>& blocks = prompt.plan.blocks;
   if (prompt.method.behind_head && !blocks.empty() && blocks.front().document < 0) {
-    prompt.prefix = TokensOf(prompt.plan, blocks.front());
+    prompt.prefix = link::TokensOf(prompt.plan, blocks.front());
   }
-  if (prompt.method.layout == Layout::kLinked) {
+  if (prompt.method.layout == link::Layout::kLinked) {
     prompt.prefix = parts.model->DocumentPrefix(request.system);
   }
   prompt.blocks.resize(blocks.size());
@@ -195,4 +196,4 @@ Result<Prompt> MakePrompt(const EngineParts& parts, const Request& request, Answ
   return prompt;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -16,35 +16,36 @@
 #include "link/linker.h"
 #include "link/method.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 
 // What an engine is made of. All outlive whoever holds this.
 struct EngineParts {
-  LinkableModel* model = nullptr;
-  Indexer* indexer = nullptr;       // with the link file's adapter
-  Indexer* base_indexer = nullptr;  // without: what methods of the base model reuse
+  link::LinkableModel* model = nullptr;
+  link::Indexer* indexer = nullptr;       // with the link file's adapter
+  link::Indexer* base_indexer = nullptr;  // without: what methods of the base model reuse
   Clock* clock = nullptr;
   const ModelSummary* summary = nullptr;
 
-  PreparedAdapter* AdapterOf(const Method& method) const {  // null: none
+  model::PreparedAdapter* AdapterOf(const link::Method& method) const {  // null: none
     return method.adapter ? model->adapter() : nullptr;
   }
-  Indexer& IndexerOf(const Method& method) const {
+  link::Indexer& IndexerOf(const link::Method& method) const {
     return method.adapter ? *indexer : *base_indexer;
   }
 };
 
 struct Prompt {
-  Method method;
+  link::Method method;
   std::vector<std::vector<int32_t>> document_tokens;  // of those that stay, in order
   std::vector<size_t> request_index;                  // theirs in Request::documents
   std::vector<int32_t> gold;  // tokens of Request::gold and of an answer's end
   int64_t answer_tokens = 0;  // room behind the prompt
-  LinkPlan plan;
-  std::vector<int32_t> prefix;                        // that documents are encoded behind
-  std::vector<std::shared_ptr<const Block>> blocks;   // [plan.blocks] null: missing, or no tokens
-  std::vector<std::pair<size_t, IndexedBlock>> made;  // of plan.blocks, for this request
-  LinkedPrompt linked;
+  link::LinkPlan plan;
+  std::vector<int32_t> prefix;  // that documents are encoded behind
+  std::vector<std::shared_ptr<const kv::Block>>
+      blocks;  // [plan.blocks] null: missing, or no tokens
+  std::vector<std::pair<size_t, link::IndexedBlock>> made;  // of plan.blocks, for this request
+  link::LinkedPrompt linked;
   std::vector<bool>
       computed;  // [plan.tokens] for this request: not read from a block that was there
 };
@@ -57,7 +58,7 @@ Result<Prompt> MakePrompt(const EngineParts& parts, const Request& request, Answ
 // answer. Returns the indices of those that are to be computed. Thread-safe.
 std::vector<size_t> FindBlocks(const EngineParts& parts, Prompt* prompt, Answer* answer);
 // A block that was missing, computed.
-void PutBlock(size_t index, const IndexedBlock& made, Prompt* prompt, Answer* answer);
+void PutBlock(size_t index, const link::IndexedBlock& made, Prompt* prompt, Answer* answer);
 // Whether the store has said of each computed block if it took it.
 bool IsSettled(const Prompt& prompt);
 // Says which of them it did not take. Waits for the store until IsSettled.
@@ -70,4 +71,4 @@ Status LinkBlocks(const EngineParts& parts, Prompt* prompt, Answer* answer);
 // kDataLoss: a block's file was cut or written to since it was opened.
 Status CheckBlocks(const Prompt& prompt);
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <string>
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 struct Candidate {
@@ -174,4 +174,4 @@ Result<SampledToken> Sampler::Next(std::span<const float> logits, int32_t top_co
   return token;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

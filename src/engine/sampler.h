@@ -11,7 +11,7 @@
 #include "kvlink/engine.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 
 // The random numbers of one request. The seed is mixed first: SplitMix64 streams of neighbouring
 // seeds would overlap.
@@ -60,4 +60,4 @@ class Sampler {
   Random random_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 // Prompt tokens for the sequences in this order, until the limit is reached. only_whole: behind the
@@ -60,4 +60,4 @@ std::vector<Share> PlanStep(std::span<const WorkView> works, const StepLimits& l
   return shares;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

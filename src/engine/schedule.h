@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::engine {
 
 // One sequence in flight.
 struct WorkView {
@@ -44,4 +44,4 @@ struct Turns {
 std::vector<Share> PlanStep(std::span<const WorkView> works, const StepLimits& limits,
                             Turns* turns);
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

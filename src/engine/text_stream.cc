@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "text/tokenizer.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 
 std::string TextStream::Show(size_t bytes) {
   std::string out = ToValidUtf8(std::string_view(pending_).substr(0, bytes), nullptr);
@@ -38,4 +38,4 @@ std::string TextStream::Add(std::string_view bytes) {
 
 std::string TextStream::Flush() { return Show(pending_.size()); }
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

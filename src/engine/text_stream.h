@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::engine {
 
 class TextStream {
  public:
@@ -27,4 +27,4 @@ class TextStream {
   bool stopped_ = false;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

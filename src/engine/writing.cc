@@ -2,10 +2,10 @@
 
 #include <utility>
 
-namespace kvlink {
+namespace kvlink::engine {
 
-Writing::Writing(Tail tail, Sampler sampler, std::vector<std::string> stops, int32_t position,
-                 std::vector<int32_t> known, Choice choice)
+Writing::Writing(model::Tail tail, Sampler sampler, std::vector<std::string> stops,
+                 int32_t position, std::vector<int32_t> known, Choice choice)
     : tail_(std::move(tail)),
       sampler_(std::move(sampler)),
       stream_(std::move(stops)),
@@ -19,7 +19,7 @@ std::vector<int32_t> Writing::TakeKnown() const {
   return ids.size() < known_.size() ? known_ : ids;
 }
 
-void Writing::Next(Sequence* sequence) {
+void Writing::Next(model::Sequence* sequence) {
   sequence->tokens = {&token_, 1};
   sequence->positions = {&position_, 1};
   sequence->tail = &tail_;
@@ -33,7 +33,7 @@ bool Writing::End(std::string finish_reason, Event* event) {
   return !event->text.empty();
 }
 
-Result<bool> Writing::Accept(std::span<const float> logits, const Tokenizer& tokenizer,
+Result<bool> Writing::Accept(std::span<const float> logits, const text::Tokenizer& tokenizer,
                              const Request& request, Event* event) {
   KVLINK_ASSIGN_OR_RETURN(SampledToken next, sampler_.Next(logits, request.top_logprobs));
   const size_t index = choice_.generated.size();
@@ -60,4 +60,4 @@ Result<bool> Writing::Accept(std::span<const float> logits, const Tokenizer& tok
   return true;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

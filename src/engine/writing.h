@@ -13,36 +13,36 @@
 #include "model/sequence.h"
 #include "text/tokenizer.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 
 // One owner, one thread.
 class Writing {
  public:
   // tail: holds the prompt, whose last token stands at `position`, with room for max_tokens more.
   // `known`: tokens that were told of before the answer was started again.
-  Writing(Tail tail, Sampler sampler, std::vector<std::string> stops, int32_t position,
+  Writing(model::Tail tail, Sampler sampler, std::vector<std::string> stops, int32_t position,
           std::vector<int32_t> known, Choice choice);
 
   bool done() const { return !choice_.finish_reason.empty(); }
   const Choice& choice() const { return choice_; }
-  Tail& tail() { return tail_; }
+  model::Tail& tail() { return tail_; }
   const Sampler& sampler() const { return sampler_; }
   std::vector<int32_t> TakeKnown() const;  // ids of all tokens so far
 
   // The last token, to be computed, into what its prompt's sequences are like. Valid until the next
   // call. REQUIRES: a token, and not done.
-  void Next(Sequence* sequence);
+  void Next(model::Sequence* sequence);
 
   // What follows: `logits` [V] of the last token. Fills in `event` (kToken); false: there is
   // nothing to tell. kDataLoss: no finite number; or the answer was started again and another
   // token came than the one that was told of.
-  Result<bool> Accept(std::span<const float> logits, const Tokenizer& tokenizer,
+  Result<bool> Accept(std::span<const float> logits, const text::Tokenizer& tokenizer,
                       const Request& request, Event* event);
   // Ends it here; what text is left is told of. False: none is.
   bool End(std::string finish_reason, Event* event);
 
  private:
-  Tail tail_;
+  model::Tail tail_;
   Sampler sampler_;
   TextStream stream_;
   Choice choice_;
@@ -50,4 +50,4 @@ class Writing {
   int32_t token_ = 0, position_ = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::engine

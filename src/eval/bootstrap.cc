@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "base/random.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 // The q-quantile of sorted values, linear between two of them.
@@ -57,4 +57,4 @@ Estimate PairedDifference(std::span<const double> a, std::span<const double> b,
   return MeanWithInterval(differences, options);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

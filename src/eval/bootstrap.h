@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-namespace kvlink {
+namespace kvlink::eval {
 
 // A mean and its interval. NaN where nothing was measured.
 struct Estimate {
@@ -35,4 +35,4 @@ Estimate MeanWithInterval(std::span<const double> values, const BootstrapOptions
 Estimate PairedDifference(std::span<const double> a, std::span<const double> b,
                           const BootstrapOptions& options = {});
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

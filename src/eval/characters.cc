@@ -3,7 +3,7 @@
 
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 constexpr uint32_t kCapitalSigma = 0x3a3;
@@ -18,8 +18,8 @@ bool WordAt(std::string_view text, size_t at) {
 
 uint32_t DecodeCharacter(std::string_view text, size_t at, size_t* size) {
   size_t next = at;
-  const uint32_t c = NextCharacter(text, &next);
-  *size = c == kNoCharacter ? 1 : next - at;
+  const uint32_t c = text::NextCharacter(text, &next);
+  *size = c == text::kNoCharacter ? 1 : next - at;
   return c;
 }
 
@@ -29,22 +29,22 @@ std::string LowerCase(std::string_view text) {
   bool after_word = false;
   for (size_t at = 0, size = 0; at < text.size(); at += size) {
     const uint32_t c = DecodeCharacter(text, at, &size);
-    if (c == kNoCharacter) {
+    if (c == text::kNoCharacter) {
       out.push_back(text[at]);
     } else if (c == 0x130) {  // the one character whose lower case is two: i and a dot above
       out += "i\xcc\x87";
     } else if (c == kCapitalSigma && after_word && !WordAt(text, at + size)) {
-      AppendCharacter(kFinalSigma, &out);
+      text::AppendCharacter(kFinalSigma, &out);
     } else {
-      AppendCharacter(SimpleLowerCase(c), &out);
+      text::AppendCharacter(text::SimpleLowerCase(c), &out);
     }
     after_word = IsWordCharacter(c);
   }
   return out;
 }
 
-bool IsWordCharacter(uint32_t c) { return c == '_' || IsLetterOrNumber(c); }
+bool IsWordCharacter(uint32_t c) { return c == '_' || text::IsLetterOrNumber(c); }
 
-bool IsSpaceCharacter(uint32_t c) { return IsWhiteSpace(c) || (c >= 0x1c && c <= 0x1f); }
+bool IsSpaceCharacter(uint32_t c) { return text::IsWhiteSpace(c) || (c >= 0x1c && c <= 0x1f); }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

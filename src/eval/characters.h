@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::eval {
 
 // str.lower. One approximation: a capital sigma ends a word where no word character follows it,
 // where Unicode also looks past apostrophes and marks. Ill-formed bytes stay as they are.
@@ -19,4 +19,4 @@ bool IsSpaceCharacter(uint32_t code_point);  // what str.split splits at
 // of size 1.
 uint32_t DecodeCharacter(std::string_view text, size_t at, size_t* size);
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -12,17 +12,17 @@
 #include "eval/metrics.h"
 #include "eval/rouge.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 constexpr char kBlockMethod[] = "block";
 // Blocks of some hundred documents, at least: what one question's methods share.
 constexpr int64_t kBlockBytes = 1ll << 30;
 
-Request RequestFor(const Example& example, const std::string& method, int32_t max_tokens) {
+Request RequestFor(const data::Example& example, const std::string& method, int32_t max_tokens) {
   Request request;
   request.question = example.question;
-  for (const ExampleDocument& d : example.documents)
+  for (const data::ExampleDocument& d : example.documents)
     request.documents.push_back({"", d.title, d.text, ""});
   request.method = method;
   request.max_tokens = max_tokens;
@@ -36,9 +36,9 @@ double MeanLoss(const std::vector<float>& logprobs) {
   return logprobs.empty() ? 0 : sum / static_cast<double>(logprobs.size());
 }
 
-Scores ScoresOf(const Example& example, std::string_view answer) {
+Scores ScoresOf(const data::Example& example, std::string_view answer) {
   Scores scores;
-  if (example.kind == ExampleKind::kSummary) {
+  if (example.kind == data::ExampleKind::kSummary) {
     scores.rouge_l = 0;
     for (const std::string& reference : example.answers) {
       scores.rouge_l = std::max(*scores.rouge_l, RougeL(reference, answer).f1);
@@ -52,9 +52,9 @@ Scores ScoresOf(const Example& example, std::string_view answer) {
 }
 
 // What cannot be asked, or could not be told apart in the log.
-Status CheckExamples(const std::vector<Example>& examples) {
+Status CheckExamples(const std::vector<data::Example>& examples) {
   std::set<std::tuple<std::string, std::string, int32_t>> seen;  // data set, id, position
-  for (const Example& example : examples) {
+  for (const data::Example& example : examples) {
     const std::string where = "example " + example.id + " of " + example.dataset + ": ";
     if (example.question.empty() || example.answers.empty()) {
       return InvalidArgument(where +
@@ -77,7 +77,7 @@ Result<std::unique_ptr<Engine>> OpenForBlock(const EvaluationOptions& options) {
   return OpenForEvaluation(engine_options);
 }
 
-Result<Prediction> AskOnce(Engine& engine, const Example& example, const std::string& method,
+Result<Prediction> AskOnce(Engine& engine, const data::Example& example, const std::string& method,
                            int32_t max_tokens) {
   Request request = RequestFor(example, method, max_tokens);
   request.gold = example.answers.front();
@@ -113,29 +113,30 @@ Result<Prediction> AskOnce(Engine& engine, const Example& example, const std::st
 
 }  // namespace
 
-std::vector<Example> ArrangeExamples(std::vector<Example> examples,
-                                     const EvaluationOptions& options) {
-  std::vector<Example> arranged;
+std::vector<data::Example> ArrangeExamples(std::vector<data::Example> examples,
+                                           const EvaluationOptions& options) {
+  std::vector<data::Example> arranged;
   std::map<std::string, int64_t> count;  // of each data set
-  for (Example& example : examples) {
+  for (data::Example& example : examples) {
     int64_t& number = count[example.dataset];
     if (options.limit > 0 && number >= options.limit) continue;
-    if (example.kind == ExampleKind::kSummary) CutIntoPieces(&example, options.piece_words);
-    if (options.documents > 0) KeepDocuments(&example, options.documents);
+    if (example.kind == data::ExampleKind::kSummary)
+      data::CutIntoPieces(&example, options.piece_words);
+    if (options.documents > 0) data::KeepDocuments(&example, options.documents);
     // Pieces of one text and turns of one chat keep their order.
-    const bool ordered = example.kind != ExampleKind::kQuestion;
-    if (!ordered) ShuffleDocuments(&example, options.seed);
+    const bool ordered = example.kind != data::ExampleKind::kQuestion;
+    if (!ordered) data::ShuffleDocuments(&example, options.seed);
     const int64_t positions = static_cast<int64_t>(example.documents.size());
     if (ordered || example.gold.size() != 1 || options.gold_position == GoldPosition::kShuffled) {
       arranged.push_back(std::move(example));
     } else if (options.gold_position == GoldPosition::kCycled) {
-      MoveGold(&example, static_cast<int32_t>(number % positions));
+      data::MoveGold(&example, static_cast<int32_t>(number % positions));
       arranged.push_back(std::move(example));
     } else {
       for (int64_t position = 0; position < positions; ++position) {
         arranged.push_back(example);
         arranged.back().gold_position = static_cast<int32_t>(position);
-        MoveGold(&arranged.back(), static_cast<int32_t>(position));
+        data::MoveGold(&arranged.back(), static_cast<int32_t>(position));
       }
     }
     ++number;
@@ -147,7 +148,8 @@ bool EvaluationOptions::asks_block() const {
   return std::find(methods.begin(), methods.end(), kBlockMethod) != methods.end();
 }
 
-Status CheckEvaluation(const EvaluationOptions& options, const std::vector<Example>& examples) {
+Status CheckEvaluation(const EvaluationOptions& options,
+                       const std::vector<data::Example>& examples) {
   if (examples.empty()) {
     return InvalidArgument("there is no example to evaluate: the files hold none");
   }
@@ -169,15 +171,16 @@ Result<std::unique_ptr<Engine>> OpenForEvaluation(EngineOptions options) {
 namespace {
 
 Status EvaluateUnguarded(Engine& engine, const EvaluationOptions& options,
-                         const std::vector<Example>& examples, const EvaluationProgress& progress,
-                         PredictionLog* log, std::vector<std::string>* left_out) {
+                         const std::vector<data::Example>& examples,
+                         const EvaluationProgress& progress, PredictionLog* log,
+                         std::vector<std::string>* left_out) {
   KVLINK_RETURN_IF_ERROR(CheckEvaluation(options, examples));
   KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> block, OpenForBlock(options));
   const int64_t total = static_cast<int64_t>(examples.size() * options.methods.size());
   int64_t done = 0;
   std::set<std::pair<std::string, std::string>> do_not_fit;  // data set, id
   bool one_fits = false;
-  for (const Example& example : examples) {
+  for (const data::Example& example : examples) {
     // Longer at one position of its gold document is too long at all.
     bool fits = !do_not_fit.contains({example.dataset, example.id});
     for (const std::string& method : options.methods) {
@@ -209,11 +212,11 @@ Status EvaluateUnguarded(Engine& engine, const EvaluationOptions& options,
 }  // namespace
 
 Status Evaluate(Engine& engine, const EvaluationOptions& options,
-                const std::vector<Example>& examples, const EvaluationProgress& progress,
+                const std::vector<data::Example>& examples, const EvaluationProgress& progress,
                 PredictionLog* log, std::vector<std::string>* left_out) {
   return Guarded("evaluation: there is not enough memory; give fewer examples", [&] {
     return EvaluateUnguarded(engine, options, examples, progress, log, left_out);
   });
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -14,7 +14,7 @@
 #include "eval/prediction.h"
 #include "kvlink/engine.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 
 // Where the gold document of a question stands among its documents.
 enum class GoldPosition {
@@ -38,8 +38,8 @@ struct EvaluationOptions {
 };
 
 // Examples ready to be asked: limited, cut, in their documents' order. Pure.
-std::vector<Example> ArrangeExamples(std::vector<Example> examples,
-                                     const EvaluationOptions& options);
+std::vector<data::Example> ArrangeExamples(std::vector<data::Example> examples,
+                                           const EvaluationOptions& options);
 
 // Where a run stands: `done` of `total` pairs of question and method, and what is asked now.
 // Returning false stops it (kCancelled); what was done is in the log.
@@ -51,7 +51,8 @@ Result<std::unique_ptr<Engine>> OpenForEvaluation(EngineOptions options);
 
 // kInvalidArgument: no example, no method, an example that cannot be asked or told apart, method
 // block without its link file.
-Status CheckEvaluation(const EvaluationOptions& options, const std::vector<Example>& examples);
+Status CheckEvaluation(const EvaluationOptions& options,
+                       const std::vector<data::Example>& examples);
 
 // Asks every question by every method that the log does not have yet, question by question, so that
 // times of methods compare under the same conditions. Where a document's block had to be made, the
@@ -61,7 +62,7 @@ Status CheckEvaluation(const EvaluationOptions& options, const std::vector<Examp
 // `engine` is OpenForEvaluation's, of options.engine; method block has one of its own beside it.
 // kInvalidArgument: as CheckEvaluation, and a method that is not known.
 Status Evaluate(Engine& engine, const EvaluationOptions& options,
-                const std::vector<Example>& examples, const EvaluationProgress& progress,
+                const std::vector<data::Example>& examples, const EvaluationProgress& progress,
                 PredictionLog* log, std::vector<std::string>* left_out = nullptr);
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 using nlohmann::json;
@@ -39,13 +39,13 @@ std::set<std::string> LongWords(std::string_view text) {
 
 }  // namespace
 
-Result<std::vector<Example>> ReadGateSet(std::string_view text) {
+Result<std::vector<data::Example>> ReadGateSet(std::string_view text) {
   const json set = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!set.is_object() || !set.contains("texts") || !set["texts"].is_array() ||
       !set.contains("questions") || !set["questions"].is_array()) {
     return Wrong("expected an object with the arrays \"texts\" and \"questions\"");
   }
-  std::vector<ExampleDocument> texts;
+  std::vector<data::ExampleDocument> texts;
   std::vector<std::set<std::string>> words;
   std::map<std::string, int32_t> places;  // by title
   for (const json& t : set["texts"]) {
@@ -56,7 +56,7 @@ Result<std::vector<Example>> ReadGateSet(std::string_view text) {
     words.push_back(LongWords(texts.back().title + " " + texts.back().text));
     places.emplace(texts.back().title, static_cast<int32_t>(texts.size()) - 1);
   }
-  std::vector<Example> examples;
+  std::vector<data::Example> examples;
   for (const json& q : set["questions"]) {
     const std::string where = "question " + std::to_string(examples.size()) + ": ";
     if (!q.is_object() || !IsText(q, "id") || !IsText(q, "question") || !q.contains("answers") ||
@@ -64,7 +64,7 @@ Result<std::vector<Example>> ReadGateSet(std::string_view text) {
         !q["gold"].is_array() || q["gold"].empty()) {
       return Wrong(where + "expected \"id\", \"question\", \"answers\" and \"gold\"");
     }
-    Example e;
+    data::Example e;
     e.dataset = "gate";
     e.id = q["id"].get<std::string>();
     e.question = q["question"].get<std::string>();
@@ -100,4 +100,4 @@ Result<std::vector<Example>> ReadGateSet(std::string_view text) {
   return examples;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -9,7 +9,7 @@
 #include "data/example.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 
 // share/gate.json as it was built in.
 std::string_view BuiltInGateSet();
@@ -17,6 +17,6 @@ std::string_view BuiltInGateSet();
 // {"texts": [{"title", "text"}], "questions": [{"id", "question", "answers", "gold": [title]}]}:
 // each question over its gold texts and those of the others that share most words with it, ten in
 // all. kInvalidArgument names what is wrong.
-Result<std::vector<Example>> ReadGateSet(std::string_view json);
+Result<std::vector<data::Example>> ReadGateSet(std::string_view json);
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -7,7 +7,7 @@
 
 #include "eval/characters.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 bool IsAsciiPunctuation(char c) {  // Python's string.punctuation
@@ -107,4 +107,4 @@ double TokenF1(std::string_view prediction, const std::vector<std::string>& answ
   return Best(prediction, answers, F1);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

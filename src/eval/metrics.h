@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::eval {
 
 // SQuAD's normalisation (Rajpurkar et al. 2016, evaluate-v1.1.py): lower case, ASCII punctuation
 // dropped, the words a, an, the dropped, single spaces.
@@ -25,4 +25,4 @@ double ExactMatch(std::string_view prediction, const std::vector<std::string>& a
 // (evaluate-v2.0.py).
 double TokenF1(std::string_view prediction, const std::vector<std::string>& answers);
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 // [i]: whether word[i] is a consonant: not a, e, i, o, u, and not y after a consonant.
@@ -200,4 +200,4 @@ std::string PorterStem(std::string_view word) {
   return Step5(Step4(Step3(Step2(Step1c(Step1b(Step1a(word)))))));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::eval {
 
 // "relational" -> "relat". REQUIRES: `word` is of a-z and 0-9 (a digit is a consonant)
 std::string PorterStem(std::string_view word);
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

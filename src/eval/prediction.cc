@@ -8,7 +8,7 @@
 #include "base/bounded_json.h"
 #include "base/file.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 using nlohmann::ordered_json;
@@ -142,4 +142,4 @@ Status PredictionLog::Add(Prediction prediction) {
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -13,7 +13,7 @@
 
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 
 struct Scores {
   // Of 0 to 1. Empty: no answer was generated, or the measure does not fit the kind of question.
@@ -56,4 +56,4 @@ class PredictionLog {
   std::set<std::tuple<std::string, std::string, std::string, int32_t>> there_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

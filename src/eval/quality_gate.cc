@@ -12,7 +12,7 @@
 #include "base/quote.h"
 #include "eval/gate_set.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 using nlohmann::ordered_json;
@@ -29,14 +29,14 @@ ordered_json ToJson(const Estimate& e) {
   return {{"mean", e.value}, {"low", e.low}, {"high", e.high}};
 }
 
-std::string HashOf(const std::vector<Example>& examples) {
+std::string HashOf(const std::vector<data::Example>& examples) {
   Sha256 hash;
   hash.Field("kvlink-gate-data").Field(examples.size());
-  for (const Example& e : examples) {
+  for (const data::Example& e : examples) {
     hash.Field(e.id).Field(e.dataset).Field(e.question).Field(e.answers.size());
     for (const std::string& answer : e.answers) hash.Field(answer);
     hash.Field(e.documents.size());
-    for (const ExampleDocument& d : e.documents) hash.Field(d.title).Field(d.text);
+    for (const data::ExampleDocument& d : e.documents) hash.Field(d.title).Field(d.text);
   }
   return ToHex(hash.Finish());
 }
@@ -53,9 +53,9 @@ void Append(std::string* line, const std::string& part) {
 }
 
 // Named apart from the built-in ones and from each other, whatever their files call them.
-Status PrepareOwn(std::vector<Example>* own) {
+Status PrepareOwn(std::vector<data::Example>* own) {
   for (size_t i = 0; i < own->size(); ++i) {
-    Example& e = (*own)[i];
+    data::Example& e = (*own)[i];
     if (e.question.empty() || e.documents.empty() || e.answers.empty()) {
       return InvalidArgument("example " + PrintableLine(e.id) + " of " + PrintableLine(e.dataset) +
                              ": it has no " +
@@ -174,10 +174,10 @@ GateVerdict JudgeGate(const Report& report) {
   return verdict;
 }
 
-std::vector<Example> EvenSample(std::vector<Example> examples, int64_t n) {
+std::vector<data::Example> EvenSample(std::vector<data::Example> examples, int64_t n) {
   std::map<std::string, int64_t> sizes, seen;
-  for (const Example& e : examples) ++sizes[e.dataset];
-  std::erase_if(examples, [&](const Example& e) {
+  for (const data::Example& e : examples) ++sizes[e.dataset];
+  std::erase_if(examples, [&](const data::Example& e) {
     const int64_t size = sizes[e.dataset], at = seen[e.dataset]++;
     // Kept where the share of those that are to be kept passes a whole number.
     return n < size && at * n / size == (at - 1) * n / size && at > 0;
@@ -197,7 +197,7 @@ int64_t QuestionsOf(std::string_view figures) {
 
 namespace {
 
-Result<GateResult> MeasureUnguarded(const GateOptions& options, std::vector<Example> own,
+Result<GateResult> MeasureUnguarded(const GateOptions& options, std::vector<data::Example> own,
                                     const EvaluationProgress& progress) {
   GateResult result;
   EvaluationOptions& evaluation = result.evaluation;
@@ -205,7 +205,7 @@ Result<GateResult> MeasureUnguarded(const GateOptions& options, std::vector<Exam
   evaluation.limit = options.limit;
   evaluation.max_tokens = kGateMaxTokens;
   KVLINK_RETURN_IF_ERROR(PrepareOwn(&own));
-  KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples, ReadGateSet(BuiltInGateSet()));
+  KVLINK_ASSIGN_OR_RETURN(std::vector<data::Example> examples, ReadGateSet(BuiltInGateSet()));
   std::move(own.begin(), own.end(), std::back_inserter(examples));
   result.of = static_cast<int64_t>(examples.size());
   if (options.limit == 0 && options.sample > 0) {
@@ -231,10 +231,10 @@ Result<GateResult> MeasureUnguarded(const GateOptions& options, std::vector<Exam
 
 }  // namespace
 
-Result<GateResult> MeasureGate(const GateOptions& options, std::vector<Example> own,
+Result<GateResult> MeasureGate(const GateOptions& options, std::vector<data::Example> own,
                                const EvaluationProgress& progress) {
   return Guarded("the gate: there is not enough memory; close other programs",
                  [&] { return MeasureUnguarded(options, std::move(own), progress); });
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

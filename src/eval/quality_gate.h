@@ -11,7 +11,7 @@
 #include "eval/summary.h"
 #include "kvlink/engine.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 
 // What must be kept, at least, on every data set asked: of what documents are worth in the gold
 // answer's loss, and of the better of full attention's two F1 scores (with the links' adapter and
@@ -59,16 +59,16 @@ struct GateResult {
 GateVerdict JudgeGate(const Report& report);
 
 // At most `n` of each data set: the first, and from then on as evenly as can be. Pure.
-std::vector<Example> EvenSample(std::vector<Example> examples, int64_t n);
+std::vector<data::Example> EvenSample(std::vector<data::Example> examples, int64_t n);
 
 // Asks the built-in questions, and `own` (the user's, may be empty) beside them, by the methods
 // none, full, full+adapter (if the links have an adapter) and link. Data sets of `own` are called
 // "own NAME", so that none is taken for a built-in one.
 // kInvalidArgument: an own example without a question, documents or an answer, named.
-Result<GateResult> MeasureGate(const GateOptions& options, std::vector<Example> own,
+Result<GateResult> MeasureGate(const GateOptions& options, std::vector<data::Example> own,
                                const EvaluationProgress& progress);
 
 // How many of the built-in questions a gate's figures (GateVerdict::figures) speak of; 0: unknown.
 int64_t QuestionsOf(std::string_view figures);
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -10,7 +10,7 @@
 #include "base/utf8.h"
 #include "eval/report_table.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 constexpr const char* kDash = "\u2013";
@@ -280,4 +280,4 @@ std::string ReportText(const Report& report) {
   return out;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -9,7 +9,7 @@
 
 #include "eval/bootstrap.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 
 // One method on one data set. What was not measured is left as it is, and shown as a dash.
 struct Row {
@@ -66,4 +66,4 @@ std::string ReportText(const Report& report);
 // One self-contained file: no scripts, nothing fetched.
 std::string ReportHtml(const Report& report);
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -8,7 +8,7 @@
 #include "eval/report.h"
 #include "eval/report_table.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 constexpr const char* kStyle = R"(
@@ -61,8 +61,8 @@ std::vector<const Measure*> DrawnMeasures(const std::vector<Row>& rows) {
 }
 
 // A chart of a measure, still without its points.
-Plot ChartOf(const Measure& measure, const std::string& dataset, const std::string& what) {
-  Plot plot;
+chart::Plot ChartOf(const Measure& measure, const std::string& dataset, const std::string& what) {
+  chart::Plot plot;
   plot.title = dataset + ": " + measure.head + " " + what;
   plot.y_label = std::string(measure.head) + (measure.lower_is_better ? ", lower is better" : "");
   plot.width_px = 700;
@@ -73,18 +73,18 @@ Plot ChartOf(const Measure& measure, const std::string& dataset, const std::stri
 // rows: one data set's. methods: all of the report's, so that each has one colour throughout.
 std::string TimeChart(const std::string& dataset, const std::vector<Row>& rows,
                       const Measure& measure, const std::vector<std::string>& methods) {
-  Plot plot = ChartOf(measure, dataset, "against time to first token");
+  chart::Plot plot = ChartOf(measure, dataset, "against time to first token");
   plot.x_label = "time to first token, ms (log)";
   plot.log_x = true;
   std::vector<double> x, y;
   for (const Row& row : rows) {
     const Estimate& value = row.*measure.value;
-    PlotSeries series;
+    chart::PlotSeries series;
     series.line = false;
     series.markers = true;
     const auto method = std::find(methods.begin(), methods.end(), row.method);
     series.colour = static_cast<int>(method - methods.begin());
-    PlotPoint point;
+    chart::PlotPoint point;
     point.label = row.method;
     point.x = row.ttft_ms.value;
     point.x_low = row.ttft_ms.low;
@@ -97,39 +97,39 @@ std::string TimeChart(const std::string& dataset, const std::vector<Row>& rows,
     series.points.push_back(std::move(point));
     plot.series.push_back(std::move(series));
   }
-  PlotSeries frontier;
+  chart::PlotSeries frontier;
   frontier.muted = true;
   frontier.name = "Pareto frontier: nothing else is faster and better";
   for (const size_t i : ParetoFrontier(x, y, measure.lower_is_better)) {
-    PlotPoint point;
+    chart::PlotPoint point;
     point.x = x[i];
     point.y = y[i];
     frontier.points.push_back(point);
   }
   if (frontier.points.size() > 1) plot.series.push_back(std::move(frontier));
-  return PlotSvg(plot);
+  return chart::PlotSvg(plot);
 }
 
 // How a method answers by where the document with the answer stands; as TimeChart.
 std::string PositionsChart(const std::string& dataset, const std::vector<Row>& rows,
                            const Measure& measure, const std::vector<std::string>& methods) {
-  Plot plot = ChartOf(measure, dataset, "by the position of the document with the answer");
+  chart::Plot plot = ChartOf(measure, dataset, "by the position of the document with the answer");
   plot.x_label = "documents before it";
   for (size_t m = 0; m < methods.size(); ++m) {
-    PlotSeries series;
+    chart::PlotSeries series;
     series.name = methods[m];
     series.markers = true;
     series.colour = static_cast<int>(m);
     for (const Row& row : rows) {
       if (row.method != methods[m]) continue;
-      PlotPoint point;
+      chart::PlotPoint point;
       point.x = row.gold_position;
       point.y = (row.*measure.value).value * measure.scale;
       series.points.push_back(point);
     }
     if (!series.points.empty()) plot.series.push_back(std::move(series));
   }
-  return PlotSvg(plot);
+  return chart::PlotSvg(plot);
 }
 
 // Each data set's rows, drawn by each of its measures.
@@ -152,23 +152,23 @@ void AppendCharts(const std::vector<Row>& rows, const std::vector<std::string>& 
 // An interval in smaller print than its value.
 std::string Cell(const std::string& text) {
   const size_t bracket = text.find(" [");
-  if (bracket == std::string::npos) return EscapeXml(text);
-  return EscapeXml(text.substr(0, bracket)) + " <small>" + EscapeXml(text.substr(bracket + 1)) +
-         "</small>";
+  if (bracket == std::string::npos) return chart::EscapeXml(text);
+  return chart::EscapeXml(text.substr(0, bracket)) + " <small>" +
+         chart::EscapeXml(text.substr(bracket + 1)) + "</small>";
 }
 
 void AppendTable(const Table& table, std::string* out) {
   const auto kind = [&](size_t column) { return table.is_text[column] ? " class=\"text\"" : ""; };
   *out += "<div class=\"scroll\"><table>\n<thead><tr>";
   for (size_t c = 0; c < table.heads.size(); ++c) {
-    *out += std::string("<th") + kind(c) + ">" + EscapeXml(table.heads[c]) + "</th>";
+    *out += std::string("<th") + kind(c) + ">" + chart::EscapeXml(table.heads[c]) + "</th>";
   }
   *out += "</tr></thead>\n<tbody>\n";
   for (size_t r = 0; r < table.cells.size(); ++r) {
     *out += table.rule_before[r] && r > 0 ? "<tr class=\"rule\">" : "<tr>";
     for (size_t c = 0; c < table.cells[r].size(); ++c) {
       const std::string& text = table.cells[r][c];
-      const std::string shown = table.is_text[c] ? EscapeXml(text) : Cell(text);
+      const std::string shown = table.is_text[c] ? chart::EscapeXml(text) : Cell(text);
       *out += std::string("<td") + kind(c) + ">" + shown + "</td>";
     }
     *out += "</tr>\n";
@@ -179,12 +179,12 @@ void AppendTable(const Table& table, std::string* out) {
 }  // namespace
 
 std::string ReportHtml(const Report& report) {
-  const std::string title = EscapeXml(report.title.empty() ? "kvlink eval" : report.title);
+  const std::string title = chart::EscapeXml(report.title.empty() ? "kvlink eval" : report.title);
   std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>";
   out += title + "</title>\n<style>" + kStyle + "</style></head>\n<body>\n<h1>" + title + "</h1>\n";
   if (!report.notes.empty()) {
     out += "<ul class=\"notes\">\n";
-    for (const std::string& note : report.notes) out += "<li>" + EscapeXml(note) + "</li>\n";
+    for (const std::string& note : report.notes) out += "<li>" + chart::EscapeXml(note) + "</li>\n";
     out += "</ul>\n";
   }
   const std::vector<Row> rows = RowsWithMeans(report);
@@ -222,10 +222,11 @@ std::string ReportHtml(const Report& report) {
     const bool shown = std::any_of(rows.begin(), rows.end(),
                                    [&](const Row& row) { return (row.*measure.value).measured(); });
     if (shown) {
-      out += "<li>" + EscapeXml(measure.head) + ": " + EscapeXml(measure.what) + "</li>\n";
+      out += "<li>" + chart::EscapeXml(measure.head) + ": " + chart::EscapeXml(measure.what) +
+             "</li>\n";
     }
   }
   return out + "</ul>\n</body></html>\n";
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -6,7 +6,7 @@
 
 #include "eval/report.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 
 struct Table {
   std::vector<std::string> heads;
@@ -41,4 +41,4 @@ Table RowsTable(const std::vector<Row>& rows, bool all_intervals);
 std::vector<Difference> MainDifferences(const std::vector<Difference>& differences);
 Table DifferencesTable(const std::vector<Difference>& differences);
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -9,7 +9,7 @@
 #include "eval/characters.h"
 #include "eval/porter.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 bool IsTokenCharacter(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
@@ -71,4 +71,4 @@ RougeScore RougeL(std::string_view reference, std::string_view prediction) {
   return score;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

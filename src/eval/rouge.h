@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::eval {
 
 struct RougeScore {  // each in [0, 1]
   double precision = 0;
@@ -21,4 +21,4 @@ std::vector<std::string> RougeTokens(std::string_view text);
 // memory their sum.
 RougeScore RougeL(std::string_view reference, std::string_view prediction);
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -9,7 +9,7 @@
 
 #include "base/random.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 constexpr int kResamples = 1000;
@@ -216,4 +216,4 @@ Report Summarise(const std::vector<Prediction>& predictions,
   return report;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

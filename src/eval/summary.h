@@ -10,7 +10,7 @@
 #include "eval/prediction.h"
 #include "eval/report.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 
 // Rows by data set in the order of appearance, then by method as asked (means over data sets:
 // RowsWithMeans); each method against full, full+adapter and link. Only questions that every method
@@ -23,4 +23,4 @@ namespace kvlink {
 Report Summarise(const std::vector<Prediction>& predictions,
                  const std::vector<std::string>& methods, uint64_t seed);
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "base/quote.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 namespace {
 
 bool StartsWithAnyCase(std::string_view text, std::string_view lower) {
@@ -49,4 +49,4 @@ std::string WhatItLooksLike(std::span<const std::byte> file) {
   return "a file that begins with " + Quoted(text.substr(0, 8));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::formats

@@ -6,9 +6,9 @@
 #include <span>
 #include <string>
 
-namespace kvlink {
+namespace kvlink::formats {
 
 // "a safetensors file", "an HTML page (a failed download?)", ...; for the unknown, its first bytes.
 std::string WhatItLooksLike(std::span<const std::byte> file);
 
-}  // namespace kvlink
+}  // namespace kvlink::formats

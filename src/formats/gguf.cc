@@ -7,7 +7,7 @@
 #include "base/quote.h"
 #include "formats/gguf_parser.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 namespace {
 
 struct TypeNamer {
@@ -136,4 +136,4 @@ Result<std::vector<int64_t>> GgufFile::GetInts(std::string_view key) const {
   return Missing(*this, key, "an array of integers");
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::formats

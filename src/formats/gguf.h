@@ -16,7 +16,7 @@
 #include "base/ggml_type.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 
 struct TensorInfo {
   std::string name;
@@ -71,4 +71,4 @@ class GgufFile {
   std::map<std::string, size_t, std::less<>> tensor_index_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::formats

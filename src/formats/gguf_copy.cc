@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 namespace {
 
 constexpr uint64_t kCounts = 8;  // where the two counts stand, behind magic and version
@@ -108,4 +108,4 @@ Status WriteGgufCopy(FileSystem& files, const GgufFile& source, const std::strin
   return WriteWholeFile(files, path, out);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::formats

@@ -11,7 +11,7 @@
 #include "formats/gguf.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 
 // `values` gives a tensor's numbers, [elements], slowest dimension first; it is called once for
 // each of the source's tensors, in their order. Matrices are written as `dtype`, vectors as F32;
@@ -22,4 +22,4 @@ Status WriteGgufCopy(FileSystem& files, const GgufFile& source, const std::strin
                      DType dtype,
                      const std::function<std::vector<float>(const TensorInfo&)>& values);
 
-}  // namespace kvlink
+}  // namespace kvlink::formats

@@ -10,7 +10,7 @@
 #include "base/quote.h"
 #include "formats/file_kind.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 namespace {
 
 // Bounds far above any real model's (a vocabulary of 260,000 words takes 12 MiB), so that a hostile
@@ -478,4 +478,4 @@ Result<GgufContents> ParseGguf(std::string_view path, std::span<const std::byte>
   return Parser(path, bytes).Parse();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::formats

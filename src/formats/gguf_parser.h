@@ -12,7 +12,7 @@
 #include "formats/gguf.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 
 struct GgufContents {
   uint32_t version = 0;
@@ -28,4 +28,4 @@ struct GgufContents {
 // (truncated or contradicting itself; names field and offset).
 Result<GgufContents> ParseGguf(std::string_view path, std::span<const std::byte> bytes);
 
-}  // namespace kvlink
+}  // namespace kvlink::formats

@@ -15,7 +15,7 @@
 #include "base/quote.h"
 #include "formats/file_kind.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 namespace {
 
 using nlohmann::json;
@@ -329,4 +329,4 @@ Status WriteSafetensors(FileSystem& files, const std::string& path,
   return WriteWholeFile(files, path, file);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::formats

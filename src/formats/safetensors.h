@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 
 struct SafeTensor {
   std::string dtype;                // "F32", "F16", "BF16", "I64", ...
@@ -52,4 +52,4 @@ Status WriteSafetensors(FileSystem& files, const std::string& path,
                         const std::map<std::string, SafeTensorToWrite>& tensors,
                         const std::map<std::string, std::string>& metadata);
 
-}  // namespace kvlink
+}  // namespace kvlink::formats

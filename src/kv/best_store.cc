@@ -2,7 +2,7 @@
 
 #include "kv/store_folder.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 Result<std::unique_ptr<DiskStore>> OpenBestStore(
     DiskStoreOptions options, const std::function<void(const std::string&)>& warn) {
@@ -20,4 +20,4 @@ Result<std::unique_ptr<DiskStore>> OpenBestStore(
   return std::unique_ptr<DiskStore>();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

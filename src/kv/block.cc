@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "kv/block_format.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 uint64_t ChecksumAt(std::span<const std::byte> image, const BlockLayout& layout, int64_t plane) {
@@ -150,4 +150,4 @@ Result<std::shared_ptr<const Block>> OpenBlock(std::shared_ptr<const MappedFile>
   return std::shared_ptr<const Block>(std::move(block));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -17,7 +17,7 @@
 #include "base/hash.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 using BlockId = Sha256Digest;  // over everything that decides a block's bytes
 
@@ -98,4 +98,4 @@ class BlockBuilder {
 Result<std::shared_ptr<const Block>> OpenBlock(std::shared_ptr<const MappedFile> file,
                                                bool verify_planes);
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 constexpr std::string_view kMagic = "KVLBLOCK";
@@ -147,4 +147,4 @@ Result<BlockHeader> DecodeBlockHeader(std::span<const std::byte> image) {
   return header;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

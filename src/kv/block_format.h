@@ -8,7 +8,7 @@
 
 #include "kv/block.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 constexpr int64_t kBlockHeaderBytes = 4096;
 constexpr int64_t kBlockAlignment = 64;  // of every plane within the image
@@ -47,4 +47,4 @@ void EncodeBlockHeader(const BlockHeader& header,
 // header. Errors: kDataLoss (says which field), kFailedPrecondition (a newer version).
 Result<BlockHeader> DecodeBlockHeader(std::span<const std::byte> image);
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "kv/store_names.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 constexpr char kMark[] = "PRAGMA application_id = 0x6b766c62";  // kCatalogueMark
@@ -275,4 +275,4 @@ Result<std::vector<StoredBlock>> Catalogue::LeastRecentlyUsed(int64_t bytes) {
   return out;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

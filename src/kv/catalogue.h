@@ -12,7 +12,7 @@
 #include "base/sqlite.h"
 #include "kv/stored_block.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 struct CatalogueTotals {
   int64_t bytes = 0;
@@ -73,4 +73,4 @@ class Catalogue {
   bool is_new_ = false;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

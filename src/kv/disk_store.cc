@@ -12,7 +12,7 @@
 #include "kv/reconciled_catalogue.h"
 #include "kv/store_folder.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 // Bookkeeping that a reader or a closing store could do without must not make it wait for long.
@@ -523,4 +523,4 @@ Result<std::unique_ptr<DiskStore>> DiskStore::Open(const DiskStoreOptions& optio
   return std::unique_ptr<DiskStore>(std::move(store));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -19,7 +19,7 @@
 #include "kv/store_rules.h"
 #include "kv/stored_block.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 struct DiskStoreOptions {
   std::string path;
@@ -95,4 +95,4 @@ class DiskStore : public BlockStore {
       const std::function<void(const BlockId&, std::string_view label)>& visit) = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -5,7 +5,7 @@
 
 #include "kv/store.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 class MemoryStore : public BlockStore {
@@ -110,4 +110,4 @@ std::unique_ptr<BlockStore> NewMemoryStore(int64_t budget_bytes) {
   return std::make_unique<MemoryStore>(budget_bytes);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

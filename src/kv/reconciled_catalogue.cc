@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 // kInternal: SQL that cannot fail on our schema failed, so the schema is not ours.
@@ -349,4 +349,4 @@ Result<std::vector<StoredBlock>> ReconciledCatalogue::ListFromFiles() {
   return rows;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -18,7 +18,7 @@
 #include "kv/store_folder.h"
 #include "kv/store_rules.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 struct CatalogueCounters {
   std::atomic<int64_t> quarantined{0};
@@ -108,4 +108,4 @@ class ReconciledCatalogue {
   std::optional<Catalogue> rows_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -4,7 +4,7 @@
 #include "base/process.h"
 #include "kv/store_names.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 StepMark::StepMark(FileSystem& files, const std::string& store)
     : files_(files), path_(store + "/" + std::string(kStepMarkName)), contents_(BootId()) {}
@@ -31,4 +31,4 @@ void StepMark::Set() {
   (void)(*file)->Close();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

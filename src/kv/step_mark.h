@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 // REQUIRES of Take and Set: the store's lock is held.
 class StepMark {
@@ -26,4 +26,4 @@ class StepMark {
   const std::string contents_;  // empty: the boot has no id, and the mark is never set
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

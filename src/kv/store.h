@@ -12,7 +12,7 @@
 
 #include "kv/block.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 struct StoreCounters {
   int64_t hits = 0;       // in whatever tier
@@ -70,4 +70,4 @@ class BlockStore {
 // recently used first, pinned never; a block that is being read lives on until its reader is done.
 std::unique_ptr<BlockStore> NewMemoryStore(int64_t budget_bytes = 0);
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

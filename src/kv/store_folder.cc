@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "kv/store_names.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 constexpr std::string_view kFormatWord = "kvlink-store ";
@@ -363,4 +363,4 @@ Status PrepareStoreFolder(FileSystem& files, const std::string& path) {
   return format.code() == StatusCode::kNotFound ? folder.Create(kPatienceMs) : format;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "kv/block.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 struct BlockFile {
   BlockId id{};
@@ -99,4 +99,4 @@ Status PrepareStoreFolder(FileSystem& files, const std::string& path);
 // Whether a store is at `path`. Errors as StoreFolder::CheckFormat; kNotFound: none is.
 Status CheckStorePath(FileSystem& files, const std::string& path);
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 constexpr std::string_view kSuffix = ".kvb";
@@ -75,4 +75,4 @@ bool IsUnfinishedFormatName(std::string_view name) {
   return name.starts_with(kBegin) && IsTail(Parts(name.substr(kBegin.size())), 0);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -8,7 +8,7 @@
 
 #include "kv/block.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 // PRAGMA application_id of catalogue.sqlite, so that nobody else's database is taken for ours
 // ("kvlb"), and a folder that lost its FORMAT is known as ours.
@@ -29,4 +29,4 @@ bool IsQuarantineName(std::string_view name);
 // What a creation that was cut short may leave in the folder itself.
 bool IsUnfinishedFormatName(std::string_view name);
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -8,7 +8,7 @@
 
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 // Whether the document of a block is pinned, by the block's label; nothing: not known. Pins belong
 // to documents, whose owner keeps them; the catalogue's follow from that.
@@ -18,4 +18,4 @@ using PinRule = std::function<std::optional<bool>(std::string_view label)>;
 // Not OK: it is not kept.
 using KeepRule = std::function<Status(std::string_view label, std::string_view block)>;
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::kv {
 
 // Thread-safe.
 class StoreWarnings {
@@ -34,4 +34,4 @@ class StoreWarnings {
   std::vector<std::string> messages_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "kv/block.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 struct StoredBlock {
   BlockId id{};
@@ -20,4 +20,4 @@ struct StoredBlock {
   int64_t last_used_ms = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -4,7 +4,7 @@
 
 #include "base/guarded.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 void WarmStore::Recent::Keep(std::shared_ptr<const Block> block) {
   const BlockId id = block->identity().id;
@@ -128,4 +128,4 @@ void WarmStore::Clear() {
   refused_.Clear();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

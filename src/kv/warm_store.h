@@ -13,7 +13,7 @@
 #include "kv/store.h"
 #include "kv/writer.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 // Thread-safe. A block that another process removes stays usable here until it is pushed out:
 // blocks are immutable, so it cannot be wrong. One whose file was written to is not used again.
@@ -76,4 +76,4 @@ class WarmStore : public BlockStore {
   BlockWriter writer_;  // last: it ends first, and tells this object of what it wrote
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

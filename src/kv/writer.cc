@@ -6,7 +6,7 @@
 
 #include "base/guarded.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 BlockWriter::~BlockWriter() {
   {
@@ -85,4 +85,4 @@ int64_t BlockWriter::queued_bytes() const {
   return bytes_;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -11,7 +11,7 @@
 
 #include "kv/store.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 
 // Thread-safe. The thread starts with the first block.
 class BlockWriter {
@@ -52,4 +52,4 @@ class BlockWriter {
   std::thread thread_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::kv

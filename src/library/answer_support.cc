@@ -5,21 +5,22 @@
 #include "retrieval/evidence.h"
 #include "retrieval/grounding.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 AnswerSupport SupportOf(const std::string& question, const Answer& answer,
                         const std::vector<IndexedDocument>& documents,
                         std::optional<double> coverage) {
   AnswerSupport support;
   if (answer.finish_reason == "cancelled") return support;
-  std::vector<Passage> passages;
+  std::vector<retrieval::Passage> passages;
   for (size_t i = 0; i < documents.size(); ++i) {
     const bool dropped = i < answer.documents.size() && answer.documents[i].status == "dropped";
-    passages.push_back(dropped ? Passage() : Passage{documents[i].title, documents[i].text});
+    passages.push_back(dropped ? retrieval::Passage()
+                               : retrieval::Passage{documents[i].title, documents[i].text});
   }
-  support.evidence = FindEvidence(question, answer.text, passages);
+  support.evidence = retrieval::FindEvidence(question, answer.text, passages);
   if (!coverage) return support;
-  GroundingSigns signs;
+  retrieval::GroundingSigns signs;
   signs.coverage = *coverage;
   for (const GeneratedToken& token : answer.generated) {
     const auto logprob = static_cast<double>(token.logprob);
@@ -27,10 +28,10 @@ AnswerSupport SupportOf(const std::string& question, const Answer& answer,
     signs.mean_logprob += logprob / static_cast<double>(answer.generated.size());
   }
   signs.tokens = static_cast<int64_t>(answer.generated.size());
-  signs.sentence_support = SentenceSupport(question, answer.text, passages);
-  signs.share_in_passages = ShareInPassages(question, answer.text, passages);
-  support.grounding = JudgeGrounding(signs);
+  signs.sentence_support = retrieval::SentenceSupport(question, answer.text, passages);
+  signs.share_in_passages = retrieval::ShareInPassages(question, answer.text, passages);
+  support.grounding = retrieval::JudgeGrounding(signs);
   return support;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -8,7 +8,7 @@
 
 #include "kvlink/library.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 // documents: what was asked over, in the answer's order; those that were dropped say nothing.
 // coverage: the best of the hits' (SearchHit); none where no search's words found the documents,
@@ -17,4 +17,4 @@ AnswerSupport SupportOf(const std::string& question, const Answer& answer,
                         const std::vector<IndexedDocument>& documents,
                         std::optional<double> coverage);
 
-}  // namespace kvlink
+}  // namespace kvlink::library

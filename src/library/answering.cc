@@ -13,7 +13,7 @@
 #include "library/store_files.h"
 #include "retrieval/choose_passages.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 // Of how many hits the passages are chosen: some may say the same.
@@ -22,7 +22,7 @@ constexpr int kHitsPerPassage = 4;
 }  // namespace
 
 // In the order of the words, none twice.
-Result<Passages> LibraryImpl::FindNamed(DocumentIndex& index,
+Result<Passages> LibraryImpl::FindNamed(retrieval::DocumentIndex& index,
                                         const std::vector<std::string>& words) {
   Passages passages;
   std::set<std::string> seen;
@@ -45,7 +45,7 @@ Result<Passages> LibraryImpl::Find(const Question& question) {
   if (question.documents.empty() && question.top_k == 0) return passages;
   KVLINK_ASSIGN_OR_RETURN(const auto index, OpenIndex(Access::kRead));
   if (!question.documents.empty()) return FindNamed(*index, question.documents);
-  PassageChoice choice;
+  retrieval::PassageChoice choice;
   if (question.top_k) choice = {.most = *question.top_k, .least_share = 0};
   KVLINK_ASSIGN_OR_RETURN(const SearchResult found,
                           index->Search(question.request.question, kHitsPerPassage * choice.most));
@@ -57,7 +57,7 @@ Result<Passages> LibraryImpl::Find(const Question& question) {
   }
   if (!found.note.empty()) warn_(found.note);
   double coverage = 0;
-  for (const size_t hit : ChoosePassages(found.hits, choice)) {
+  for (const size_t hit : retrieval::ChoosePassages(found.hits, choice)) {
     passages.documents.push_back(found.hits[hit].document);
     coverage = std::max(coverage, found.hits[hit].coverage);
   }
@@ -119,4 +119,4 @@ Result<KeptAnswer> LibraryImpl::Keep(const std::string& answer, const std::strin
   return KeepAnswer(answer, title, *engine, *index);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

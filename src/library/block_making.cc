@@ -11,12 +11,12 @@
 #include "library/index_cost.h"
 #include "library/label.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 constexpr int64_t kPage = 256;
 
-int64_t BytesOf(const ModelSummary& model, const ListedDocument& document) {
+int64_t BytesOf(const ModelSummary& model, const retrieval::ListedDocument& document) {
   return BlockBytes(model, document.tokens,
                     document.text_bytes + static_cast<int64_t>(document.title.size()));
 }
@@ -36,20 +36,20 @@ Status BlockMaking::FillRoom() {
   const int64_t free_bytes = FreeBytes(room_.folder);
   if (free_bytes >= 0) bound(RoomOnDisk(free_bytes), Limit::kDisk);
   if (room_.budget_bytes > 0) {
-    KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats stats, store_.Stats());
+    KVLINK_ASSIGN_OR_RETURN(const kv::DiskStoreStats stats, store_.Stats());
     bound(room_.budget_bytes - stats.bytes, Limit::kBudget);
   }
   return {};
 }
 
 Status BlockMaking::ForEach(const std::string& source,
-                            const std::function<Status(ListedDocument&)>& visit) {
-  ListedDocument last;
-  const ListedDocument* after = nullptr;
+                            const std::function<Status(retrieval::ListedDocument&)>& visit) {
+  retrieval::ListedDocument last;
+  const retrieval::ListedDocument* after = nullptr;
   while (true) {
-    KVLINK_ASSIGN_OR_RETURN(std::vector<ListedDocument> page,
+    KVLINK_ASSIGN_OR_RETURN(std::vector<retrieval::ListedDocument> page,
                             index_.PageOfSource(source, space_, after, kPage));
-    for (ListedDocument& document : page) {
+    for (retrieval::ListedDocument& document : page) {
       if (report_.interrupted) return {};
       KVLINK_RETURN_IF_ERROR(visit(document));
     }
@@ -59,7 +59,7 @@ Status BlockMaking::ForEach(const std::string& source,
   }
 }
 
-Status BlockMaking::FindBlock(ListedDocument* document) {
+Status BlockMaking::FindBlock(retrieval::ListedDocument* document) {
   if (!document->block.empty()) return {};
   KVLINK_ASSIGN_OR_RETURN(const IndexedDocument listed, index_.Get(document->id));
   const Encoded described = engine_.Describe(ToEngine(listed));
@@ -67,13 +67,13 @@ Status BlockMaking::FindBlock(ListedDocument* document) {
   return index_.AddBlockOfKnown(document->id, described.block, space_);
 }
 
-bool BlockMaking::HasBlock(const ListedDocument& document) {
-  const Result<BlockId> id = DigestFromHex(document.block);
+bool BlockMaking::HasBlock(const retrieval::ListedDocument& document) {
+  const Result<kv::BlockId> id = DigestFromHex(document.block);
   return id.ok() && store_.Contains(*id);
 }
 
 // A block that would throw out others, or go itself, is not worth its computing.
-bool BlockMaking::HasRoom(const ListedDocument& document) const {
+bool BlockMaking::HasRoom(const retrieval::ListedDocument& document) const {
   if (chosen_ && !chosen_->contains(document.id)) return false;
   return !left_bytes_ || BytesOf(engine_.model(), document) <= *left_bytes_;
 }
@@ -89,27 +89,28 @@ Result<IndexCost> BlockMaking::Estimate(const std::vector<SourceOutcome>& outcom
   int64_t planned_tokens = 0;
   for (const SourceOutcome& outcome : outcomes) {
     if (outcome.failed) continue;
-    KVLINK_RETURN_IF_ERROR(ForEach(outcome.name, [&](ListedDocument& document) -> Status {
-      ++progress_.documents;
-      observer_.OnProgress(progress_);
-      if (stop_.stop_requested()) report_.interrupted = true;
-      const Status found = FindBlock(&document);
-      if (found.code() == StatusCode::kNotFound) return {};
-      KVLINK_RETURN_IF_ERROR(found);
-      if (HasBlock(document) || !without.insert(ShortId(document.id)).second) return {};
-      const int64_t bytes = BytesOf(engine_.model(), document);
-      ++cost.documents;
-      cost.tokens += document.tokens;
-      cost.bytes += bytes;
-      if (room_.most_blocks) used.emplace_back(document.uses, document.key, document.id);
-      if (bytes > left) return {};
-      left -= bytes;
-      ++cost.planned;
-      cost.planned_bytes += bytes;
-      planned_tokens += document.tokens;
-      if (first.size() < 4) first.push_back(document.id);
-      return {};
-    }));
+    KVLINK_RETURN_IF_ERROR(
+        ForEach(outcome.name, [&](retrieval::ListedDocument& document) -> Status {
+          ++progress_.documents;
+          observer_.OnProgress(progress_);
+          if (stop_.stop_requested()) report_.interrupted = true;
+          const Status found = FindBlock(&document);
+          if (found.code() == StatusCode::kNotFound) return {};
+          KVLINK_RETURN_IF_ERROR(found);
+          if (HasBlock(document) || !without.insert(ShortId(document.id)).second) return {};
+          const int64_t bytes = BytesOf(engine_.model(), document);
+          ++cost.documents;
+          cost.tokens += document.tokens;
+          cost.bytes += bytes;
+          if (room_.most_blocks) used.emplace_back(document.uses, document.key, document.id);
+          if (bytes > left) return {};
+          left -= bytes;
+          ++cost.planned;
+          cost.planned_bytes += bytes;
+          planned_tokens += document.tokens;
+          if (first.size() < 4) first.push_back(document.id);
+          return {};
+        }));
   }
   if (room_.most_blocks && *room_.most_blocks < cost.planned) {
     const auto most = static_cast<size_t>(std::max<int64_t>(*room_.most_blocks, 0));
@@ -156,7 +157,7 @@ Status BlockMaking::RunSource(const SourceOutcome& outcome, const Listing& listi
     const size_t slash = outcome.name.find_last_of('/');
     Say({"", outcome.name.substr(slash == std::string::npos ? 0 : slash + 1), 0, "empty"});
   }
-  KVLINK_RETURN_IF_ERROR(ForEach(outcome.name, [&](ListedDocument& document) -> Status {
+  KVLINK_RETURN_IF_ERROR(ForEach(outcome.name, [&](retrieval::ListedDocument& document) -> Status {
     if (report_.encode_ms > 0 && progress_.documents > 0) {
       progress_.remaining_ms =
           (Clock::System().MonotonicMs() - start_ms_) *
@@ -182,7 +183,7 @@ Status BlockMaking::RunSource(const SourceOutcome& outcome, const Listing& listi
     return {};
   }));
   if (report_.interrupted) return {};
-  for (const ForgottenDocument& gone : outcome.removed) {
+  for (const retrieval::ForgottenDocument& gone : outcome.removed) {
     ++report_.removed;
     Say({gone.id, gone.title, gone.tokens, "removed"});
   }
@@ -193,7 +194,8 @@ bool BlockMaking::WasRemoved(const std::string& id) {
   return index_.Get(id).code() == StatusCode::kNotFound;
 }
 
-Result<BlockMaking::Made> BlockMaking::Make(const ListedDocument& document, bool is_new) {
+Result<BlockMaking::Made> BlockMaking::Make(const retrieval::ListedDocument& document,
+                                            bool is_new) {
   if (HasBlock(document)) return Made::kUnchanged;
   if (!HasRoom(document)) return Made::kNoRoom;
   const Result<IndexedDocument> listed = index_.Get(document.id);
@@ -239,12 +241,12 @@ Result<int64_t> BlockMaking::MakeMostUsed(int64_t most) {
   KVLINK_RETURN_IF_ERROR(FillRoom());
   chosen_.reset();
   const int64_t before = report_.computed;
-  ListedDocument last;
-  const ListedDocument* after = nullptr;
+  retrieval::ListedDocument last;
+  const retrieval::ListedDocument* after = nullptr;
   while (true) {
-    KVLINK_ASSIGN_OR_RETURN(std::vector<ListedDocument> page,
+    KVLINK_ASSIGN_OR_RETURN(std::vector<retrieval::ListedDocument> page,
                             index_.PageOfMostUsed(space_, after, kPage));
-    for (ListedDocument& document : page) {
+    for (retrieval::ListedDocument& document : page) {
       if (report_.computed - before >= most || stop_.stop_requested()) {
         return report_.computed - before;
       }
@@ -259,4 +261,4 @@ Result<int64_t> BlockMaking::MakeMostUsed(int64_t most) {
   }
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -16,7 +16,7 @@
 #include "library/listing.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 // How many blocks are computed. Pinned and stored blocks are never thrown out for new ones.
 struct BlockRoom {
@@ -29,7 +29,7 @@ struct BlockRoom {
 // One run. One thread.
 class BlockMaking {
  public:
-  BlockMaking(Engine& engine, DocumentIndex& index, DiskStore& store, BlockRoom room,
+  BlockMaking(Engine& engine, retrieval::DocumentIndex& index, kv::DiskStore& store, BlockRoom room,
               IndexObserver& observer, std::stop_token stop, IndexReport* report)
       : engine_(engine),
         index_(index),
@@ -58,19 +58,20 @@ class BlockMaking {
   enum class Made { kComputed, kUnchanged, kNoRoom, kLeftOut, kGone };
 
   Status FillRoom();
-  Status ForEach(const std::string& source, const std::function<Status(ListedDocument&)>& visit);
+  Status ForEach(const std::string& source,
+                 const std::function<Status(retrieval::ListedDocument&)>& visit);
   // Its block in this space, looked up where the list does not know it; kNotFound: it is gone.
-  Status FindBlock(ListedDocument* document);
-  bool HasBlock(const ListedDocument& document);
-  bool HasRoom(const ListedDocument& document) const;
+  Status FindBlock(retrieval::ListedDocument* document);
+  bool HasBlock(const retrieval::ListedDocument& document);
+  bool HasRoom(const retrieval::ListedDocument& document) const;
   Status RunSource(const SourceOutcome& outcome, const Listing& listing);
-  Result<Made> Make(const ListedDocument& document, bool is_new);
+  Result<Made> Make(const retrieval::ListedDocument& document, bool is_new);
   bool WasRemoved(const std::string& id);
   void Say(IndexedLine line);
 
   Engine& engine_;
-  DocumentIndex& index_;
-  DiskStore& store_;
+  retrieval::DocumentIndex& index_;
+  kv::DiskStore& store_;
   const BlockRoom room_;
   IndexObserver& observer_;
   const std::stop_token stop_;
@@ -83,4 +84,4 @@ class BlockMaking {
   double start_ms_ = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -8,36 +8,38 @@
 #include "library/mend_documents.h"
 #include "library/store_files.h"
 
-namespace kvlink {
-Status LearnBlocks(DocumentIndex& index, DiskStore& store) {
+namespace kvlink::library {
+Status LearnBlocks(retrieval::DocumentIndex& index, kv::DiskStore& store) {
   KVLINK_ASSIGN_OR_RETURN(const bool known, index.KnowsBlocks());
   if (known) return {};
   std::vector<std::pair<std::string, std::string>> blocks;
-  KVLINK_RETURN_IF_ERROR(store.ForEachLabel([&](const BlockId& block, std::string_view label) {
-    const std::optional<SourceDocument> document = ParseLabel(label);
+  KVLINK_RETURN_IF_ERROR(store.ForEachLabel([&](const kv::BlockId& block, std::string_view label) {
+    const std::optional<retrieval::SourceDocument> document = ParseLabel(label);
     if (document) blocks.emplace_back(document->id, ToHex(block));
   }));
   return index.LearnBlocks(blocks);
 }
 
-Result<std::vector<BlockId>> BlocksOf(DocumentIndex& index, const std::set<std::string>& ids) {
-  std::vector<BlockId> blocks;
+Result<std::vector<kv::BlockId>> BlocksOf(retrieval::DocumentIndex& index,
+                                          const std::set<std::string>& ids) {
+  std::vector<kv::BlockId> blocks;
   for (const std::string& id : ids) {
     KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> names, index.BlocksOf(id));
     for (const std::string& name : names) {
-      const Result<BlockId> block = DigestFromHex(name);
+      const Result<kv::BlockId> block = DigestFromHex(name);
       if (block.ok()) blocks.push_back(*block);
     }
   }
   return blocks;
 }
 
-Result<int64_t> RemoveForgotten(const std::string& folder, DocumentIndex& index, DiskStore& store) {
+Result<int64_t> RemoveForgotten(const std::string& folder, retrieval::DocumentIndex& index,
+                                kv::DiskStore& store) {
   KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> blocks, index.LeftoverBlocks());
   int64_t removed_blocks = 0;
-  std::set<BlockId> ids;
+  std::set<kv::BlockId> ids;
   for (const std::string& name : blocks) {
-    const Result<BlockId> block = DigestFromHex(name);
+    const Result<kv::BlockId> block = DigestFromHex(name);
     if (!block.ok()) continue;  // damaged, and no block's name
     ids.insert(*block);
     Status removed = store.Remove(*block);
@@ -54,18 +56,19 @@ Result<int64_t> RemoveForgotten(const std::string& folder, DocumentIndex& index,
   return removed_blocks;
 }
 
-Result<int64_t> RemoveForgotten(const std::string& folder, DiskStore& store) {
+Result<int64_t> RemoveForgotten(const std::string& folder, kv::DiskStore& store) {
   if (!IsWritable(folder) || !FileExists(DocumentsPath(folder))) return 0;
-  KVLINK_ASSIGN_OR_RETURN(const auto index,
-                          DocumentIndex::Open(DocumentsPath(folder), /*read_only=*/false));
+  KVLINK_ASSIGN_OR_RETURN(
+      const auto index, retrieval::DocumentIndex::Open(DocumentsPath(folder), /*read_only=*/false));
   return RemoveForgotten(folder, *index, store);
 }
 
-Status PutDownBlock(DocumentIndex& index, std::string_view label, std::string_view block) {
-  const std::optional<SourceDocument> document = ParseLabel(label);
+Status PutDownBlock(retrieval::DocumentIndex& index, std::string_view label,
+                    std::string_view block) {
+  const std::optional<retrieval::SourceDocument> document = ParseLabel(label);
   if (!document) return {};
   constexpr int kPatienceMs = 500;  // while the store is locked
   return index.AddBlockOfKnown(document->id, std::string(block), "", kPatienceMs);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

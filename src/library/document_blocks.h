@@ -11,27 +11,30 @@
 #include "kvlink/engine.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 // From here on the index names the blocks of all documents. Where it does not yet (an index of an
 // older version, or a new one beside an old store), they are learnt once from the blocks' labels.
-Status LearnBlocks(DocumentIndex& index, DiskStore& store);
+Status LearnBlocks(retrieval::DocumentIndex& index, kv::DiskStore& store);
 
 // The blocks of the documents, in the store or not any more. REQUIRES: LearnBlocks.
-Result<std::vector<BlockId>> BlocksOf(DocumentIndex& index, const std::set<std::string>& ids);
+Result<std::vector<kv::BlockId>> BlocksOf(retrieval::DocumentIndex& index,
+                                          const std::set<std::string>& ids);
 
 // Removes the blocks of forgotten documents from the store, pinned or not, and their words from the
 // index. A run that was killed before is made up for. Returns how many blocks went.
 // folder: the store's.
-Result<int64_t> RemoveForgotten(const std::string& folder, DocumentIndex& index, DiskStore& store);
+Result<int64_t> RemoveForgotten(const std::string& folder, retrieval::DocumentIndex& index,
+                                kv::DiskStore& store);
 
 // The same for whoever has not opened the index; nothing where there is none, or it may not be
 // written.
-Result<int64_t> RemoveForgotten(const std::string& folder, DiskStore& store);
+Result<int64_t> RemoveForgotten(const std::string& folder, kv::DiskStore& store);
 
 // For the store, while it is locked: puts down a block before it is kept, so that it goes when its
 // document does. kNotFound: the document is gone, and its block is not to be kept. OK: it is of no
 // document in the list.
-Status PutDownBlock(DocumentIndex& index, std::string_view label, std::string_view block);
+Status PutDownBlock(retrieval::DocumentIndex& index, std::string_view label,
+                    std::string_view block);
 
-}  // namespace kvlink
+}  // namespace kvlink::library

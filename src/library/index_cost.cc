@@ -8,18 +8,19 @@
 #include "kv/block_format.h"
 #include "library/label.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 int64_t BlockBytes(const ModelSummary& model, int64_t tokens, int64_t text_bytes) {
   constexpr int64_t kBytesAround = 256;  // source and place, in the label
-  const BlockShape shape{static_cast<int32_t>(model.layers), static_cast<int32_t>(model.kv_heads),
-                         static_cast<int32_t>(model.head_dim), static_cast<int32_t>(tokens),
-                         model.dtype == Name(DType::kF32) ? DType::kF32 : DType::kBF16};
-  const Result<BlockLayout> layout = LayoutOf(shape, text_bytes + kBytesAround);
+  const kv::BlockShape shape{static_cast<int32_t>(model.layers),
+                             static_cast<int32_t>(model.kv_heads),
+                             static_cast<int32_t>(model.head_dim), static_cast<int32_t>(tokens),
+                             model.dtype == Name(DType::kF32) ? DType::kF32 : DType::kBF16};
+  const Result<kv::BlockLayout> layout = kv::LayoutOf(shape, text_bytes + kBytesAround);
   return layout.ok() ? layout->image_bytes : 0;  // no block: nothing is stored
 }
 
-double MeasureMsPerToken(Engine& engine, DocumentIndex& index,
+double MeasureMsPerToken(Engine& engine, retrieval::DocumentIndex& index,
                          const std::vector<std::string>& ids) {
   constexpr double kLongestMs = 1000;
   constexpr size_t kMost = 4;
@@ -50,4 +51,4 @@ int64_t RoomOnDisk(int64_t free_bytes) {
   return free_bytes - std::min(free_bytes / 10, kMostLeft);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

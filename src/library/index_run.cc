@@ -9,7 +9,7 @@
 #include "library/source_check.h"
 #include "library/source_names.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 Status LibraryImpl::Index(const IndexSources& sources, IndexReport* report, IndexObserver* observer,
                           std::stop_token stop) {
@@ -24,7 +24,7 @@ Status LibraryImpl::Index(const IndexSources& sources, IndexReport* report, Inde
       KVLINK_ASSIGN_OR_RETURN(indexed, (*index)->Sources());
     }
   }
-  KVLINK_ASSIGN_OR_RETURN(const FoundSources found, SourcesOf(sources, indexed));
+  KVLINK_ASSIGN_OR_RETURN(const retrieval::FoundSources found, SourcesOf(sources, indexed));
   report->failures = found.failures;
   report->others = found.others;
   report->sources = static_cast<int64_t>(found.paths.size());
@@ -61,7 +61,7 @@ Status LibraryImpl::Index(const IndexSources& sources, IndexReport* report, Inde
     for (const std::string& source :
          GoneSources(sources, found.paths, listing.states(), &report->failures)) {
       KVLINK_ASSIGN_OR_RETURN(const auto gone, index->ForgetSource(source));
-      for (const ForgottenDocument& document : gone) {
+      for (const retrieval::ForgottenDocument& document : gone) {
         ++report->removed;
         told.OnDocument({document.id, document.title, document.tokens, "removed"});
       }
@@ -69,14 +69,15 @@ Status LibraryImpl::Index(const IndexSources& sources, IndexReport* report, Inde
   }
   // Their rows are gone already; if this is not reached, the next run does it.
   KVLINK_RETURN_IF_ERROR(RemoveForgotten(options_.store_path, *index, *store).status());
-  KVLINK_ASSIGN_OR_RETURN(const DiskStoreStats stats, store->Stats());
+  KVLINK_ASSIGN_OR_RETURN(const kv::DiskStoreStats stats, store->Stats());
   report->store_bytes = stats.bytes;
   if (sources.prune || report->interrupted) return {};
   return WarnOfOtherStale(*index, {found.paths.begin(), found.paths.end()}, warn_);
 }
 
-ReadOptions LibraryImpl::MakeReadOptions(const IndexSources& sources, const Engine& engine) {
-  ReadOptions options;
+retrieval::ReadOptions LibraryImpl::MakeReadOptions(const IndexSources& sources,
+                                                    const Engine& engine) {
+  retrieval::ReadOptions options;
   options.keys = {sources.text_key, sources.title_key};
   // A document shares the context with the question and the answer.
   const int64_t context = engine.model().context_tokens;
@@ -102,4 +103,4 @@ Result<int64_t> LibraryImpl::Warm(int64_t most, std::stop_token stop) {
   return making.MakeMostUsed(most);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -7,21 +7,21 @@
 #include "retrieval/read_source.h"
 #include "retrieval/repaired_text.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& title, Engine& engine,
-                              DocumentIndex& index) {
-  const TextRange range = Trimmed(answer, {0, answer.size()});
+                              retrieval::DocumentIndex& index) {
+  const retrieval::TextRange range = retrieval::Trimmed(answer, {0, answer.size()});
   const std::string text = answer.substr(range.begin, range.size());
   if (text.empty()) return InvalidArgument("the answer has no text: nothing was kept");
-  SourceDocument document;
-  document.title = RepairUtf8(title).text;  // as it will be kept
-  document.id = DocumentId(document.title, text);
+  retrieval::SourceDocument document;
+  document.title = retrieval::RepairUtf8(title).text;  // as it will be kept
+  document.id = retrieval::DocumentId(document.title, text);
   document.text = text;
   document.source = kAnswerSource + document.id;
   document.end = static_cast<int64_t>(text.size());
 
-  SourceFile source;
+  retrieval::SourceFile source;
   source.path = document.source;
   source.content_hash = ToHex(Sha256().Field(document.title).Field(text).Finish());
   source.documents = {document};
@@ -54,4 +54,4 @@ Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& titl
   return kept;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -14,7 +14,7 @@
 #include "kvlink/library.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 // What the source of a kept answer begins with.
 inline constexpr char kAnswerSource[] = "answer:";
@@ -23,6 +23,6 @@ inline constexpr char kAnswerSource[] = "answer:";
 // kInvalidArgument: the answer has no text, or more than the context holds; kResourceExhausted: the
 // block could not be kept, and nothing is.
 Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& title, Engine& engine,
-                              DocumentIndex& index);
+                              retrieval::DocumentIndex& index);
 
-}  // namespace kvlink
+}  // namespace kvlink::library

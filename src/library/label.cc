@@ -10,7 +10,7 @@
 #include "base/utf8.h"
 #include "retrieval/source_map.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 using Json = nlohmann::ordered_json;  // keys in the order in which they were put
@@ -29,10 +29,10 @@ std::optional<std::string> SourceBytes(const Json& json) {
 
 }  // namespace
 
-std::string LabelOf(const SourceDocument& document) {
+std::string LabelOf(const retrieval::SourceDocument& document) {
   Json json{{"id", document.id},         {"title", document.title}, {"text", document.text},
             {"source", document.source}, {"begin", document.begin}, {"end", document.end}};
-  if (document.unit != PlaceUnit::kByte) json["unit"] = UnitName(document.unit);
+  if (document.unit != PlaceUnit::kByte) json["unit"] = retrieval::UnitName(document.unit);
   // The name of a file is bytes, JSON is UTF-8: what it would change is kept beside.
   if (WellFormedEnd(document.source, 0) < document.source.size()) {
     json["source_bytes"] = std::vector<uint8_t>(document.source.begin(), document.source.end());
@@ -40,7 +40,7 @@ std::string LabelOf(const SourceDocument& document) {
   return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
-std::optional<SourceDocument> ParseLabel(std::string_view label) {
+std::optional<retrieval::SourceDocument> ParseLabel(std::string_view label) {
   const Json json = ParseBoundedJson<Json>(label);
   if (!json.is_object()) return std::nullopt;
   const auto is_text = [&](const char* key) { return json.contains(key) && json[key].is_string(); };
@@ -53,7 +53,7 @@ std::optional<SourceDocument> ParseLabel(std::string_view label) {
       !is_number("begin") || !is_number("end")) {
     return std::nullopt;
   }
-  SourceDocument document;
+  retrieval::SourceDocument document;
   document.id = json["id"].get<std::string>();
   document.title = json["title"].get<std::string>();
   document.text = json["text"].get<std::string>();
@@ -61,14 +61,14 @@ std::optional<SourceDocument> ParseLabel(std::string_view label) {
   document.begin = json["begin"].get<int64_t>();
   document.end = json["end"].get<int64_t>();
   if (is_text("unit")) {
-    const auto unit = UnitOfName(json["unit"].get<std::string>());
+    const auto unit = retrieval::UnitOfName(json["unit"].get<std::string>());
     if (!unit) return std::nullopt;
     document.unit = *unit;
   }
   return document;
 }
 
-Document ToEngine(const SourceDocument& document) {
+Document ToEngine(const retrieval::SourceDocument& document) {
   Document out;
   out.id = document.id;
   out.title = document.title;
@@ -78,11 +78,11 @@ Document ToEngine(const SourceDocument& document) {
 }
 
 Document ToEngine(const IndexedDocument& document) {
-  Document out =
-      ToEngine(SourceDocument{document.id, document.title, document.text, document.source,
-                              document.begin, document.end, document.unit});
+  Document out = ToEngine(retrieval::SourceDocument{document.id, document.title, document.text,
+                                                    document.source, document.begin, document.end,
+                                                    document.unit});
   out.pinned = document.pinned;
   return out;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

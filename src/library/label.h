@@ -10,14 +10,14 @@
 #include "kvlink/engine.h"
 #include "retrieval/sources.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
-std::string LabelOf(const SourceDocument& document);
+std::string LabelOf(const retrieval::SourceDocument& document);
 // Nothing if the label is not one of a document (the system text's block has another).
-std::optional<SourceDocument> ParseLabel(std::string_view label);
+std::optional<retrieval::SourceDocument> ParseLabel(std::string_view label);
 
 // The same document as the engine takes it, label included.
-Document ToEngine(const SourceDocument& document);
+Document ToEngine(const retrieval::SourceDocument& document);
 Document ToEngine(const IndexedDocument& document);
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -11,7 +11,7 @@
 #include "library/named_documents.h"
 #include "library/store_files.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 constexpr int64_t kPatienceOfAnswersMs = 1'000;  // for other processes' writes
@@ -19,17 +19,6 @@ constexpr int64_t kPauseMs = 60'000;             // of keeping blocks, once that
 constexpr int64_t kBytesWithoutStore = 1 << 30;  // of blocks in this process's memory
 
 }  // namespace
-
-Result<std::unique_ptr<Library>> Library::Open(LibraryOptions options) {
-  if (options.store_path.empty()) {
-    return InvalidArgument("a library's store_path is empty; give a folder");
-  }
-  if (options.budget_bytes < 0) {
-    return InvalidArgument("a library's budget_bytes is " + std::to_string(options.budget_bytes) +
-                           "; 0 (no limit) or more expected");
-  }
-  return std::unique_ptr<Library>(std::make_unique<LibraryImpl>(std::move(options)));
-}
 
 LibraryImpl::LibraryImpl(LibraryOptions options)
     : options_(std::move(options)), warn_([this](std::string_view message) {
@@ -54,24 +43,24 @@ Status LibraryImpl::NoDocuments() const {
                        : ""));
 }
 
-Result<std::shared_ptr<DocumentIndex>> LibraryImpl::OpenIndex(Access access) {
+Result<std::shared_ptr<retrieval::DocumentIndex>> LibraryImpl::OpenIndex(Access access) {
   const std::lock_guard lock(opening_);
   if (index_ != nullptr && (access == Access::kRead || !index_is_read_only_)) return index_;
   const std::string path = DocumentsPath(options_.store_path);
   if (access != Access::kCreate && !FileExists(path)) return NoDocuments();
   if (access == Access::kCreate) {
-    KVLINK_RETURN_IF_ERROR(PrepareStoreFolder(FileSystem::Posix(), options_.store_path));
+    KVLINK_RETURN_IF_ERROR(kv::PrepareStoreFolder(FileSystem::Posix(), options_.store_path));
   }
   const bool read_only =
       access == Access::kRead && (!IsWritable(options_.store_path) || !IsWritable(path));
-  KVLINK_ASSIGN_OR_RETURN(index_, DocumentIndex::Open(path, read_only));
+  KVLINK_ASSIGN_OR_RETURN(index_, retrieval::DocumentIndex::Open(path, read_only));
   index_is_read_only_ = read_only;
   for (const std::string& note : index_->notes()) warn_(note);
   return index_;
 }
 
-DiskStoreOptions LibraryImpl::StoreOptions() {
-  DiskStoreOptions options;
+kv::DiskStoreOptions LibraryImpl::StoreOptions() {
+  kv::DiskStoreOptions options;
   options.path = options_.store_path;
   options.budget_bytes = options_.budget_bytes;
   options.read_only = StoreIsReadOnly();
@@ -80,7 +69,7 @@ DiskStoreOptions LibraryImpl::StoreOptions() {
   });
   // The pins of documents are the list's; where it cannot be read, nothing is known.
   options.is_pinned = [this](std::string_view label) -> std::optional<bool> {
-    const std::optional<SourceDocument> document = ParseLabel(label);
+    const std::optional<retrieval::SourceDocument> document = ParseLabel(label);
     if (!document) return std::nullopt;
     const auto index = OpenIndex(Access::kRead);
     if (!index.ok()) return std::nullopt;
@@ -96,7 +85,7 @@ DiskStoreOptions LibraryImpl::StoreOptions() {
   return options;
 }
 
-Result<std::shared_ptr<DiskStore>> LibraryImpl::OpenStore(bool create) {
+Result<std::shared_ptr<kv::DiskStore>> LibraryImpl::OpenStore(bool create) {
   const std::lock_guard lock(opening_);
   if (store_ != nullptr) return store_;
   KVLINK_ASSIGN_OR_RETURN(const bool there, Exists(FileSystem::Posix(), options_.store_path));
@@ -104,20 +93,20 @@ Result<std::shared_ptr<DiskStore>> LibraryImpl::OpenStore(bool create) {
     return NotFound("there is no store at " + options_.store_path +
                     "; make one with: kvlink index PATH");
   }
-  DiskStoreOptions options = StoreOptions();
+  kv::DiskStoreOptions options = StoreOptions();
   options.files_suffice = !create;  // looking and making room work where keeping would not
-  KVLINK_ASSIGN_OR_RETURN(store_, DiskStore::Open(options));
+  KVLINK_ASSIGN_OR_RETURN(store_, kv::DiskStore::Open(options));
   store_warnings_.PassOn(warn_);
   return store_;
 }
 
-Result<std::shared_ptr<DiskStore>> LibraryImpl::OpenBestStore() {
+Result<std::shared_ptr<kv::DiskStore>> LibraryImpl::OpenBestStore() {
   const std::lock_guard lock(opening_);
   if (store_ != nullptr) return store_;
-  DiskStoreOptions options = StoreOptions();
+  kv::DiskStoreOptions options = StoreOptions();
   options.lock_timeout_ms = kPatienceOfAnswersMs;
   options.pause_after_busy_ms = kPauseMs;
-  KVLINK_ASSIGN_OR_RETURN(store_, kvlink::OpenBestStore(options, warn_));
+  KVLINK_ASSIGN_OR_RETURN(store_, kvlink::kv::OpenBestStore(options, warn_));
   store_warnings_.PassOn(warn_);
   return store_;
 }
@@ -169,7 +158,7 @@ Result<std::vector<ListedSource>> LibraryImpl::Sources(const NamedDocuments& nam
     source.source = name;
     const auto indexed = states.find(name);
     if (indexed != states.end()) {
-      source.state = StateOf(FileSystem::Posix(), name, indexed->second);
+      source.state = retrieval::StateOf(FileSystem::Posix(), name, indexed->second);
     }
     list.push_back(std::move(source));
   }
@@ -189,7 +178,7 @@ Result<Forgotten> LibraryImpl::Forget(const NamedDocuments& named) {
   for (const std::string& id : named.ids) KVLINK_RETURN_IF_ERROR(index->Remove(id));
   for (const std::string& source : named.sources) {
     KVLINK_ASSIGN_OR_RETURN(const auto orphans, index->ForgetSource(source));
-    for (const ForgottenDocument& orphan : orphans) forgotten.ids.insert(orphan.id);
+    for (const retrieval::ForgottenDocument& orphan : orphans) forgotten.ids.insert(orphan.id);
   }
   KVLINK_ASSIGN_OR_RETURN(forgotten.blocks, RemoveForgotten(options_.store_path, *index, *store));
   return forgotten;
@@ -201,16 +190,31 @@ Result<int64_t> LibraryImpl::Pin(const NamedDocuments& named, bool pinned) {
   for (const IndexedDocument& document : named.documents) ids.insert(document.id);
   KVLINK_ASSIGN_OR_RETURN(const auto store, OpenStore(/*create=*/false));
   KVLINK_RETURN_IF_ERROR(LearnBlocks(*index, *store));
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<BlockId> blocks, BlocksOf(*index, ids));
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<kv::BlockId> blocks, BlocksOf(*index, ids));
   // The list has the pins; the catalogue's follow.
   for (const std::string& id : ids) KVLINK_RETURN_IF_ERROR(index->SetPinned(id, pinned));
   int64_t concerned = 0;
-  for (const BlockId& block : blocks) {
+  for (const kv::BlockId& block : blocks) {
     Status set = store->SetPinned(block, pinned);
     if (!set.ok() && set.code() != StatusCode::kNotFound) return set;
     concerned += set.ok() ? 1 : 0;
   }
   return concerned;
+}
+
+}  // namespace kvlink::library
+
+namespace kvlink {
+
+Result<std::unique_ptr<Library>> Library::Open(LibraryOptions options) {
+  if (options.store_path.empty()) {
+    return InvalidArgument("a library's store_path is empty; give a folder");
+  }
+  if (options.budget_bytes < 0) {
+    return InvalidArgument("a library's budget_bytes is " + std::to_string(options.budget_bytes) +
+                           "; 0 (no limit) or more expected");
+  }
+  return std::unique_ptr<Library>(std::make_unique<library::LibraryImpl>(std::move(options)));
 }
 
 }  // namespace kvlink

@@ -16,7 +16,7 @@
 #include "retrieval/document_index.h"
 #include "retrieval/read_source.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 class LibraryImpl : public Library {
  public:
@@ -48,29 +48,30 @@ class LibraryImpl : public Library {
     kCreate,  // the same, and made where it is missing
   };
   // kNotFound: that nothing is indexed, and what to do.
-  Result<std::shared_ptr<DocumentIndex>> OpenIndex(Access access);
+  Result<std::shared_ptr<retrieval::DocumentIndex>> OpenIndex(Access access);
   // For what is there to change blocks: waits for other processes' writes. `create`: blocks are to
   // be kept, and opening fails where they cannot be; else kNotFound where there is no store.
-  Result<std::shared_ptr<DiskStore>> OpenStore(bool create);
+  Result<std::shared_ptr<kv::DiskStore>> OpenStore(bool create);
   // For answers: the best that can be had; nullptr: none.
-  Result<std::shared_ptr<DiskStore>> OpenBestStore();
-  DiskStoreOptions StoreOptions();
-  ReadOptions MakeReadOptions(const IndexSources& sources, const Engine& engine);
+  Result<std::shared_ptr<kv::DiskStore>> OpenBestStore();
+  kv::DiskStoreOptions StoreOptions();
+  retrieval::ReadOptions MakeReadOptions(const IndexSources& sources, const Engine& engine);
   Status NoDocuments() const;
   bool StoreIsReadOnly() const;
   void NoteUses(const LibraryAnswer& result);
-  Result<Passages> FindNamed(DocumentIndex& index, const std::vector<std::string>& words);
+  Result<Passages> FindNamed(retrieval::DocumentIndex& index,
+                             const std::vector<std::string>& words);
 
   const LibraryOptions options_;
-  StoreWarnings store_warnings_;  // passed on at the end of each call
+  kv::StoreWarnings store_warnings_;  // passed on at the end of each call
   const Warn warn_;
   // Guards what follows. Recursive, for a store that is opened may ask for documents' pins.
   std::recursive_mutex opening_;
-  std::shared_ptr<DocumentIndex> index_;
+  std::shared_ptr<retrieval::DocumentIndex> index_;
   bool index_is_read_only_ = false;
-  std::shared_ptr<DiskStore> store_;
+  std::shared_ptr<kv::DiskStore> store_;
   std::unique_ptr<Engine> engine_;  // destroyed first: it uses the store
   std::atomic<bool> said_read_only_{false};
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -7,7 +7,7 @@
 #include "library/label.h"
 #include "library/source_names.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 // A batch is written at once: so large that committing costs little, so small that others wait for
@@ -23,9 +23,9 @@ uint64_t ShortId(const std::string& id) {
   return number;
 }
 
-Listing::Listing(const IndexSources& sources, ReadOptions read_options, const Engine& engine,
-                 DocumentIndex& index, IndexObserver& observer, std::stop_token stop,
-                 IndexReport* report)
+Listing::Listing(const IndexSources& sources, retrieval::ReadOptions read_options,
+                 const Engine& engine, retrieval::DocumentIndex& index, IndexObserver& observer,
+                 std::stop_token stop, IndexReport* report)
     : sources_(sources),
       read_options_(std::move(read_options)),
       engine_(engine),
@@ -50,9 +50,9 @@ Status Listing::Run(const std::vector<std::string>& names) {
 
 void Listing::Progress() { observer_.OnProgress(progress_); }
 
-Result<SourceBytes> Listing::ReadBytes(const std::string& name) {
+Result<retrieval::SourceBytes> Listing::ReadBytes(const std::string& name) {
   if (name != InputSource(sources_)) {
-    return ReadSourceBytes(FileSystem::Posix(), name, read_options_);
+    return retrieval::ReadSourceBytes(FileSystem::Posix(), name, read_options_);
   }
   if (!sources_.read_input) return InvalidArgument("there is no standard input to read");
   KVLINK_ASSIGN_OR_RETURN(std::string bytes, sources_.read_input(read_options_.max_file_bytes));
@@ -60,12 +60,12 @@ Result<SourceBytes> Listing::ReadBytes(const std::string& name) {
   if (bytes.empty()) {
     return InvalidArgument("standard input is empty: nothing was indexed or forgotten");
   }
-  return SourceBytesOf(name, std::move(bytes), read_options_);
+  return retrieval::SourceBytesOf(name, std::move(bytes), read_options_);
 }
 
 Status Listing::Read(const std::string& name) {
   outcomes_.push_back({.name = name});
-  Result<SourceBytes> source = ReadBytes(name);
+  Result<retrieval::SourceBytes> source = ReadBytes(name);
   if (source.code() == StatusCode::kCancelled) {
     report_.interrupted = true;
     return {};
@@ -82,9 +82,9 @@ Status Listing::Read(const std::string& name) {
 }
 
 // The bytes are the same; where the file was touched or moved, it need not be read again for that.
-Status Listing::RecordState(const SourceBytes& source) {
-  const FileState& now = source.state;
-  const FileState& before = states_[source.path];
+Status Listing::RecordState(const retrieval::SourceBytes& source) {
+  const retrieval::FileState& now = source.state;
+  const retrieval::FileState& before = states_[source.path];
   if (now.size_bytes == before.size_bytes && now.modified_ms == before.modified_ms &&
       now.device == before.device) {
     return {};
@@ -92,13 +92,13 @@ Status Listing::RecordState(const SourceBytes& source) {
   return index_.SetFileState(source.path, now);
 }
 
-Status Listing::Split(const SourceBytes& source) {
+Status Listing::Split(const retrieval::SourceBytes& source) {
   const size_t place = outcomes_.size() - 1;
   pending_.push_back({.place = place, .documents = {}, .finished = {}});
-  Result<SourceFile> file = SplitSource(
+  Result<retrieval::SourceFile> file = retrieval::SplitSource(
       FileSystem::Posix(), source, read_options_,
       [this](std::string_view text) { return engine_.CountTokens(text); },
-      [this](SourceDocument document) { return Take(std::move(document)); });
+      [this](retrieval::SourceDocument document) { return Take(std::move(document)); });
   if (report_.interrupted) return {};  // what was taken stays listed, the source unfinished
   if (write_failed_) return file.status();
   SourceOutcome& outcome = outcomes_[place];
@@ -123,7 +123,7 @@ Status Listing::Split(const SourceBytes& source) {
   return pending_.size() < kBatchDocuments ? Status() : Flush();
 }
 
-Status Listing::Take(SourceDocument document) {
+Status Listing::Take(retrieval::SourceDocument document) {
   Progress();
   if (stop_.stop_requested()) {
     report_.interrupted = true;
@@ -175,4 +175,4 @@ Status Listing::Write(PendingSource& source) {
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

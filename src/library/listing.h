@@ -15,7 +15,7 @@
 #include "retrieval/document_index.h"
 #include "retrieval/read_source.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 // A document's id, which is 16 hex digits, as the number that they are: a tenth of the memory.
 uint64_t ShortId(const std::string& id);
@@ -25,14 +25,15 @@ struct SourceOutcome {
   std::string name;
   bool failed = false;  // could not be read: what was known of it stays
   bool empty = false;
-  std::vector<ForgottenDocument> removed;
+  std::vector<retrieval::ForgottenDocument> removed;
 };
 
 // One run. One thread.
 class Listing {
  public:
-  Listing(const IndexSources& sources, ReadOptions read_options, const Engine& engine,
-          DocumentIndex& index, IndexObserver& observer, std::stop_token stop, IndexReport* report);
+  Listing(const IndexSources& sources, retrieval::ReadOptions read_options, const Engine& engine,
+          retrieval::DocumentIndex& index, IndexObserver& observer, std::stop_token stop,
+          IndexReport* report);
 
   // The names as FindSources has them, but for standard input's, which is input_name. Only faults
   // of the index and the disk end the run; what was listed before stays. Stopped: the report says
@@ -43,17 +44,17 @@ class Listing {
   // Whether the run listed the document for the first time.
   bool IsNew(const std::string& id) const { return new_.contains(ShortId(id)); }
   // By path, before this run.
-  const std::map<std::string, FileState>& states() const { return states_; }
+  const std::map<std::string, retrieval::FileState>& states() const { return states_; }
 
  private:
   struct PendingDocument {
-    SourceDocument document;
+    retrieval::SourceDocument document;
     Encoded described;
   };
   struct PendingSource {
     size_t place = 0;  // in outcomes_
     std::vector<PendingDocument> documents;
-    std::optional<SourceFile> finished;
+    std::optional<retrieval::SourceFile> finished;
   };
   // Of the source that is being listed.
   struct Taken {
@@ -62,24 +63,24 @@ class Listing {
   };
 
   Status Read(const std::string& name);
-  Result<SourceBytes> ReadBytes(const std::string& name);
-  Status Split(const SourceBytes& source);
-  Status RecordState(const SourceBytes& source);
-  Status Take(SourceDocument document);
+  Result<retrieval::SourceBytes> ReadBytes(const std::string& name);
+  Status Split(const retrieval::SourceBytes& source);
+  Status RecordState(const retrieval::SourceBytes& source);
+  Status Take(retrieval::SourceDocument document);
   Status Flush();
   Status Write(PendingSource& source);
   void Progress();
 
   const IndexSources& sources_;
-  const ReadOptions read_options_;
+  const retrieval::ReadOptions read_options_;
   const Engine& engine_;
-  DocumentIndex& index_;
+  retrieval::DocumentIndex& index_;
   IndexObserver& observer_;
   const std::stop_token stop_;
   IndexReport& report_;
   const std::string space_;
   std::vector<SourceOutcome> outcomes_;
-  std::map<std::string, FileState> states_;
+  std::map<std::string, retrieval::FileState> states_;
   std::unordered_set<uint64_t> new_;  // by ShortId
   std::map<size_t, Taken> taken_;     // by place, of sources that are not finished
   std::vector<PendingSource> pending_;
@@ -88,4 +89,4 @@ class Listing {
   IndexProgress progress_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::library

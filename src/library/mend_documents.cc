@@ -14,7 +14,7 @@
 #include "library/store_files.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 constexpr const char* kDatabaseFiles[] = {"", "-wal", "-shm"};
@@ -54,21 +54,21 @@ Status RemoveUnfinished(const std::string& path) {
 
 // Fills a new document database from the blocks' labels. The sources' hashes are not known, so the
 // next `index` reads every source again, and finds the blocks there.
-Result<int64_t> WriteDocuments(const std::string& path, DiskStore& store) {
-  KVLINK_ASSIGN_OR_RETURN(const std::vector<StoredBlock> blocks, store.List());
-  std::map<BlockId, const StoredBlock*> rows;
-  for (const StoredBlock& block : blocks) rows[block.id] = &block;
+Result<int64_t> WriteDocuments(const std::string& path, kv::DiskStore& store) {
+  KVLINK_ASSIGN_OR_RETURN(const std::vector<kv::StoredBlock> blocks, store.List());
+  std::map<kv::BlockId, const kv::StoredBlock*> rows;
+  for (const kv::StoredBlock& block : blocks) rows[block.id] = &block;
 
   struct Found {
-    SourceDocument document;
+    retrieval::SourceDocument document;
     int64_t tokens = 0;
     bool pinned = false;
   };
   // By source and place; the parts of one .jsonl line share a place.
   std::map<std::tuple<std::string, int64_t, std::string>, Found> found;
   std::vector<std::pair<std::string, std::string>> holders;  // document, block
-  KVLINK_RETURN_IF_ERROR(store.ForEachLabel([&](const BlockId& id, std::string_view label) {
-    std::optional<SourceDocument> document = ParseLabel(label);
+  KVLINK_RETURN_IF_ERROR(store.ForEachLabel([&](const kv::BlockId& id, std::string_view label) {
+    std::optional<retrieval::SourceDocument> document = ParseLabel(label);
     if (!document) return;
     holders.emplace_back(document->id, ToHex(id));
     const auto row = rows.find(id);
@@ -80,7 +80,7 @@ Result<int64_t> WriteDocuments(const std::string& path, DiskStore& store) {
     }
   }));
 
-  KVLINK_ASSIGN_OR_RETURN(auto index, DocumentIndex::Open(path, /*read_only=*/false));
+  KVLINK_ASSIGN_OR_RETURN(auto index, retrieval::DocumentIndex::Open(path, /*read_only=*/false));
   std::string source;
   int64_t ordinal = 0;
   for (const auto& [place, entry] : found) {
@@ -94,7 +94,7 @@ Result<int64_t> WriteDocuments(const std::string& path, DiskStore& store) {
 }
 
 // Under its own name only once it is whole: half a list would be taken for a sound one.
-Result<int64_t> RestoreDocuments(const std::string& path, DiskStore& store) {
+Result<int64_t> RestoreDocuments(const std::string& path, kv::DiskStore& store) {
   FileSystem& files = FileSystem::Posix();
   KVLINK_RETURN_IF_ERROR(RemoveUnfinished(path));
   const std::string unfinished = TemporaryName(path);
@@ -132,7 +132,7 @@ Result<bool> IsThere(const std::string& path) {
 
 // kDataLoss: the list cannot be read. What follows from it alone is mended where that may be.
 Status CheckAndMend(const std::string& path, bool read_only, const Warn& warn) {
-  KVLINK_ASSIGN_OR_RETURN(const auto index, DocumentIndex::Open(path, read_only));
+  KVLINK_ASSIGN_OR_RETURN(const auto index, retrieval::DocumentIndex::Open(path, read_only));
   for (const std::string& note : index->notes()) warn(note);
   KVLINK_RETURN_IF_ERROR(index->List().status());
   if (read_only) return {};
@@ -143,7 +143,7 @@ Status CheckAndMend(const std::string& path, bool read_only, const Warn& warn) {
 
 }  // namespace
 
-Result<int64_t> MendDocuments(const std::string& folder, DiskStore& store, const Warn& warn) {
+Result<int64_t> MendDocuments(const std::string& folder, kv::DiskStore& store, const Warn& warn) {
   const std::string path = DocumentsPath(folder);
   const bool read_only = !IsWritable(folder);
   KVLINK_ASSIGN_OR_RETURN(const bool there, IsThere(path));
@@ -168,4 +168,4 @@ Status RemoveSpareDocuments(const std::string& store) {
   return RemoveUnfinished(path);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -9,14 +9,14 @@
 #include "kvlink/status.h"
 #include "library/warn.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 // How many documents were restored: 0 if their list is sound, or may not be written. All or
 // nothing: what was there before is left until the new list is whole.
 // folder: the store's.
-Result<int64_t> MendDocuments(const std::string& folder, DiskStore& store, const Warn& warn);
+Result<int64_t> MendDocuments(const std::string& folder, kv::DiskStore& store, const Warn& warn);
 
 // Lists that were set aside as damaged, or never finished: they hold texts too.
 Status RemoveSpareDocuments(const std::string& store);
 
-}  // namespace kvlink
+}  // namespace kvlink::library

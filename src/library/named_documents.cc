@@ -7,7 +7,7 @@
 #include "library/pattern.h"
 #include "library/store_files.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 constexpr size_t kLeastOfId = 4;  // fewer letters are more likely a name's
@@ -70,7 +70,8 @@ bool IsUnder(const std::string& source, const std::string& path) {
   return source == path || source.starts_with(path == "/" ? path : path + "/");
 }
 
-Result<NamedDocuments> FindDocuments(DocumentIndex& index, const std::vector<std::string>& words) {
+Result<NamedDocuments> FindDocuments(retrieval::DocumentIndex& index,
+                                     const std::vector<std::string>& words) {
   NamedDocuments named;
   KVLINK_ASSIGN_OR_RETURN(const std::vector<IndexedDocument> all, index.List());
   KVLINK_ASSIGN_OR_RETURN(const std::vector<std::string> sources, index.Sources());
@@ -109,4 +110,4 @@ Result<NamedDocuments> FindDocuments(DocumentIndex& index, const std::vector<std
   return named;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -8,7 +8,7 @@
 #include "kvlink/status.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 // Each word is the path of an indexed file or of a folder with some, or the name of another source;
 // else an id or at least four letters of its beginning; else a pattern (* ? [..]) of paths, in
@@ -16,9 +16,10 @@ namespace kvlink {
 // has a slash of any folder's. No words: all documents. kNotFound names the word that means
 // nothing; kInvalidArgument an ambiguous id, or a word that is empty. A word that may mean two
 // things means its sources, and the result says so: whoever changes something must refuse it.
-Result<NamedDocuments> FindDocuments(DocumentIndex& index, const std::vector<std::string>& words);
+Result<NamedDocuments> FindDocuments(retrieval::DocumentIndex& index,
+                                     const std::vector<std::string>& words);
 
 // Whether the source is at the absolute path, or in the folder there. Nothing is under "".
 bool IsUnder(const std::string& source, const std::string& path);
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -4,7 +4,7 @@
 
 #include "base/utf8.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 constexpr std::string_view kSpecial = "*?[";
@@ -90,4 +90,4 @@ std::string EscapedPattern(std::string_view text) {
   return pattern;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::library {
 
 bool IsPattern(std::string_view word);
 // Where its first * ? or [ stands; npos: nowhere.
@@ -19,4 +19,4 @@ bool MatchesPattern(std::string_view pattern, std::string_view text);
 // A pattern of the text alone.
 std::string EscapedPattern(std::string_view text);
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -7,12 +7,12 @@
 #include "library/label.h"
 #include "retrieval/document_index.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 std::optional<std::set<std::string>> PinnedIds(const std::string& path) {
   constexpr int kPatienceMs = 500;  // the store may be locked meanwhile
-  const auto index = DocumentIndex::Open(path, /*read_only=*/true, kPatienceMs);
+  const auto index = retrieval::DocumentIndex::Open(path, /*read_only=*/true, kPatienceMs);
   if (!index.ok()) return std::nullopt;
   const auto ids = (*index)->PinnedIds();
   if (!ids.ok()) return std::nullopt;
@@ -21,7 +21,7 @@ std::optional<std::set<std::string>> PinnedIds(const std::string& path) {
 
 }  // namespace
 
-PinRule MakePinRule(const std::string& documents_path) {
+kv::PinRule MakePinRule(const std::string& documents_path) {
   struct State {
     bool read = false;
     std::optional<std::set<std::string>> pinned;
@@ -32,10 +32,10 @@ PinRule MakePinRule(const std::string& documents_path) {
       state->read = true;
       state->pinned = PinnedIds(documents_path);
     }
-    const std::optional<SourceDocument> document = ParseLabel(label);
+    const std::optional<retrieval::SourceDocument> document = ParseLabel(label);
     if (!state->pinned || !document) return std::nullopt;
     return state->pinned->contains(document->id);
   };
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

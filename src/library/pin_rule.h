@@ -6,9 +6,9 @@
 
 #include "kv/disk_store.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 // Reads documents.sqlite when it is first asked; where that cannot be read, nothing is known.
-PinRule MakePinRule(const std::string& documents_path);
+kv::PinRule MakePinRule(const std::string& documents_path);
 
-}  // namespace kvlink
+}  // namespace kvlink::library

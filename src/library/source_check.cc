@@ -5,7 +5,7 @@
 
 #include "base/figures.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 // "a.txt, b.txt and 7 more"
@@ -28,7 +28,7 @@ std::string IndexedFiles(const std::vector<std::string>& paths, const char* one,
 
 }  // namespace
 
-Status CheckSources(DocumentIndex& index, std::vector<IndexedDocument>* documents,
+Status CheckSources(retrieval::DocumentIndex& index, std::vector<IndexedDocument>* documents,
                     const Warn& warn) {
   if (documents->empty()) return {};
   KVLINK_ASSIGN_OR_RETURN(const auto indexed, index.FileStates());
@@ -37,7 +37,8 @@ Status CheckSources(DocumentIndex& index, std::vector<IndexedDocument>* document
     const auto known = indexed.find(document.source);
     if (known == indexed.end()) continue;
     const auto [state, is_new] = states.try_emplace(document.source, SourceState::kUnknown);
-    if (is_new) state->second = StateOf(FileSystem::Posix(), document.source, known->second);
+    if (is_new)
+      state->second = retrieval::StateOf(FileSystem::Posix(), document.source, known->second);
     document.source_state = state->second;
   }
   for (const auto& [path, state] : states) {
@@ -50,12 +51,13 @@ Status CheckSources(DocumentIndex& index, std::vector<IndexedDocument>* document
   return {};
 }
 
-Status WarnOfOtherStale(DocumentIndex& index, const std::set<std::string>& seen, const Warn& warn) {
+Status WarnOfOtherStale(retrieval::DocumentIndex& index, const std::set<std::string>& seen,
+                        const Warn& warn) {
   KVLINK_ASSIGN_OR_RETURN(const auto indexed, index.FileStates());
   std::vector<std::string> changed, gone;
   for (const auto& [path, state] : indexed) {
     if (seen.count(path) > 0) continue;
-    const SourceState now = StateOf(FileSystem::Posix(), path, state);
+    const SourceState now = retrieval::StateOf(FileSystem::Posix(), path, state);
     if (now == SourceState::kChanged) changed.push_back(path);
     if (now == SourceState::kGone) gone.push_back(path);
   }
@@ -70,4 +72,4 @@ Status WarnOfOtherStale(DocumentIndex& index, const std::set<std::string>& seen,
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -7,7 +7,7 @@
 #include "base/figures.h"
 #include "library/named_documents.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 // Whether a path to prune is there to be read. A folder that lost many files at once has more
@@ -53,8 +53,8 @@ std::string InputSource(const IndexSources& sources) {
   return sources.input_name.empty() ? kStandardInput : sources.input_name;
 }
 
-Result<FoundSources> SourcesOf(const IndexSources& sources,
-                               const std::vector<std::string>& indexed) {
+Result<retrieval::FoundSources> SourcesOf(const IndexSources& sources,
+                                          const std::vector<std::string>& indexed) {
   std::vector<std::string> paths;
   for (const std::string& given : sources.paths) {
     bool keep = true;
@@ -63,7 +63,7 @@ Result<FoundSources> SourcesOf(const IndexSources& sources,
     }
     if (keep) paths.push_back(given);
   }
-  FoundSources found = FindSources(FileSystem::Posix(), paths);
+  retrieval::FoundSources found = retrieval::FindSources(FileSystem::Posix(), paths);
   std::replace(found.paths.begin(), found.paths.end(), std::string(kStandardInput),
                InputSource(sources));
   return found;
@@ -71,7 +71,7 @@ Result<FoundSources> SourcesOf(const IndexSources& sources,
 
 std::vector<std::string> GoneSources(const IndexSources& sources,
                                      const std::vector<std::string>& present,
-                                     const std::map<std::string, FileState>& states,
+                                     const std::map<std::string, retrieval::FileState>& states,
                                      std::vector<std::string>* failures) {
   FileSystem& files = FileSystem::Posix();
   const std::set<std::string> read(present.begin(), present.end());
@@ -106,4 +106,4 @@ std::vector<std::string> GoneSources(const IndexSources& sources,
   return gone;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

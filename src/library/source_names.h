@@ -9,7 +9,7 @@
 #include "retrieval/document_index.h"
 #include "retrieval/sources.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 inline constexpr char kStandardInput[] = "-";  // as a path
 
@@ -20,14 +20,14 @@ std::string InputSource(const IndexSources& sources);
 // is gone names none; `indexed` are the sources of the list then. kNotFound: such a path never was;
 // kFailedPrecondition: a folder with indexed files is gone, or empty, as when its disk is not
 // mounted, and nobody said yes.
-Result<FoundSources> SourcesOf(const IndexSources& sources,
-                               const std::vector<std::string>& indexed);
+Result<retrieval::FoundSources> SourcesOf(const IndexSources& sources,
+                                          const std::vector<std::string>& indexed);
 
 // The indexed files below the paths that are gone, but for those on a disk that is not there now,
 // unless somebody said yes; what was not to be decided is a line of `failures`.
 std::vector<std::string> GoneSources(const IndexSources& sources,
                                      const std::vector<std::string>& present,
-                                     const std::map<std::string, FileState>& states,
+                                     const std::map<std::string, retrieval::FileState>& states,
                                      std::vector<std::string>* failures);
 
-}  // namespace kvlink
+}  // namespace kvlink::library

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 
-namespace kvlink {
+namespace kvlink::library {
 
 std::string DocumentsPath(const std::string& store) { return store + "/documents.sqlite"; }
 
@@ -15,4 +15,4 @@ bool FileExists(const std::string& path) {
 
 bool IsWritable(const std::string& path) { return ::access(path.c_str(), W_OK) == 0; }
 
-}  // namespace kvlink
+}  // namespace kvlink::library

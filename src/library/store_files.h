@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace kvlink {
+namespace kvlink::library {
 
 // The list of documents.
 std::string DocumentsPath(const std::string& store);
@@ -12,4 +12,4 @@ std::string DocumentsPath(const std::string& store);
 bool FileExists(const std::string& path);
 bool IsWritable(const std::string& path);
 
-}  // namespace kvlink
+}  // namespace kvlink::library

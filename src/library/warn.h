@@ -4,8 +4,8 @@
 #include <functional>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::library {
 
 using Warn = std::function<void(std::string_view)>;  // one line each; never empty
 
-}  // namespace kvlink
+}  // namespace kvlink::library

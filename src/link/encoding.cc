@@ -5,19 +5,17 @@
 
 #include "link/linker.h"
 
-namespace kvlink {
+namespace kvlink::link {
 
-Result<std::unique_ptr<Encoding>> Encoding::Create(const Model& model,
-                                                   const BlockIdentity& identity,
-                                                   std::span<const int32_t> tokens,
-                                                   std::string_view label,
-                                                   std::shared_ptr<const Block> before,
-                                                   int32_t behind, PreparedAdapter* adapter) {
-  const ModelConfig& c = model.config();
-  const BlockShape shape{c.layers, c.kv_heads, c.head_dim, static_cast<int32_t>(tokens.size()),
-                         model.kv_dtype()};
-  KVLINK_ASSIGN_OR_RETURN(BlockBuilder builder,
-                          BlockBuilder::Create(identity, shape, tokens, label));
+Result<std::unique_ptr<Encoding>> Encoding::Create(
+    const model::Model& model, const kv::BlockIdentity& identity, std::span<const int32_t> tokens,
+    std::string_view label, std::shared_ptr<const kv::Block> before, int32_t behind,
+    model::PreparedAdapter* adapter) {
+  const model::ModelConfig& c = model.config();
+  const kv::BlockShape shape{c.layers, c.kv_heads, c.head_dim, static_cast<int32_t>(tokens.size()),
+                             model.kv_dtype()};
+  KVLINK_ASSIGN_OR_RETURN(kv::BlockBuilder builder,
+                          kv::BlockBuilder::Create(identity, shape, tokens, label));
   std::unique_ptr<Encoding> made(
       new Encoding(identity, shape, tokens, std::move(before), adapter, std::move(builder)));
   if (made->before_ != nullptr) made->context_.push_back(SegmentOf(*made->before_, -behind));
@@ -28,14 +26,15 @@ Result<std::unique_ptr<Encoding>> Encoding::Create(const Model& model,
     keys.push_back(made->builder_.keys(l));
     values.push_back(made->builder_.values(l));
   }
-  made->tail_ = std::make_unique<Tail>(std::move(keys), std::move(values), shape.padded_tokens());
+  made->tail_ =
+      std::make_unique<model::Tail>(std::move(keys), std::move(values), shape.padded_tokens());
   return made;
 }
 
-Sequence Encoding::Next(int64_t count) {
+model::Sequence Encoding::Next(int64_t count) {
   const auto begin = static_cast<size_t>(tail_->size());
   const auto size = static_cast<size_t>(count);
-  Sequence sequence;
+  model::Sequence sequence;
   sequence.tokens = std::span(tokens_).subspan(begin, size);
   sequence.positions = std::span(positions_).subspan(begin, size);
   sequence.context = context_;
@@ -44,11 +43,11 @@ Sequence Encoding::Next(int64_t count) {
   return sequence;
 }
 
-Result<std::shared_ptr<const Block>> Encoding::Finish() {
+Result<std::shared_ptr<const kv::Block>> Encoding::Finish() {
   if (before_ != nullptr) KVLINK_RETURN_IF_ERROR(before_->CheckUnchanged());
   for (int32_t l = 0; l < shape_.layers; ++l) {
     for (const void* plane : {builder_.keys(l), builder_.values(l)}) {
-      if (Model::AreFinite(plane, shape_.plane_bytes() / SizeOf(shape_.dtype), shape_.dtype))
+      if (model::Model::AreFinite(plane, shape_.plane_bytes() / SizeOf(shape_.dtype), shape_.dtype))
         continue;
       return DataLoss("layer " + std::to_string(l) + " of the document's block (" +
                       std::to_string(tokens()) +
@@ -59,4 +58,4 @@ Result<std::shared_ptr<const Block>> Encoding::Finish() {
   return std::move(builder_).Finish();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::link

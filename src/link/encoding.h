@@ -14,34 +14,36 @@
 #include "model/model.h"
 #include "model/prepared_adapter.h"
 
-namespace kvlink {
+namespace kvlink::link {
 
 // One owner, one thread.
 class Encoding {
  public:
   // `before` (may be null): the block of what the document is encoded behind, `behind` tokens that
   // stand right before position 0. `adapter` may be null. kResourceExhausted: no memory.
-  static Result<std::unique_ptr<Encoding>> Create(const Model& model, const BlockIdentity& identity,
+  static Result<std::unique_ptr<Encoding>> Create(const model::Model& model,
+                                                  const kv::BlockIdentity& identity,
                                                   std::span<const int32_t> tokens,
                                                   std::string_view label,
-                                                  std::shared_ptr<const Block> before,
-                                                  int32_t behind, PreparedAdapter* adapter);
+                                                  std::shared_ptr<const kv::Block> before,
+                                                  int32_t behind, model::PreparedAdapter* adapter);
 
-  const BlockId& id() const { return identity_.id; }
+  const kv::BlockId& id() const { return identity_.id; }
   int64_t tokens() const { return static_cast<int64_t>(tokens_.size()); }
   int64_t left() const { return tokens() - tail_->size(); }
 
   // The next `count` tokens, without logits. Valid until the next call.
   // REQUIRES: 0 < count <= left(), and but for the last chunk a multiple of Model::kPieceTokens.
-  Sequence Next(int64_t count);
+  model::Sequence Next(int64_t count);
 
   // The block. kDataLoss: a number of it is not finite, or what it stands behind changed meanwhile.
   // REQUIRES: left() is 0.
-  Result<std::shared_ptr<const Block>> Finish();
+  Result<std::shared_ptr<const kv::Block>> Finish();
 
  private:
-  Encoding(const BlockIdentity& identity, const BlockShape& shape, std::span<const int32_t> tokens,
-           std::shared_ptr<const Block> before, PreparedAdapter* adapter, BlockBuilder builder)
+  Encoding(const kv::BlockIdentity& identity, const kv::BlockShape& shape,
+           std::span<const int32_t> tokens, std::shared_ptr<const kv::Block> before,
+           model::PreparedAdapter* adapter, kv::BlockBuilder builder)
       : identity_(identity),
         shape_(shape),
         tokens_(tokens.begin(), tokens.end()),
@@ -49,14 +51,14 @@ class Encoding {
         adapter_(adapter),
         builder_(std::move(builder)) {}
 
-  BlockIdentity identity_;
-  BlockShape shape_;
+  kv::BlockIdentity identity_;
+  kv::BlockShape shape_;
   std::vector<int32_t> tokens_, positions_;
-  std::shared_ptr<const Block> before_;
-  std::vector<Segment> context_;
-  PreparedAdapter* adapter_;
-  BlockBuilder builder_;
-  std::unique_ptr<Tail> tail_;  // over the builder's planes
+  std::shared_ptr<const kv::Block> before_;
+  std::vector<model::Segment> context_;
+  model::PreparedAdapter* adapter_;
+  kv::BlockBuilder builder_;
+  std::unique_ptr<model::Tail> tail_;  // over the builder's planes
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::link

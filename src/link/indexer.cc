@@ -7,12 +7,12 @@
 #include "kv/block_format.h"
 #include "link/linker.h"
 
-namespace kvlink {
+namespace kvlink::link {
 
-BlockId Indexer::IdOf(std::span<const int32_t> tokens, BlockKind kind,
-                      std::span<const int32_t> prefix) const {
+kv::BlockId Indexer::IdOf(std::span<const int32_t> tokens, BlockKind kind,
+                          std::span<const int32_t> prefix) const {
   Sha256 hash;
-  hash.Field("kvlink block").Field(kBlockFormatVersion);
+  hash.Field("kvlink block").Field(kv::kBlockFormatVersion);
   hash.Update(std::as_bytes(std::span(model_->fingerprint())));
   hash.Update(std::as_bytes(std::span(model_->tokenizer().fingerprint())));
   hash.Field(Name(model_->kv_dtype())).Field(model_->compute_path());
@@ -25,15 +25,15 @@ BlockId Indexer::IdOf(std::span<const int32_t> tokens, BlockKind kind,
   return hash.Finish();
 }
 
-BlockShape Indexer::ShapeOf(size_t tokens) const {
-  const ModelConfig& c = model_->config();
+kv::BlockShape Indexer::ShapeOf(size_t tokens) const {
+  const model::ModelConfig& c = model_->config();
   return {c.layers, c.kv_heads, c.head_dim, static_cast<int32_t>(tokens), model_->kv_dtype()};
 }
 
 Result<std::unique_ptr<Encoding>> Indexer::Begin(std::span<const int32_t> tokens, BlockKind kind,
                                                  std::string_view label,
                                                  std::span<const int32_t> prefix) {
-  std::shared_ptr<const Block> before;
+  std::shared_ptr<const kv::Block> before;
   if (!prefix.empty()) {
     KVLINK_ASSIGN_OR_RETURN(before, PrefixBlock(prefix, kind));
   }
@@ -42,13 +42,13 @@ Result<std::unique_ptr<Encoding>> Indexer::Begin(std::span<const int32_t> tokens
                           AdapterActsOn(kind) ? adapter_ : nullptr);
 }
 
-Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> tokens,
-                                                     BlockKind kind, std::string_view label,
-                                                     std::span<const int32_t> prefix) {
+Result<std::shared_ptr<const kv::Block>> Indexer::Encode(std::span<const int32_t> tokens,
+                                                         BlockKind kind, std::string_view label,
+                                                         std::span<const int32_t> prefix) {
   while (true) {
     KVLINK_ASSIGN_OR_RETURN(const std::unique_ptr<Encoding> encoding,
                             Begin(tokens, kind, label, prefix));
-    Sequence sequence = encoding->Next(encoding->left());
+    model::Sequence sequence = encoding->Next(encoding->left());
     KVLINK_RETURN_IF_ERROR(model_->Forward({&sequence, 1}));
     auto block = encoding->Finish();
     // What it stands behind was a file that was cut meanwhile: that is made anew, too.
@@ -57,8 +57,8 @@ Result<std::shared_ptr<const Block>> Indexer::Encode(std::span<const int32_t> to
   }
 }
 
-Result<std::shared_ptr<const Block>> Indexer::PrefixBlock(std::span<const int32_t> prefix,
-                                                          BlockKind kind) {
+Result<std::shared_ptr<const kv::Block>> Indexer::PrefixBlock(std::span<const int32_t> prefix,
+                                                              BlockKind kind) {
   if (prefix_ == nullptr || prefix_->identity().id != IdOf(prefix, kind)) {
     KVLINK_ASSIGN_OR_RETURN(IndexedBlock fetched, Fetch(prefix, kind, ""));
     prefix_ = std::move(fetched.block);
@@ -66,10 +66,11 @@ Result<std::shared_ptr<const Block>> Indexer::PrefixBlock(std::span<const int32_
   return prefix_;
 }
 
-Result<std::shared_ptr<const Block>> Indexer::Find(std::span<const int32_t> tokens, BlockKind kind,
-                                                   std::span<const int32_t> prefix) {
+Result<std::shared_ptr<const kv::Block>> Indexer::Find(std::span<const int32_t> tokens,
+                                                       BlockKind kind,
+                                                       std::span<const int32_t> prefix) {
   if (store_ == nullptr) return NotFound("there is no store");
-  KVLINK_ASSIGN_OR_RETURN(std::shared_ptr<const Block> block,
+  KVLINK_ASSIGN_OR_RETURN(std::shared_ptr<const kv::Block> block,
                           store_->Get(IdOf(tokens, kind, prefix)));
   // The id is a hash over all of this; a file that says otherwise under it was forged or damaged,
   // and reading it by this model's sizes would leave its bounds.
@@ -82,7 +83,7 @@ Result<std::shared_ptr<const Block>> Indexer::Find(std::span<const int32_t> toke
   return DataLoss("the stored block is not what its name says");
 }
 
-std::shared_future<Status> Indexer::Keep(std::shared_ptr<const Block> block, bool pinned) {
+std::shared_future<Status> Indexer::Keep(std::shared_ptr<const kv::Block> block, bool pinned) {
   if (store_ == nullptr) return {};
   const auto kept = std::make_shared<std::promise<Status>>();
   std::shared_future<Status> future = kept->get_future().share();
@@ -109,4 +110,4 @@ Result<IndexedBlock> Indexer::Fetch(const LinkPlan& plan, const PlannedBlock& bl
   return Fetch(tokens, BlockKind::kDocument, label, prefix, pinned);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::link

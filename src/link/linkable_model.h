@@ -14,10 +14,10 @@
 #include "model/model.h"
 #include "model/prepared_adapter.h"
 
-namespace kvlink {
+namespace kvlink::link {
 
 // A built-in template by its name (chatml, llama3), or one in a JSON file (docs/link-file.md).
-Result<PromptTemplate> NamedTemplate(FileSystem& files, const std::string& name);
+Result<text::PromptTemplate> NamedTemplate(FileSystem& files, const std::string& name);
 
 // Thread promise: rendering and planning are const and thread-safe; the model's passes are not.
 class LinkableModel {
@@ -27,18 +27,18 @@ class LinkableModel {
   static Result<std::unique_ptr<LinkableModel>> Load(FileSystem& files,
                                                      const std::string& model_path,
                                                      const std::string& links_path,
-                                                     const ModelOptions& options,
+                                                     const model::ModelOptions& options,
                                                      const std::string& template_name = "");
   // For tests and tools that made their own.
   static Result<std::unique_ptr<LinkableModel>> Create(
-      std::unique_ptr<Model> model, std::unique_ptr<const Links> links,
-      std::optional<PromptTemplate> given_template = std::nullopt);
+      std::unique_ptr<model::Model> model, std::unique_ptr<const links::Links> links,
+      std::optional<text::PromptTemplate> given_template = std::nullopt);
 
-  Model& model() { return *model_; }
-  const Model& model() const { return *model_; }
-  const Links* links() const { return links_.get(); }    // nullptr: none
-  PreparedAdapter* adapter() { return adapter_.get(); }  // nullptr: none
-  const PromptTemplate& prompt_template() const { return template_; }
+  model::Model& model() { return *model_; }
+  const model::Model& model() const { return *model_; }
+  const links::Links* links() const { return links_.get(); }    // nullptr: none
+  model::PreparedAdapter* adapter() { return adapter_.get(); }  // nullptr: none
+  const text::PromptTemplate& prompt_template() const { return template_; }
   // One line: why prompts may not be what the model was trained with; empty: no reason.
   const std::string& template_concern() const { return template_concern_; }
   // Why linked answers can't be trusted as far as the link file's gate says, or empty: prompts are
@@ -68,12 +68,12 @@ class LinkableModel {
 
  private:
   LinkableModel() = default;
-  std::unique_ptr<Model> model_;
-  std::unique_ptr<const Links> links_;
-  std::unique_ptr<PreparedAdapter> adapter_;
-  PromptTemplate template_;
+  std::unique_ptr<model::Model> model_;
+  std::unique_ptr<const links::Links> links_;
+  std::unique_ptr<model::PreparedAdapter> adapter_;
+  text::PromptTemplate template_;
   std::string template_concern_;
   bool measured_otherwise_ = false;  // the links were measured with another template
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::link

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 
-namespace kvlink {
+namespace kvlink::link {
 namespace {
 
 // [length] which of the block's tokens are computed again; empty: none.
@@ -19,8 +19,8 @@ std::vector<uint8_t> Hidden(const LinkPlan& plan, const PlannedBlock& block) {
 
 }  // namespace
 
-Segment SegmentOf(const Block& block, int32_t start) {
-  Segment s;
+model::Segment SegmentOf(const kv::Block& block, int32_t start) {
+  model::Segment s;
   for (int32_t l = 0; l < block.shape().layers; ++l) {
     s.keys.push_back(block.keys(l));
     s.values.push_back(block.values(l));
@@ -31,14 +31,14 @@ Segment SegmentOf(const Block& block, int32_t start) {
   return s;
 }
 
-LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const Block>> blocks,
+LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const kv::Block>> blocks,
                   const Method& method) {
   KVLINK_CHECK(blocks.size() == plan.blocks.size());
   LinkedPrompt prompt;
   for (size_t i = 0; i < blocks.size(); ++i) {
     const PlannedBlock& planned = plan.blocks[i];
     if (planned.length == 0) continue;
-    Segment segment = SegmentOf(*blocks[i], planned.start);
+    model::Segment segment = SegmentOf(*blocks[i], planned.start);
     if (!method.reencoded) segment.shift = segment.start;
     segment.weighed = method.behind_head && planned.document >= 0;
     if (std::vector<uint8_t> hidden = Hidden(plan, planned); !hidden.empty()) {
@@ -77,4 +77,4 @@ LinkedPrompt MaskedTwin(const LinkPlan& plan, std::span<const int32_t> prefix) {
   return prompt;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::link

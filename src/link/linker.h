@@ -11,12 +11,12 @@
 #include "link/plan.h"
 #include "model/sequence.h"
 
-namespace kvlink {
+namespace kvlink::link {
 
 // A prompt ready to be computed. Keeps its blocks alive.
 struct LinkedPrompt {
-  std::vector<std::shared_ptr<const Block>> blocks;  // as in the plan
-  std::vector<Segment> segments;                     // views of them, at their places
+  std::vector<std::shared_ptr<const kv::Block>> blocks;  // as in the plan
+  std::vector<model::Segment> segments;                  // views of them, at their places
   std::vector<std::shared_ptr<const std::vector<uint8_t>>> hidden;  // masks segments point at
   // What one pass computes: tokens outside blocks, and those computed again.
   std::vector<int32_t> tokens;
@@ -28,7 +28,7 @@ struct LinkedPrompt {
 // A block's tokens that the plan computes again are hidden in it. Of the method: how documents'
 // keys are rotated, and whether they are weighed. REQUIRES: blocks[i] is the block of
 // plan.blocks[i]; runs of no tokens have nullptr.
-LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const Block>> blocks,
+LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const kv::Block>> blocks,
                   const Method& method = {});
 
 // The same prompt as one masked pass over all its tokens, without any block: the reference that
@@ -37,6 +37,6 @@ LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const Block>
 // that).
 LinkedPrompt MaskedTwin(const LinkPlan& plan, std::span<const int32_t> prefix = {});
 
-Segment SegmentOf(const Block& block, int32_t start);
+model::Segment SegmentOf(const kv::Block& block, int32_t start);
 
-}  // namespace kvlink
+}  // namespace kvlink::link

@@ -6,7 +6,7 @@
 
 #include "base/quote.h"
 
-namespace kvlink {
+namespace kvlink::link {
 namespace {
 
 constexpr std::string_view kMethods =
@@ -130,4 +130,4 @@ Result<std::vector<Method>> ParseMethods(std::string_view list) {
   return methods;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::link

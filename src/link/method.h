@@ -12,7 +12,7 @@
 #include "kvlink/status.h"
 #include "link/plan.h"
 
-namespace kvlink {
+namespace kvlink::link {
 
 // As it stands, the method "link".
 struct Method {
@@ -53,4 +53,4 @@ std::string NamesOf(std::span<const Method> methods);
 // comma of their own. kInvalidArgument also for a method that is named twice.
 Result<std::vector<Method>> ParseMethods(std::string_view list);
 
-}  // namespace kvlink
+}  // namespace kvlink::link

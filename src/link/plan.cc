@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-namespace kvlink {
+namespace kvlink::link {
 namespace {
 
 void Append(LinkPlan* plan, int32_t id, int32_t segment, TokenSource source) {
@@ -89,4 +89,4 @@ std::vector<int32_t> TokensOf(const LinkPlan& plan, const PlannedBlock& block) {
   return tokens;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::link

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::link {
 
 enum class TokenSource : uint8_t { kSystem, kDocument, kLink, kQuestion };
 std::string_view Name(TokenSource source);
@@ -57,4 +57,4 @@ struct PlanInput {
 
 LinkPlan MakePlan(const PlanInput& input);
 
-}  // namespace kvlink
+}  // namespace kvlink::link

@@ -7,13 +7,13 @@
 #include "base/check.h"
 #include "link/value_distance.h"
 
-namespace kvlink {
+namespace kvlink::link {
 namespace {
 
-Result<Tail> TailFor(const Model& model, size_t tokens) {
-  const ModelConfig& c = model.config();
-  return Tail::Create(c.layers, c.kv_heads, c.head_dim, static_cast<int64_t>(tokens),
-                      model.kv_dtype());
+Result<model::Tail> TailFor(const model::Model& model, size_t tokens) {
+  const model::ModelConfig& c = model.config();
+  return model::Tail::Create(c.layers, c.kv_heads, c.head_dim, static_cast<int64_t>(tokens),
+                             model.kv_dtype());
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ LinkPlan Recomputed(LinkPlan plan, std::span<const int32_t> chosen) {
   return plan;
 }
 
-Result<std::vector<float>> Deviation(Model& model, PreparedAdapter* adapter,
+Result<std::vector<float>> Deviation(model::Model& model, model::PreparedAdapter* adapter,
                                      std::span<const float> embeddings, const LinkPlan& plan,
                                      const LinkedPrompt& linked) {
   const std::vector<int32_t> wanted = BlockTokens(plan);
@@ -81,8 +81,8 @@ Result<std::vector<float>> Deviation(Model& model, PreparedAdapter* adapter,
     positions.push_back(plan.tokens[i].position);
     documents.push_back(plan.tokens[i].source == TokenSource::kDocument);
   }
-  KVLINK_ASSIGN_OR_RETURN(Tail tail, TailFor(model, tokens.size()));
-  Sequence sequence;
+  KVLINK_ASSIGN_OR_RETURN(model::Tail tail, TailFor(model, tokens.size()));
+  model::Sequence sequence;
   sequence.tokens = tokens;
   sequence.embeddings = embeddings;
   sequence.positions = positions;
@@ -90,16 +90,16 @@ Result<std::vector<float>> Deviation(Model& model, PreparedAdapter* adapter,
   sequence.context = std::span(linked.segments).first(has_head ? 1 : 0);
   sequence.tail = &tail;
   sequence.adapter = adapter;
-  Probe probe;
+  model::Probe probe;
   probe.layer = std::min(1, model.config().layers - 1);
   KVLINK_RETURN_IF_ERROR(model.Forward({&sequence, 1}, &probe));
 
-  const ModelConfig& c = model.config();
+  const model::ModelConfig& c = model.config();
   std::vector<float> deviation;
   for (size_t b = 0; b < plan.blocks.size(); ++b) {
     const PlannedBlock& block = plan.blocks[b];
     if (block.document < 0 || block.length == 0) continue;
-    const Block& cached = *linked.blocks[b];
+    const kv::Block& cached = *linked.blocks[b];
     const std::vector<float> distances =
         ValueDistances({tail.values(probe.layer), tail.stride(), block.start - begin},
                        {cached.values(probe.layer), cached.shape().padded_tokens(), 0},
@@ -109,15 +109,15 @@ Result<std::vector<float>> Deviation(Model& model, PreparedAdapter* adapter,
   return deviation;
 }
 
-Result<std::vector<float>> QuestionAttention(Model& model, PreparedAdapter* adapter,
+Result<std::vector<float>> QuestionAttention(model::Model& model, model::PreparedAdapter* adapter,
                                              std::span<const float> embeddings,
                                              const LinkPlan& plan, const LinkedPrompt& linked) {
   const auto question = std::find_if(plan.computed.begin(), plan.computed.end(), [&](int32_t i) {
     return plan.tokens[i].source == TokenSource::kQuestion;
   });
   KVLINK_CHECK(question != plan.computed.end());
-  KVLINK_ASSIGN_OR_RETURN(Tail tail, TailFor(model, linked.tokens.size()));
-  Sequence sequence;
+  KVLINK_ASSIGN_OR_RETURN(model::Tail tail, TailFor(model, linked.tokens.size()));
+  model::Sequence sequence;
   sequence.tokens = linked.tokens;
   sequence.embeddings = embeddings;
   sequence.positions = linked.positions;
@@ -125,7 +125,7 @@ Result<std::vector<float>> QuestionAttention(Model& model, PreparedAdapter* adap
   sequence.context = linked.segments;
   sequence.tail = &tail;
   sequence.adapter = adapter;
-  Probe probe;
+  model::Probe probe;
   probe.layer = model.config().layers / 2;
   probe.attention_from = static_cast<int32_t>(question - plan.computed.begin());
   KVLINK_RETURN_IF_ERROR(model.Forward({&sequence, 1}, &probe));
@@ -135,8 +135,8 @@ Result<std::vector<float>> QuestionAttention(Model& model, PreparedAdapter* adap
   return std::vector<float>(documents, probe.attention.end());
 }
 
-Result<std::vector<int32_t>> ChooseTokens(const Method& method, Model& model,
-                                          PreparedAdapter* adapter,
+Result<std::vector<int32_t>> ChooseTokens(const Method& method, model::Model& model,
+                                          model::PreparedAdapter* adapter,
                                           std::span<const float> embeddings, const LinkPlan& plan,
                                           const LinkedPrompt& linked) {
   const std::vector<int32_t> tokens = BlockTokens(plan);
@@ -160,4 +160,4 @@ Result<std::vector<int32_t>> ChooseTokens(const Method& method, Model& model,
   return std::vector<int32_t>();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::link

@@ -14,7 +14,7 @@
 #include "model/model.h"
 #include "model/prepared_adapter.h"
 
-namespace kvlink {
+namespace kvlink::link {
 
 // Tokens of documents' blocks: indices into plan.tokens, ascending.
 std::vector<int32_t> BlockTokens(const LinkPlan& plan);
@@ -30,19 +30,19 @@ LinkPlan Recomputed(LinkPlan plan, std::span<const int32_t> chosen);
 // How much each of BlockTokens differs from what full attention makes of it: the squared difference
 // of its values in layer 1 (0 if there is no other), for which all tokens of documents and links
 // are computed up to there (CacheBlend, arXiv 2405.16444, section 4.3).
-Result<std::vector<float>> Deviation(Model& model, PreparedAdapter* adapter,
+Result<std::vector<float>> Deviation(model::Model& model, model::PreparedAdapter* adapter,
                                      std::span<const float> embeddings, const LinkPlan& plan,
                                      const LinkedPrompt& linked);
 // How much attention each of BlockTokens gets from the question's tokens in the middle layer of the
 // linked prompt, summed over heads (after CacheClip, arXiv 2510.10129).
-Result<std::vector<float>> QuestionAttention(Model& model, PreparedAdapter* adapter,
+Result<std::vector<float>> QuestionAttention(model::Model& model, model::PreparedAdapter* adapter,
                                              std::span<const float> embeddings,
                                              const LinkPlan& plan, const LinkedPrompt& linked);
 
 // What the method computes again. REQUIRES: `linked` is the plan's, with nothing computed again.
-Result<std::vector<int32_t>> ChooseTokens(const Method& method, Model& model,
-                                          PreparedAdapter* adapter,
+Result<std::vector<int32_t>> ChooseTokens(const Method& method, model::Model& model,
+                                          model::PreparedAdapter* adapter,
                                           std::span<const float> embeddings, const LinkPlan& plan,
                                           const LinkedPrompt& linked);
 
-}  // namespace kvlink
+}  // namespace kvlink::link

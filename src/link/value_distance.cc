@@ -4,15 +4,15 @@
 
 #include "tensor/kernels.h"
 
-namespace kvlink {
+namespace kvlink::link {
 
 std::vector<float> ValueDistances(const ValueRows& a, const ValueRows& b, int64_t count,
                                   int64_t kv_heads, int64_t head_dim, DType dtype) {
   std::vector<float> distances(static_cast<size_t>(count)), x(static_cast<size_t>(head_dim)), y(x);
   const auto load = [&](const ValueRows& rows, int64_t group, int64_t i, std::vector<float>* out) {
     const int64_t row = group * rows.stride + rows.first + i;
-    Load(static_cast<const std::byte*>(rows.plane) + row * head_dim * SizeOf(dtype), head_dim,
-         dtype, out->data());
+    tensor::Load(static_cast<const std::byte*>(rows.plane) + row * head_dim * SizeOf(dtype),
+                 head_dim, dtype, out->data());
   };
   for (int64_t i = 0; i < count; ++i) {
     double sum = 0;
@@ -28,4 +28,4 @@ std::vector<float> ValueDistances(const ValueRows& a, const ValueRows& b, int64_
   return distances;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::link

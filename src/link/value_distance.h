@@ -7,7 +7,7 @@
 
 #include "base/dtype.h"
 
-namespace kvlink {
+namespace kvlink::link {
 
 // Some tokens' values in one layer's plane.
 struct ValueRows {
@@ -20,4 +20,4 @@ struct ValueRows {
 std::vector<float> ValueDistances(const ValueRows& a, const ValueRows& b, int64_t count,
                                   int64_t kv_heads, int64_t head_dim, DType dtype);
 
-}  // namespace kvlink
+}  // namespace kvlink::link

@@ -9,7 +9,7 @@
 #include "base/quote.h"
 #include "links/checked_tensor.h"
 
-namespace kvlink {
+namespace kvlink::links {
 namespace {
 
 using nlohmann::json;
@@ -26,19 +26,20 @@ Status Wrong(std::string_view field, std::string_view expected, const json& foun
       Mismatch(std::string(kField) + ": field " + Quoted(field), expected, text));
 }
 
-Result<std::vector<Site>> ReadTargets(const json& list) {
+Result<std::vector<model::Site>> ReadTargets(const json& list) {
   std::string expected = "a list, without repeats, of";
   for (const SiteName& name : kSiteNames) expected.append(" ").append(name.target);
   if (!list.is_array() || list.empty()) return Wrong("targets", expected, list);
-  std::vector<Site> sites;
+  std::vector<model::Site> sites;
   for (const json& target : list) {
     const auto* const text = target.get_ptr<const std::string*>();
     size_t site = 0;
-    while (site < kSites && (text == nullptr || kSiteNames[site].target != *text)) ++site;
-    if (site == kSites || std::count(sites.begin(), sites.end(), static_cast<Site>(site)) > 0) {
+    while (site < model::kSites && (text == nullptr || kSiteNames[site].target != *text)) ++site;
+    if (site == model::kSites ||
+        std::count(sites.begin(), sites.end(), static_cast<model::Site>(site)) > 0) {
       return Wrong("targets", expected, target);
     }
-    sites.push_back(static_cast<Site>(site));
+    sites.push_back(static_cast<model::Site>(site));
   }
   std::sort(sites.begin(), sites.end());
   return sites;
@@ -95,9 +96,9 @@ Result<AdapterDescription> ReadDescription(std::string_view text, int32_t model_
     return Wrong("alpha", "a number above 0, at most 1000000", alpha);
   }
   const json scope = field("scope");
-  if (scope == Name(AdapterScope::kEverywhere)) {
-    d.scope = AdapterScope::kEverywhere;
-  } else if (scope != Name(AdapterScope::kOutsideDocuments)) {
+  if (scope == model::Name(model::AdapterScope::kEverywhere)) {
+    d.scope = model::AdapterScope::kEverywhere;
+  } else if (scope != model::Name(model::AdapterScope::kOutsideDocuments)) {
     return Wrong("scope", "\"outside_documents\" or \"everywhere\"", scope);
   }
   KVLINK_ASSIGN_OR_RETURN(d.sites, ReadTargets(field("targets")));
@@ -107,15 +108,15 @@ Result<AdapterDescription> ReadDescription(std::string_view text, int32_t model_
 
 std::string WriteDescription(const AdapterDescription& d, int32_t model_layers) {
   json targets = json::array();
-  for (const Site site : d.sites) {
+  for (const model::Site site : d.sites) {
     targets.push_back(kSiteNames[static_cast<size_t>(site)].target);
   }
   json object = {{"rank", d.rank},
                  {"alpha", d.alpha},
-                 {"scope", Name(d.scope)},
+                 {"scope", model::Name(d.scope)},
                  {"targets", std::move(targets)}};
   if (d.layers.size() != static_cast<size_t>(model_layers)) object["layers"] = d.layers;
   return object.dump();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::links

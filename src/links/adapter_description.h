@@ -11,7 +11,7 @@
 #include "kvlink/status.h"
 #include "model/adapter.h"
 
-namespace kvlink {
+namespace kvlink::links {
 
 inline constexpr int32_t kMaxAdapterRank = 4096;
 
@@ -20,24 +20,25 @@ struct SiteName {
   std::string_view module;  // where it stands in a layer
 };
 // By Site's value.
-inline constexpr std::array<SiteName, kSites> kSiteNames = {{{"q_proj", "self_attn.q_proj"},
-                                                             {"k_proj", "self_attn.k_proj"},
-                                                             {"v_proj", "self_attn.v_proj"},
-                                                             {"o_proj", "self_attn.o_proj"},
-                                                             {"gate_proj", "mlp.gate_proj"},
-                                                             {"up_proj", "mlp.up_proj"},
-                                                             {"down_proj", "mlp.down_proj"}}};
+inline constexpr std::array<SiteName, model::kSites> kSiteNames = {
+    {{"q_proj", "self_attn.q_proj"},
+     {"k_proj", "self_attn.k_proj"},
+     {"v_proj", "self_attn.v_proj"},
+     {"o_proj", "self_attn.o_proj"},
+     {"gate_proj", "mlp.gate_proj"},
+     {"up_proj", "mlp.up_proj"},
+     {"down_proj", "mlp.down_proj"}}};
 
 struct AdapterDescription {
   int32_t rank = 0;
   double alpha = 0;
-  AdapterScope scope = AdapterScope::kOutsideDocuments;
-  std::vector<Site> sites{};      // ascending, the same in each of the layers
-  std::vector<int32_t> layers{};  // ascending
+  model::AdapterScope scope = model::AdapterScope::kOutsideDocuments;
+  std::vector<model::Site> sites{};  // ascending, the same in each of the layers
+  std::vector<int32_t> layers{};     // ascending
 };
 
 // From JSON. kInvalidArgument names the field, what it may be and what it is.
 Result<AdapterDescription> ReadDescription(std::string_view text, int32_t model_layers);
 std::string WriteDescription(const AdapterDescription& description, int32_t model_layers);
 
-}  // namespace kvlink
+}  // namespace kvlink::links

@@ -4,7 +4,7 @@
 
 #include "base/quote.h"
 
-namespace kvlink {
+namespace kvlink::links {
 
 std::string Mismatch(std::string_view what, std::string_view expected, std::string_view found) {
   std::string text(what);
@@ -29,7 +29,7 @@ Status CheckFinite(std::string_view what, std::span<const float> values) {
   return {};
 }
 
-Result<std::vector<float>> ReadFloats(std::string_view what, const SafeTensor& tensor) {
+Result<std::vector<float>> ReadFloats(std::string_view what, const formats::SafeTensor& tensor) {
   if (tensor.dtype != "F32" && tensor.dtype != "F16" && tensor.dtype != "BF16") {
     return InvalidArgument(Mismatch(what, "dtype F32, F16 or BF16", Quoted(tensor.dtype)));
   }
@@ -38,4 +38,4 @@ Result<std::vector<float>> ReadFloats(std::string_view what, const SafeTensor& t
   return values;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::links

@@ -11,7 +11,7 @@
 #include "formats/safetensors.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::links {
 
 std::string Mismatch(std::string_view what, std::string_view expected, std::string_view found);
 std::string ShapeText(std::span<const int64_t> shape);  // "[2, 3]"
@@ -19,6 +19,6 @@ std::string ShapeText(std::span<const int64_t> shape);  // "[2, 3]"
 // kInvalidArgument names the first number that is NaN or infinite.
 Status CheckFinite(std::string_view what, std::span<const float> values);
 // The tensor's numbers, finite all. kInvalidArgument: another dtype than F32, F16, BF16, too.
-Result<std::vector<float>> ReadFloats(std::string_view what, const SafeTensor& tensor);
+Result<std::vector<float>> ReadFloats(std::string_view what, const formats::SafeTensor& tensor);
 
-}  // namespace kvlink
+}  // namespace kvlink::links

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "links/link_metadata.h"
 
-namespace kvlink {
+namespace kvlink::links {
 namespace {
 
 using nlohmann::json;
@@ -29,7 +29,7 @@ std::string Signature(bool passed, std::string_view summary, std::string_view mo
 
 }  // namespace
 
-Sha256Digest LinksContentHash(const SafetensorsFile& file) {
+Sha256Digest LinksContentHash(const formats::SafetensorsFile& file) {
   Sha256 hash;
   hash.Field("kvlink-links-content").Field(kGateVersion);
   for (const auto& [name, value] : file.metadata()) {
@@ -106,7 +106,7 @@ Status RecordGate(FileSystem& files, const std::string& path, const std::string&
   std::string contents;
   {
     // A copy, of which the checks of Open hold where the file did not change under them.
-    KVLINK_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(files, path));
+    KVLINK_ASSIGN_OR_RETURN(const auto file, formats::SafetensorsFile::Open(files, path));
     contents = AsText(file->bytes());
     KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());
   }
@@ -124,4 +124,4 @@ Status RecordGate(FileSystem& files, const std::string& path, const std::string&
   return WriteWholeFile(files, path, contents);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::links

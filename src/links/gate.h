@@ -13,7 +13,7 @@
 #include "kvlink/status.h"
 #include "links/links.h"
 
-namespace kvlink {
+namespace kvlink::links {
 
 struct GateRecord {
   bool passed = false;
@@ -25,7 +25,7 @@ struct GateRecord {
 };
 
 // Over everything in a link file but its gate.
-Sha256Digest LinksContentHash(const SafetensorsFile& file);
+Sha256Digest LinksContentHash(const formats::SafetensorsFile& file);
 
 // The record as metadata "gate" holds it. kInvalidArgument: figures that are no JSON object.
 Result<std::string> SignedGate(const GateRecord& record);
@@ -41,4 +41,4 @@ std::string WhyNotGated(const Links* links);
 // Replaces the gate in the file at `path`; everything else keeps its bytes. Published by rename.
 Status RecordGate(FileSystem& files, const std::string& path, const std::string& gate);
 
-}  // namespace kvlink
+}  // namespace kvlink::links

@@ -10,10 +10,10 @@
 #include "links/adapter_description.h"
 #include "links/checked_tensor.h"
 
-namespace kvlink {
+namespace kvlink::links {
 namespace {
 
-std::string TensorName(int32_t layer, Site site, std::string_view matrix) {
+std::string TensorName(int32_t layer, model::Site site, std::string_view matrix) {
   return "base_model.model.model.layers." + std::to_string(layer) + "." +
          std::string(kSiteNames[static_cast<size_t>(site)].module) + ".lora_" +
          std::string(matrix) + ".weight";
@@ -24,27 +24,27 @@ struct Sizes {
   int64_t outputs = 0;  // N
 };
 
-Sizes SizesOf(const ModelConfig& c, Site site) {
+Sizes SizesOf(const model::ModelConfig& c, model::Site site) {
   const int64_t width = c.width, forward = c.feed_forward;
   const int64_t queries = int64_t{c.heads} * c.head_dim, keys = int64_t{c.kv_heads} * c.head_dim;
   switch (site) {
-    case Site::kQ:
+    case model::Site::kQ:
       return {width, queries};
-    case Site::kK:
-    case Site::kV:
+    case model::Site::kK:
+    case model::Site::kV:
       return {width, keys};
-    case Site::kO:
+    case model::Site::kO:
       return {queries, width};
-    case Site::kGate:
-    case Site::kUp:
+    case model::Site::kGate:
+    case model::Site::kUp:
       return {width, forward};
-    case Site::kDown:
+    case model::Site::kDown:
       return {forward, width};
   }
   return {};
 }
 
-bool IsRotated(Site site) { return site == Site::kQ || site == Site::kK; }
+bool IsRotated(model::Site site) { return site == model::Site::kQ || site == model::Site::kK; }
 
 // Both orders pair the same two numbers of a head and turn them by the same angle: Hugging Face
 // keeps pair i at rows i and i + D/2 ("rotate half"), GGUF at rows 2i and 2i + 1. So row s * D/2 +
@@ -68,7 +68,7 @@ std::vector<float> Reorder(const std::vector<float>& b,  // [N, r]
   return out;
 }
 
-Status CheckRotation(const ModelConfig& config, Site site) {
+Status CheckRotation(const model::ModelConfig& config, model::Site site) {
   if (!IsRotated(site) || (config.rope.dims == config.head_dim && config.head_dim % 2 == 0)) {
     return {};
   }
@@ -79,7 +79,7 @@ Status CheckRotation(const ModelConfig& config, Site site) {
                      std::to_string(config.rope.dims) + " of " + std::to_string(config.head_dim));
 }
 
-Result<std::vector<float>> ReadMatrix(const SafetensorsFile& file, const std::string& name,
+Result<std::vector<float>> ReadMatrix(const formats::SafetensorsFile& file, const std::string& name,
                                       std::array<int64_t, 2> shape,
                                       std::set<std::string_view>* used) {
   const auto at = file.tensors().find(name);
@@ -95,7 +95,7 @@ Result<std::vector<float>> ReadMatrix(const SafetensorsFile& file, const std::st
   return ReadFloats(where, at->second);
 }
 
-Status CheckLowRank(const LowRank& m, const std::string& where, Sizes sizes) {
+Status CheckLowRank(const model::LowRank& m, const std::string& where, Sizes sizes) {
   if (m.a.size() != static_cast<uint64_t>(m.rank * sizes.inputs) ||
       m.b.size() != static_cast<uint64_t>(m.rank * sizes.outputs)) {
     const int64_t expected[] = {m.rank * sizes.inputs, m.rank * sizes.outputs};
@@ -108,17 +108,18 @@ Status CheckLowRank(const LowRank& m, const std::string& where, Sizes sizes) {
 }
 
 // What the adapter's places have in common; kInvalidArgument where they have not.
-Result<AdapterDescription> Describe(const Adapter& adapter, const ModelConfig& config) {
+Result<AdapterDescription> Describe(const model::Adapter& adapter,
+                                    const model::ModelConfig& config) {
   AdapterDescription d{.scope = adapter.scope};
   if (adapter.layers.size() != static_cast<size_t>(config.layers)) {
     return InvalidArgument(Mismatch("adapter: layers", std::to_string(config.layers),
                                     std::to_string(adapter.layers.size())));
   }
   for (int32_t layer = 0; layer < config.layers; ++layer) {
-    std::vector<Site> sites;
-    for (size_t s = 0; s < kSites; ++s) {
-      const auto site = static_cast<Site>(s);
-      const LowRank& m = adapter.layers[layer][s];
+    std::vector<model::Site> sites;
+    for (size_t s = 0; s < model::kSites; ++s) {
+      const auto site = static_cast<model::Site>(s);
+      const model::LowRank& m = adapter.layers[layer][s];
       if (m.rank == 0) continue;
       const std::string where = "adapter: layer " + std::to_string(layer) + ", " +
                                 std::string(kSiteNames[static_cast<size_t>(site)].target);
@@ -151,18 +152,19 @@ Result<AdapterDescription> Describe(const Adapter& adapter, const ModelConfig& c
 
 }  // namespace
 
-Result<Adapter> ReadAdapter(const SafetensorsFile& file, std::string_view description,
-                            const ModelConfig& config, std::set<std::string_view>* used) {
+Result<model::Adapter> ReadAdapter(const formats::SafetensorsFile& file,
+                                   std::string_view description, const model::ModelConfig& config,
+                                   std::set<std::string_view>* used) {
   KVLINK_ASSIGN_OR_RETURN(const AdapterDescription d, ReadDescription(description, config.layers));
-  Adapter adapter;
+  model::Adapter adapter;
   adapter.scope = d.scope;
   adapter.layers.resize(static_cast<size_t>(config.layers));
   const auto scale = static_cast<float>(d.alpha / d.rank);
   for (const int32_t layer : d.layers) {
-    for (const Site site : d.sites) {
+    for (const model::Site site : d.sites) {
       KVLINK_RETURN_IF_ERROR(CheckRotation(config, site));
       const Sizes sizes = SizesOf(config, site);
-      LowRank& m = adapter.layers[layer][static_cast<size_t>(site)];
+      model::LowRank& m = adapter.layers[layer][static_cast<size_t>(site)];
       m.rank = d.rank;
       KVLINK_ASSIGN_OR_RETURN(
           m.a, ReadMatrix(file, TensorName(layer, site, "A"), {d.rank, sizes.inputs}, used));
@@ -176,12 +178,12 @@ Result<Adapter> ReadAdapter(const SafetensorsFile& file, std::string_view descri
   return adapter;
 }
 
-Result<std::string> WriteAdapter(const Adapter& adapter, const ModelConfig& config,
-                                 std::map<std::string, SafeTensorToWrite>* tensors) {
+Result<std::string> WriteAdapter(const model::Adapter& adapter, const model::ModelConfig& config,
+                                 std::map<std::string, formats::SafeTensorToWrite>* tensors) {
   KVLINK_ASSIGN_OR_RETURN(AdapterDescription d, Describe(adapter, config));
   for (const int32_t layer : d.layers) {
-    for (const Site site : d.sites) {
-      const LowRank& m = adapter.layers[layer][static_cast<size_t>(site)];
+    for (const model::Site site : d.sites) {
+      const model::LowRank& m = adapter.layers[layer][static_cast<size_t>(site)];
       const Sizes sizes = SizesOf(config, site);
       (*tensors)[TensorName(layer, site, "A")] = {.shape = {m.rank, sizes.inputs}, .values = m.a};
       (*tensors)[TensorName(layer, site, "B")] = {
@@ -195,4 +197,4 @@ Result<std::string> WriteAdapter(const Adapter& adapter, const ModelConfig& conf
   return WriteDescription(d, config.layers);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::links

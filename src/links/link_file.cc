@@ -18,7 +18,7 @@
 #include "links/link_adapter.h"
 #include "links/link_metadata.h"
 
-namespace kvlink {
+namespace kvlink::links {
 namespace {
 
 using nlohmann::json;
@@ -48,8 +48,9 @@ Result<int32_t> ReadInt(std::string_view field, std::string_view text, int32_t l
 // One link file being read: every refusal names the file.
 class LinkReader {
  public:
-  LinkReader(const SafetensorsFile& file, const std::string& path, const ModelConfig& config,
-             const Sha256Digest& model, const DigestCache& digests)
+  LinkReader(const formats::SafetensorsFile& file, const std::string& path,
+             const model::ModelConfig& config, const Sha256Digest& model,
+             const DigestCache& digests)
       : file_(file), path_(path), config_(config), model_(model), digests_(digests) {}
 
   Result<std::unique_ptr<Links>> Read() {
@@ -147,7 +148,7 @@ class LinkReader {
     return has_embeddings ? ReadEmbeddings(embeddings->second, links) : ReadIds(*ids, links);
   }
 
-  Status ReadEmbeddings(const SafeTensor& tensor, Links* links) {
+  Status ReadEmbeddings(const formats::SafeTensor& tensor, Links* links) {
     const std::string where = "tensor " + Quoted(kLinkEmbeddings);
     const std::vector<int64_t>& shape = tensor.shape;
     const bool per_slot = shape.size() == 3;
@@ -191,7 +192,7 @@ class LinkReader {
       KVLINK_ASSIGN_OR_RETURN(links->adapter, ReadAdapter(file_, *text, config_, &used_));
       // How rows are ordered depends on the model.
       links->adapter->hash = digests_.Get(file_.mapping(), kAdapterName + ToHex(model_),
-                                          [&] { return AdapterHash(*links->adapter); });
+                                          [&] { return model::AdapterHash(*links->adapter); });
     }
     for (const auto& [name, tensor] : file_.tensors()) {
       if (used_.contains(name)) continue;
@@ -205,7 +206,7 @@ class LinkReader {
 
   Status ReadRest(Links* links) {
     if (const std::string* text = Find("template")) {
-      Result<PromptTemplate> prompt_template = TemplateFromJson(*text);
+      Result<text::PromptTemplate> prompt_template = text::TemplateFromJson(*text);
       if (!prompt_template.ok()) {
         return {prompt_template.code(),
                 FieldName("template") + ": " + prompt_template.status().message()};
@@ -231,9 +232,9 @@ class LinkReader {
     links->gate.distrust = fits.message();
   }
 
-  const SafetensorsFile& file_;
+  const formats::SafetensorsFile& file_;
   const std::string& path_;
-  const ModelConfig& config_;
+  const model::ModelConfig& config_;
   const Sha256Digest& model_;
   const DigestCache& digests_;
   std::set<std::string_view> used_;  // tensors that were understood
@@ -242,10 +243,10 @@ class LinkReader {
 }  // namespace
 
 Result<std::unique_ptr<const Links>> LoadLinks(FileSystem& files, const std::string& path,
-                                               const ModelConfig& config,
+                                               const model::ModelConfig& config,
                                                const Sha256Digest& model_fingerprint,
                                                const DigestCache& digests) {
-  KVLINK_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(files, path));
+  KVLINK_ASSIGN_OR_RETURN(const auto file, formats::SafetensorsFile::Open(files, path));
   auto links = LinkReader(*file, path, config, model_fingerprint, digests).Read();
   KVLINK_RETURN_IF_ERROR(file->CheckUnchanged());  // first: what else is wrong may come of it
   if (!links.ok()) return links.status();
@@ -255,4 +256,4 @@ Result<std::unique_ptr<const Links>> LoadLinks(FileSystem& files, const std::str
   return std::unique_ptr<const Links>(*std::move(links));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::links

@@ -13,14 +13,14 @@
 #include "links/links.h"
 #include "model/config.h"
 
-namespace kvlink {
+namespace kvlink::links {
 
 // Errors: kFailedPrecondition (another base model: both fingerprints named; a newer version),
 // kInvalidArgument / kDataLoss (shape, dtype, metadata, numbers that are not finite: field,
 // expected, found), kUnsupported (an adapter on Q or K of a model that rotates only a part of a
 // head; what the safetensors reader does not read). The file's two hashes are asked of `digests`.
 Result<std::unique_ptr<const Links>> LoadLinks(FileSystem& files, const std::string& path,
-                                               const ModelConfig& config,
+                                               const model::ModelConfig& config,
                                                const Sha256Digest& model_fingerprint,
                                                const DigestCache& digests = DigestCache(""));
 // Adapter matrices of Q and K go from GGUF's rotary row order to Hugging Face's on writing and back
@@ -31,7 +31,7 @@ Result<std::unique_ptr<const Links>> LoadLinks(FileSystem& files, const std::str
 // measured on the saved file and recorded then (RecordGate). With kBF16 all tensors are rounded to
 // bf16, half the bytes.
 Status SaveLinks(FileSystem& files, const std::string& path, const Links& links,
-                 const ModelConfig& config, const std::string& provenance_json,
+                 const model::ModelConfig& config, const std::string& provenance_json,
                  DType dtype = DType::kF32);
 
-}  // namespace kvlink
+}  // namespace kvlink::links

@@ -8,7 +8,7 @@
 #include "base/quote.h"
 #include "links/checked_tensor.h"
 
-namespace kvlink {
+namespace kvlink::links {
 namespace {
 
 using nlohmann::json;
@@ -60,4 +60,4 @@ Result<QualityGate> ReadGate(std::string_view text) {
   return gate;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::links

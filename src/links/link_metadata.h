@@ -9,7 +9,7 @@
 #include "kvlink/status.h"
 #include "links/links.h"
 
-namespace kvlink {
+namespace kvlink::links {
 
 inline constexpr std::string_view kLinkFormat = "kvlink-links";
 inline constexpr int32_t kLinkVersion = 1;
@@ -25,4 +25,4 @@ std::string FieldName(std::string_view name);                       // metadata 
 Status CheckObject(std::string_view field, std::string_view text);  // a JSON object
 Result<QualityGate> ReadGate(std::string_view text);
 
-}  // namespace kvlink
+}  // namespace kvlink::links

@@ -11,7 +11,7 @@
 #include "model/adapter.h"
 #include "text/template.h"
 
-namespace kvlink {
+namespace kvlink::links {
 
 // The measured quality of these links on this base (kvlink check --quality).
 struct QualityGate {
@@ -30,8 +30,8 @@ struct Links {
   std::vector<float> embeddings;   // [slots * k, E]; empty when ids are used
   std::vector<int32_t> token_ids;  // [slots * k]: links that are vocabulary tokens (the authors'
                                    // checkpoints, where link j of slot i is 128011 + k*i + j)
-  std::optional<PromptTemplate> prompt_template;  // none: the model's own
-  std::optional<Adapter> adapter;
+  std::optional<text::PromptTemplate> prompt_template;  // none: the model's own
+  std::optional<model::Adapter> adapter;
   Sha256Digest base{};  // fingerprint of the model they were trained on; zeros: any, warned
   QualityGate gate;
   std::vector<std::string> warnings;  // one line each, for whoever asks with these links
@@ -43,4 +43,4 @@ struct Links {
   int32_t IndexOf(int32_t slot, int32_t j) const { return std::min(slot, slots - 1) * k + j; }
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::links

@@ -9,14 +9,14 @@
 #include "links/link_file.h"
 #include "links/link_metadata.h"
 
-namespace kvlink {
+namespace kvlink::links {
 namespace {
 
 using nlohmann::json;
 
 // The link tokens as a tensor or a metadata field.
-Status WriteTokens(const Links& links, const ModelConfig& config,
-                   std::map<std::string, SafeTensorToWrite>* tensors,
+Status WriteTokens(const Links& links, const model::ModelConfig& config,
+                   std::map<std::string, formats::SafeTensorToWrite>* tensors,
                    std::map<std::string, std::string>* metadata) {
   if (links.k < 0 || links.k > kMaxLinkTokens) {
     return InvalidArgument(
@@ -53,8 +53,9 @@ Status WriteTokens(const Links& links, const ModelConfig& config,
   return {};
 }
 
-Status Build(const Links& links, const ModelConfig& config, const std::string& provenance_json,
-             std::map<std::string, SafeTensorToWrite>* tensors,
+Status Build(const Links& links, const model::ModelConfig& config,
+             const std::string& provenance_json,
+             std::map<std::string, formats::SafeTensorToWrite>* tensors,
              std::map<std::string, std::string>* metadata) {
   *metadata = {{"format", std::string(kLinkFormat)},
                {"version", std::to_string(kLinkVersion)},
@@ -65,8 +66,8 @@ Status Build(const Links& links, const ModelConfig& config, const std::string& p
     KVLINK_ASSIGN_OR_RETURN((*metadata)["adapter"], WriteAdapter(*links.adapter, config, tensors));
   }
   if (links.prompt_template) {
-    std::string text = TemplateToJson(*links.prompt_template);
-    KVLINK_RETURN_IF_ERROR(TemplateFromJson(text).status());
+    std::string text = text::TemplateToJson(*links.prompt_template);
+    KVLINK_RETURN_IF_ERROR(text::TemplateFromJson(text).status());
     (*metadata)["template"] = std::move(text);
   }
   if (!provenance_json.empty()) {
@@ -76,7 +77,7 @@ Status Build(const Links& links, const ModelConfig& config, const std::string& p
   return {};
 }
 
-Status RoundToBf16(std::map<std::string, SafeTensorToWrite>* tensors) {
+Status RoundToBf16(std::map<std::string, formats::SafeTensorToWrite>* tensors) {
   for (auto& [name, tensor] : *tensors) {
     tensor.dtype = "BF16";
     for (float& value : tensor.values) value = FromBf16(ToBf16(value));
@@ -89,15 +90,16 @@ Status RoundToBf16(std::map<std::string, SafeTensorToWrite>* tensors) {
 }  // namespace
 
 Status SaveLinks(FileSystem& files, const std::string& path, const Links& links,
-                 const ModelConfig& config, const std::string& provenance_json, DType dtype) {
-  std::map<std::string, SafeTensorToWrite> tensors;
+                 const model::ModelConfig& config, const std::string& provenance_json,
+                 DType dtype) {
+  std::map<std::string, formats::SafeTensorToWrite> tensors;
   std::map<std::string, std::string> metadata;
   Status status = Build(links, config, provenance_json, &tensors, &metadata);
   if (status.ok() && dtype == DType::kBF16) status = RoundToBf16(&tensors);
   if (!status.ok()) {
     return {status.code(), path + ": cannot save these links: " + status.message()};
   }
-  return WriteSafetensors(files, path, tensors, metadata);
+  return formats::WriteSafetensors(files, path, tensors, metadata);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::links

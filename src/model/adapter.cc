@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 Sha256Digest AdapterHash(const Adapter& adapter) {
   Sha256 hash;
@@ -21,4 +21,4 @@ Sha256Digest AdapterHash(const Adapter& adapter) {
   return hash.Finish();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -9,7 +9,7 @@
 
 #include "base/hash.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 enum class AdapterScope {
   kOutsideDocuments,  // segment 0 only: every block of the base model stays valid
@@ -43,4 +43,4 @@ struct Adapter {
 // Adapter::hash with it.
 Sha256Digest AdapterHash(const Adapter& adapter);
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -3,7 +3,7 @@
 
 #include "model/model.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 Status Model::Check(const Sequence& s) const {
   const auto count = static_cast<int64_t>(s.tokens.size());
@@ -43,4 +43,4 @@ Status Model::Check(const Sequence& s) const {
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -11,7 +11,7 @@
 #include "model/other_settings.h"
 #include "tensor/quant.h"
 
-namespace kvlink {
+namespace kvlink::model {
 namespace {
 
 // Far above any model of today; small enough that no product of two of them wraps.
@@ -35,7 +35,7 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
 // Reads the keys of one architecture, each with its bounds.
 class ConfigReader {
  public:
-  ConfigReader(const GgufFile& file, std::string architecture)
+  ConfigReader(const formats::GgufFile& file, std::string architecture)
       : file_(file), architecture_(std::move(architecture)) {}
 
   std::string Key(std::string_view name) const { return architecture_ + "." + std::string(name); }
@@ -88,7 +88,7 @@ class ConfigReader {
            (offset > 0 ? " at offset " + std::to_string(offset) + " " : " ");
   }
 
-  const GgufFile& file_;
+  const formats::GgufFile& file_;
   const std::string architecture_;
 };
 
@@ -131,7 +131,8 @@ Status ReadSizes(const ConfigReader& keys, ModelConfig* config) {
   return {};
 }
 
-Status ReadRopeFrequencies(const GgufFile& file, const TensorInfo& tensor, RopeConfig* rope) {
+Status ReadRopeFrequencies(const formats::GgufFile& file, const formats::TensorInfo& tensor,
+                           RopeConfig* rope) {
   const std::string place = file.path() + ": tensor 'rope_freqs.weight' at offset " +
                             std::to_string(tensor.header_offset) + " ";
   const std::vector<int64_t> expected = {rope->dims / 2};
@@ -140,7 +141,7 @@ Status ReadRopeFrequencies(const GgufFile& file, const TensorInfo& tensor, RopeC
                            ShapeText(expected) + " (half of the rotated dimensions)");
   }
   rope->divisors.resize(tensor.elements());
-  Dequantize(tensor.type, tensor.data.data(), tensor.elements(), rope->divisors.data());
+  tensor::Dequantize(tensor.type, tensor.data.data(), tensor.elements(), rope->divisors.data());
   for (size_t i = 0; i < rope->divisors.size(); ++i) {
     if (!(rope->divisors[i] > 0 && std::isfinite(rope->divisors[i]))) {
       return InvalidArgument(place + "divides frequency " + std::to_string(i) + " by " +
@@ -150,7 +151,7 @@ Status ReadRopeFrequencies(const GgufFile& file, const TensorInfo& tensor, RopeC
   return {};
 }
 
-Status ReadRope(const GgufFile& file, const ConfigReader& keys, ModelConfig* config) {
+Status ReadRope(const formats::GgufFile& file, const ConfigReader& keys, ModelConfig* config) {
   constexpr std::string_view kType = "rope.scaling.type";
   constexpr std::string_view kFactor = "rope.scaling.factor";
   constexpr std::string_view kOldFactor = "rope.scale_linear";  // files of 2023
@@ -184,7 +185,7 @@ Status ReadRope(const GgufFile& file, const ConfigReader& keys, ModelConfig* con
     return keys.NotComputed(kType, "is " + Quoted(name));
   }
 
-  const TensorInfo* frequencies = file.FindTensor("rope_freqs.weight");
+  const formats::TensorInfo* frequencies = file.FindTensor("rope_freqs.weight");
   if (frequencies == nullptr) {
     if (name != "llama3") return {};
     return keys.Bad(kType,
@@ -201,10 +202,10 @@ Status ReadRope(const GgufFile& file, const ConfigReader& keys, ModelConfig* con
 
 // Every tensor that the architecture needs, of the right shape, and none besides: one that were
 // passed over (a bias, say) would give wrong text without a word.
-Status CheckTensors(const GgufFile& file, ModelConfig* config) {
+Status CheckTensors(const formats::GgufFile& file, ModelConfig* config) {
   const int64_t E = config->width, F = config->feed_forward, D = config->head_dim;
   const int64_t q_rows = config->heads * D, kv_rows = config->kv_heads * D;
-  const TensorInfo* embedding = file.FindTensor("token_embd.weight");
+  const formats::TensorInfo* embedding = file.FindTensor("token_embd.weight");
   if (embedding == nullptr) {
     return InvalidArgument(file.path() + ": tensor 'token_embd.weight' is not in the file");
   }
@@ -221,7 +222,7 @@ Status CheckTensors(const GgufFile& file, ModelConfig* config) {
 
   std::set<std::string, std::less<>> used = {"rope_freqs.weight"};
   const auto check = [&](std::string name, const std::vector<int64_t>& shape) -> Status {
-    const TensorInfo* tensor = file.FindTensor(name);
+    const formats::TensorInfo* tensor = file.FindTensor(name);
     if (tensor == nullptr) {
       return InvalidArgument(file.path() + ": tensor " + Quoted(name) +
                              " is not in the file; the file is damaged, or another kind of model");
@@ -251,7 +252,7 @@ Status CheckTensors(const GgufFile& file, ModelConfig* config) {
   if (!config->tied_output) KVLINK_RETURN_IF_ERROR(check("output.weight", {V, E}));
 
   std::map<GgmlType, int64_t> matrices_of_type;
-  for (const TensorInfo& tensor : file.tensors()) {
+  for (const formats::TensorInfo& tensor : file.tensors()) {
     if (!used.contains(tensor.name)) {
       return Unsupported(file.path() + ": tensor " + Quoted(tensor.name) + " at offset " +
                          std::to_string(tensor.header_offset) + " is not one that a " +
@@ -271,7 +272,7 @@ Status CheckTensors(const GgufFile& file, ModelConfig* config) {
 }
 
 // The vocabulary's words, where the file has them, must be as many as the embedding's rows.
-Status CheckVocabulary(const GgufFile& file, const ConfigReader& keys, int32_t vocab) {
+Status CheckVocabulary(const formats::GgufFile& file, const ConfigReader& keys, int32_t vocab) {
   constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
   const auto tokens = file.arrays().find(kTokens);
   if (tokens != file.arrays().end()) {
@@ -295,7 +296,7 @@ Status CheckVocabulary(const GgufFile& file, const ConfigReader& keys, int32_t v
 
 }  // namespace
 
-Result<ModelConfig> ReadModelConfig(const GgufFile& file) {
+Result<ModelConfig> ReadModelConfig(const formats::GgufFile& file) {
   KVLINK_RETURN_IF_ERROR(CheckIsWhole(file));
   ModelConfig config;
   KVLINK_ASSIGN_OR_RETURN(config.architecture, file.GetString("general.architecture"));
@@ -321,4 +322,4 @@ std::string WhyNotLinkable(const ModelConfig& config) {
          "place";
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

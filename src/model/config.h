@@ -12,7 +12,7 @@
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 enum class RopeScaling {
   kNone,
@@ -54,11 +54,11 @@ struct ModelConfig {
 
 // kUnsupported: an architecture, a RoPE, a tensor that this build does not compute (named).
 // kInvalidArgument: sizes that contradict each other or the tensors' shapes, or are out of bounds.
-Result<ModelConfig> ReadModelConfig(const GgufFile& file);
+Result<ModelConfig> ReadModelConfig(const formats::GgufFile& file);
 // kUnsupported: a tokenizer model or pre-tokenizer that is not implemented (named).
-Result<TokenizerConfig> ReadTokenizerConfig(const GgufFile& file);
+Result<text::TokenizerConfig> ReadTokenizerConfig(const formats::GgufFile& file);
 // What the file says about prompts. kInvalidArgument: a key of another type.
-Result<FilePrompt> ReadFilePrompt(const GgufFile& file);
+Result<text::FilePrompt> ReadFilePrompt(const formats::GgufFile& file);
 
 // Empty if the model can be linked, else the reason (docs/method.md, section 4).
 std::string WhyNotLinkable(const ModelConfig& config);
@@ -68,6 +68,6 @@ inline constexpr std::string_view kModelFingerprintName = "kvlink model 1";
 
 // SHA-256 over the tensors' names, types, shapes and bytes and the hyperparameters in use: what
 // decides a block's bytes on the model's side. Reads the whole file (about 1 GB/s).
-Sha256Digest ModelFingerprint(const GgufFile& file, const ModelConfig& config);
+Sha256Digest ModelFingerprint(const formats::GgufFile& file, const ModelConfig& config);
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -4,9 +4,9 @@
 
 #include "model/config.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
-Sha256Digest ModelFingerprint(const GgufFile& file, const ModelConfig& config) {
+Sha256Digest ModelFingerprint(const formats::GgufFile& file, const ModelConfig& config) {
   Sha256 hash;
   hash.Field(kModelFingerprintName);
   hash.Field(std::string_view(config.architecture));
@@ -21,8 +21,8 @@ Sha256Digest ModelFingerprint(const GgufFile& file, const ModelConfig& config) {
   hash.Field(std::bit_cast<uint64_t>(config.rope.factor));
   // rope.divisors and tied_output follow from the tensors.
 
-  std::map<std::string_view, const TensorInfo*> by_name;
-  for (const TensorInfo& tensor : file.tensors()) by_name.emplace(tensor.name, &tensor);
+  std::map<std::string_view, const formats::TensorInfo*> by_name;
+  for (const formats::TensorInfo& tensor : file.tensors()) by_name.emplace(tensor.name, &tensor);
   hash.Field(static_cast<uint64_t>(by_name.size()));
   for (const auto& [name, tensor] : by_name) {
     hash.Field(name);
@@ -35,4 +35,4 @@ Sha256Digest ModelFingerprint(const GgufFile& file, const ModelConfig& config) {
   return hash.Finish();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

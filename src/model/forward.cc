@@ -11,7 +11,7 @@
 #include "tensor/kernels.h"
 #include "tensor/thread_team.h"
 
-namespace kvlink {
+namespace kvlink::model {
 namespace {
 
 // Waking the other threads takes as long as a kernel's row or two: up to this many rows of them are
@@ -21,7 +21,7 @@ constexpr int64_t kFewRows = 4;
 // Of logits at a time: what bounds their memory.
 constexpr int64_t kLogitRows = 32;
 
-KvView ViewOf(const Segment& s, int32_t layer) {
+tensor::KvView ViewOf(const Segment& s, int32_t layer) {
   return {s.keys[layer], s.values[layer], s.tokens, s.stride,
           s.start,       s.shift,         s.hidden, s.weighed};
 }
@@ -81,7 +81,7 @@ void Model::Embed(const PassRows& rows) {
   }
 }
 
-Status Model::Multiply(const PassRows& rows, int32_t layer, SiteGroup group, Linear& w,
+Status Model::Multiply(const PassRows& rows, int32_t layer, SiteGroup group, tensor::Linear& w,
                        float* out) {
   const int64_t row_bytes = w.k() * SizeOf(matmul_dtype_), n = w.n();
   const std::byte* in = a_.normed.data();
@@ -121,9 +121,9 @@ void Model::AppendKv(const PassRows& rows, int32_t layer) {
     auto* const values = static_cast<std::byte*>(s.tail->values(layer));
     for (int64_t g = 0; g < G; ++g) {
       const int64_t at = (g * s.tail->stride() + piece.own + i) * row_bytes;
-      Rotate(k + g * D, rope_->Cosines(position), rope_->Sines(position), rope_->rotated(), D, 1.0f,
+      tensor::Rotate(k + g * D, rope_->Cosines(position), rope_->Sines(position), rope_->rotated(), D, 1.0f,
              kv_dtype_, keys + at);
-      Store(k + (G + g) * D, D, kv_dtype_, values + at);
+      tensor::Store(k + (G + g) * D, D, kv_dtype_, values + at);
     }
   }
 }
@@ -133,11 +133,11 @@ Status Model::Attend(std::span<const Sequence> batch, const PassRows& rows, int3
   const ModelConfig& c = config_;
   const int64_t QD = static_cast<int64_t>(c.heads) * c.head_dim;
   const int64_t QKV = QD + 2ll * c.kv_heads * c.head_dim;
-  std::vector<std::vector<KvView>> views(batch.size());
+  std::vector<std::vector<tensor::KvView>> views(batch.size());
   for (size_t i = 0; i < batch.size(); ++i) {
     for (const Segment& segment : batch[i].context) views[i].push_back(ViewOf(segment, layer));
   }
-  std::vector<AttentionInput> inputs;
+  std::vector<tensor::AttentionInput> inputs;
   for (const Piece& p : rows.all()) {
     const Sequence& s = *p.sequence;
     const int64_t tail_tokens = p.own + p.count;
@@ -157,10 +157,10 @@ Status Model::Attend(std::span<const Sequence> batch, const PassRows& rows, int3
   }
   if (probe == nullptr || layer < probe->layer) return attention_->Run(inputs);
   if (probe->attention_from < 0) return {};
-  const AttentionShape shape{c.heads, c.kv_heads, c.head_dim, kv_dtype_, matmul_dtype_};
+  const tensor::AttentionShape shape{c.heads, c.kv_heads, c.head_dim, kv_dtype_, matmul_dtype_};
   for (size_t i = 0; i < inputs.size(); ++i) {
     const int64_t from = std::max<int64_t>(0, probe->attention_from - rows.all()[i].token);
-    const std::vector<float> received = AttentionReceived(shape, *rope_, inputs[i], from);
+    const std::vector<float> received = tensor::AttentionReceived(shape, *rope_, inputs[i], from);
     probe->attention.resize(received.size());
     for (size_t j = 0; j < received.size(); ++j) probe->attention[j] += received[j];
   }
@@ -189,14 +189,14 @@ Status Model::Logits(std::span<const Sequence> batch, const PassRows& rows) {
   for (int64_t first = 0; first < count; first += at_once) {
     const int64_t some = std::min(at_once, count - first);
     for (int64_t r = 0; r < some; ++r) {
-      RmsNorm(a_.x.data() + wanted[first + r].row * E, weights_.final_norm.data(),
-              config_.norm_epsilon, E, matmul_dtype_,
-              a_.normed.data() + r * E * SizeOf(matmul_dtype_));
+      tensor::RmsNorm(a_.x.data() + wanted[first + r].row * E, weights_.final_norm.data(),
+                      config_.norm_epsilon, E, matmul_dtype_,
+                      a_.normed.data() + r * E * SizeOf(matmul_dtype_));
     }
     KVLINK_RETURN_IF_ERROR(weights_.head[0].RunRows(a_.normed.data(), some, a_.logits.data()));
     for (int64_t r = 0; r < some; ++r) {
       const float* logits = a_.logits.data() + r * V;
-      if (!AllFinite(logits, V, DType::kF32)) {
+      if (!tensor::AllFinite(logits, V, DType::kF32)) {
         return Naming(
             DataLoss("a logit is not a finite number: the model file is damaged, or holds "
                      "numbers that " +
@@ -235,9 +235,9 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe,
   // One team for the whole pass, as large as the narrowest products of pieces allow.
   int64_t most = threads_;
   if (rows.largest() > 0) {
-    most = std::min(most, Linear::MostThreads(rows.largest(), std::min({E, QKV, 2 * F})));
+    most = std::min(most, tensor::Linear::MostThreads(rows.largest(), std::min({E, QKV, 2 * F})));
   }
-  const TeamScope team(static_cast<int>(most));
+  const tensor::TeamScope team(static_cast<int>(most));
   KVLINK_RETURN_IF_ERROR(team.status());
   for (const Sequence& s : batch) {
     if (!s.positions.empty()) rope_->Reserve(FarthestDistance(s) + 1);
@@ -251,12 +251,12 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe,
   const auto norm = [&](const std::vector<float>& weight) {
 #pragma omp parallel for schedule(static) if (T > kFewRows)
     for (int64_t t = 0; t < T; ++t) {
-      RmsNorm(x + t * E, weight.data(), c.norm_epsilon, E, dtype, normed + t * E * SizeOf(dtype));
+      tensor::RmsNorm(x + t * E, weight.data(), c.norm_epsilon, E, dtype, normed + t * E * SizeOf(dtype));
     }
   };
   const auto add_residual = [&] {
 #pragma omp parallel for schedule(static) if (T > kFewRows)
-    for (int64_t t = 0; t < T; ++t) AddTo(y + t * E, E, x + t * E);
+    for (int64_t t = 0; t < T; ++t) tensor::AddTo(y + t * E, E, x + t * E);
   };
 
   Embed(rows);
@@ -277,7 +277,7 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe,
     KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kGateUp, w.gate_up, y));
 #pragma omp parallel for schedule(static) if (T > kFewRows)
     for (int64_t t = 0; t < T; ++t) {
-      SiluMul(y + t * 2 * F, y + t * 2 * F + F, F, dtype, normed + t * F * SizeOf(dtype));
+      tensor::SiluMul(y + t * 2 * F, y + t * 2 * F + F, F, dtype, normed + t * F * SizeOf(dtype));
     }
     KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kDown, w.down, y));
     add_residual();
@@ -297,4 +297,4 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe,
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

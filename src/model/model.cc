@@ -8,7 +8,7 @@
 #include "tensor/kernels.h"
 #include "tensor/thread_team.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 std::vector<double> Model::RopeFrequencies(const RopeConfig& rope) {
   std::vector<double> frequencies(static_cast<size_t>(rope.dims / 2));
@@ -23,7 +23,7 @@ std::vector<double> Model::RopeFrequencies(const RopeConfig& rope) {
 Result<std::unique_ptr<Model>> Model::Load(FileSystem& files, const std::string& path,
                                            const ModelOptions& options) {
   std::unique_ptr<Model> model(new Model());
-  KVLINK_ASSIGN_OR_RETURN(model->file_, GgufFile::Open(files, path));
+  KVLINK_ASSIGN_OR_RETURN(model->file_, formats::GgufFile::Open(files, path));
   const Status read = model->ReadFile(options);
   // First: what else is wrong may come of it. What was hashed is what was packed, and all there
   // was.
@@ -36,8 +36,8 @@ Result<std::unique_ptr<Model>> Model::Load(FileSystem& files, const std::string&
 Status Model::ReadFile(const ModelOptions& options) {
   KVLINK_ASSIGN_OR_RETURN(config_, ReadModelConfig(*file_));
   const ModelConfig& c = config_;
-  KVLINK_ASSIGN_OR_RETURN(const TokenizerConfig vocabulary, ReadTokenizerConfig(*file_));
-  KVLINK_ASSIGN_OR_RETURN(tokenizer_, Tokenizer::Create(vocabulary));
+  KVLINK_ASSIGN_OR_RETURN(const text::TokenizerConfig vocabulary, ReadTokenizerConfig(*file_));
+  KVLINK_ASSIGN_OR_RETURN(tokenizer_, text::Tokenizer::Create(vocabulary));
   KVLINK_ASSIGN_OR_RETURN(file_prompt_, ReadFilePrompt(*file_));
   if (c.rope.scaling == RopeScaling::kDependent) {
     return Unsupported(file_->path() + ": RoPE scaling '" + c.rope.scaling_name +
@@ -49,27 +49,30 @@ Status Model::ReadFile(const ModelOptions& options) {
   }
   threads_ = options.threads > 0 ? options.threads : UsableProcessors();
   process_ = ProcessId();
-  const TeamScope team(threads_);
+  const tensor::TeamScope team(threads_);
   KVLINK_RETURN_IF_ERROR(team.status());
   kv_dtype_ = options.dtype == "f32" ? DType::kF32 : DType::kBF16;
-  matmul_dtype_ = MatmulDType(kv_dtype_);
+  matmul_dtype_ = tensor::MatmulDType(kv_dtype_);
   const auto fingerprint = [&] { return ModelFingerprint(*file_, c); };
   fingerprint_ =
       DigestCache(options.digests).Get(file_->mapping(), kModelFingerprintName, fingerprint);
   KVLINK_ASSIGN_OR_RETURN(weights_, LoadWeights(*file_, c, matmul_dtype_,
                                                 /*keep_codes=*/kv_dtype_ != DType::kF32));
-  rope_ = std::make_unique<RopeTable>(RopeFrequencies(c.rope));
-  attention_ = std::make_unique<Attention>(
-      AttentionShape{c.heads, c.kv_heads, c.head_dim, kv_dtype_, matmul_dtype_}, rope_.get());
+  rope_ = std::make_unique<tensor::RopeTable>(RopeFrequencies(c.rope));
+  attention_ = std::make_unique<tensor::Attention>(
+      tensor::AttentionShape{c.heads, c.kv_heads, c.head_dim, kv_dtype_, matmul_dtype_},
+      rope_.get());
   return {};
 }
 
-bool Model::AreFinite(const void* x, int64_t n, DType dtype) { return AllFinite(x, n, dtype); }
+bool Model::AreFinite(const void* x, int64_t n, DType dtype) {
+  return tensor::AllFinite(x, n, dtype);
+}
 
 std::string Model::compute_path() const {
   // 4: in pieces of kPieceTokens, each by itself, at any number of threads.
-  return "forward-4/matmul-" + std::string(Name(matmul_dtype_)) + "/" + MatmulLibrary() + "/" +
-         KernelTarget();
+  return "forward-4/matmul-" + std::string(Name(matmul_dtype_)) + "/" + tensor::MatmulLibrary() +
+         "/" + tensor::KernelTarget();
 }
 
 // The threads that loaded it are not there in a child of fork(), nor is what a store had locked.
@@ -80,4 +83,4 @@ Status Model::CheckProcess() const {
                             ": open it after fork()");
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

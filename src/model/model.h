@@ -19,7 +19,7 @@
 #include "tensor/rope.h"
 #include "text/tokenizer.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 struct ModelOptions {
   std::string dtype = "auto";  // "auto", "bf16": bf16 blocks, matmuls in bf16 where the CPU has it;
@@ -35,9 +35,9 @@ class Model {
                                              const ModelOptions& options);
 
   const ModelConfig& config() const { return config_; }
-  const GgufFile& file() const { return *file_; }
-  const Tokenizer& tokenizer() const { return *tokenizer_; }
-  const FilePrompt& file_prompt() const { return file_prompt_; }
+  const formats::GgufFile& file() const { return *file_; }
+  const text::Tokenizer& tokenizer() const { return *tokenizer_; }
+  const text::FilePrompt& file_prompt() const { return file_prompt_; }
   const Weights& weights() const { return weights_; }
   const Sha256Digest& fingerprint() const { return fingerprint_; }
   int32_t threads() const { return threads_; }          // that a pass is computed with, at most
@@ -82,23 +82,24 @@ class Model {
   Status ReadFile(const ModelOptions& options);  // from file_, all that a pass needs
   void Embed(const PassRows& rows);
   // out [T, N] = inputs W^T, and what adapters add to it.
-  Status Multiply(const PassRows& rows, int32_t layer, SiteGroup group, Linear& w, float* out);
+  Status Multiply(const PassRows& rows, int32_t layer, SiteGroup group, tensor::Linear& w,
+                  float* out);
   void AppendKv(const PassRows& rows, int32_t layer);
   Status Attend(std::span<const Sequence> batch, const PassRows& rows, int32_t layer, Probe* probe);
   Status Logits(std::span<const Sequence> batch, const PassRows& rows);
 
   ModelConfig config_;
-  std::unique_ptr<GgufFile> file_;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  FilePrompt file_prompt_;
+  std::unique_ptr<formats::GgufFile> file_;
+  std::unique_ptr<text::Tokenizer> tokenizer_;
+  text::FilePrompt file_prompt_;
   Weights weights_;
   Sha256Digest fingerprint_{};
   DType kv_dtype_ = DType::kF32;
   DType matmul_dtype_ = DType::kF32;
   int32_t threads_ = 0;
   int64_t process_ = 0;  // that loaded it
-  std::unique_ptr<RopeTable> rope_;
-  std::unique_ptr<Attention> attention_;
+  std::unique_ptr<tensor::RopeTable> rope_;
+  std::unique_ptr<tensor::Attention> attention_;
 
   // Activations of one pass, kept between passes. T: rows of the pass, padded ones too.
   struct Activations {
@@ -110,4 +111,4 @@ class Model {
   } a_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -6,7 +6,7 @@
 
 #include "base/quote.h"
 
-namespace kvlink {
+namespace kvlink::model {
 namespace {
 
 constexpr std::string_view kSplitCount = "split.count";
@@ -50,17 +50,17 @@ constexpr Neutral kNeutral[] = {{"attention.causal", 1, 1},
                                 {"rope.scaling.alpha", 1, 0},
                                 {"rope.scaling.attn_factor", 1, 0}};
 
-std::string Place(const GgufFile& file, std::string_view key) {
+std::string Place(const formats::GgufFile& file, std::string_view key) {
   return file.path() + ": key " + Quoted(key) + " at offset " +
          std::to_string(file.ValueOffset(key)) + " ";
 }
 
-Status NotComputed(const GgufFile& file, std::string_view key, const std::string& what) {
+Status NotComputed(const formats::GgufFile& file, std::string_view key, const std::string& what) {
   return Unsupported(Place(file, key) + what + ", which kvlink does not compute");
 }
 
-Status RefuseUnlessNeutral(const GgufFile& file, std::string_view key, std::string_view name,
-                           const GgufScalar& scalar) {
+Status RefuseUnlessNeutral(const formats::GgufFile& file, std::string_view key,
+                           std::string_view name, const formats::GgufScalar& scalar) {
   if (const auto* text = std::get_if<std::string>(&scalar)) {
     // Rows of Q and K in the order that rotates neighbours, which every such file has.
     if (name == "tensor_data_layout" && *text == "Meta AI original pth") return {};
@@ -81,7 +81,7 @@ Status RefuseUnlessNeutral(const GgufFile& file, std::string_view key, std::stri
 
 }  // namespace
 
-Status CheckIsWhole(const GgufFile& file) {
+Status CheckIsWhole(const formats::GgufFile& file) {
   const auto count = file.GetInt(kSplitCount);
   if (count.code() != StatusCode::kNotFound) {
     if (!count.ok()) return count.status();
@@ -105,7 +105,7 @@ Status CheckIsWhole(const GgufFile& file) {
                          "; give the whole model in one file (gguf-split --merge)");
 }
 
-Status RefuseOtherSettings(const GgufFile& file, std::string_view architecture) {
+Status RefuseOtherSettings(const formats::GgufFile& file, std::string_view architecture) {
   const std::string prefix = std::string(architecture) + ".";
   const auto scaling = file.GetString(prefix + "rope.scaling.type");
   const bool yarn = scaling.ok() && *scaling == "yarn";  // refused as a whole where it is used
@@ -127,7 +127,7 @@ Status RefuseOtherSettings(const GgufFile& file, std::string_view architecture) 
   constexpr int64_t kLayouts = 2;  // of all quantised types, since May 2023
   const auto layouts = file.GetInt(kQuantisation);
   if (layouts.ok() && *layouts != kLayouts) {
-    for (const TensorInfo& tensor : file.tensors()) {
+    for (const formats::TensorInfo& tensor : file.tensors()) {
       if (TraitsOf(static_cast<uint32_t>(tensor.type))->block_elements > 1) {
         return NotComputed(file, kQuantisation,
                            "is " + std::to_string(*layouts) +
@@ -139,4 +139,4 @@ Status RefuseOtherSettings(const GgufFile& file, std::string_view architecture) 
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

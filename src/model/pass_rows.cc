@@ -7,7 +7,7 @@
 #include "model/prepared_adapter.h"
 #include "tensor/linear.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 PassRows::PassRows(std::span<const Sequence> batch, int64_t piece_tokens, DType matmul_dtype) {
   std::vector<const Sequence*> generated;
@@ -26,7 +26,7 @@ PassRows::PassRows(std::span<const Sequence> batch, int64_t piece_tokens, DType 
     const auto tokens = static_cast<int64_t>(s.tokens.size());
     for (int64_t t = 0, count = 0; t < tokens; t += count) {
       count = std::min(tokens - t, piece_tokens - (s.tail->size() + t) % piece_tokens);
-      Add(s, t, count, Linear::PaddedRows(count, matmul_dtype));
+      Add(s, t, count, tensor::Linear::PaddedRows(count, matmul_dtype));
       largest_ = std::max(largest_, count);
     }
   }
@@ -51,4 +51,4 @@ int64_t PassRows::RowOf(const Sequence& sequence, int64_t token) const {
   return found->row + token - found->token;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -10,7 +10,7 @@
 #include "base/dtype.h"
 #include "model/sequence.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 // Tokens [token, token + count) of a sequence at rows [row, row + count).
 struct Piece {
@@ -50,4 +50,4 @@ class PassRows {
   int64_t generated_ = 0, total_ = 0, largest_ = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::model

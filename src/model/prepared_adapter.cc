@@ -5,7 +5,7 @@
 #include "tensor/kernels.h"
 #include "tensor/thread_team.h"
 
-namespace kvlink {
+namespace kvlink::model {
 namespace {
 
 // A site's place in its group's matrix.
@@ -38,7 +38,7 @@ std::vector<Place> PlacesOf(const std::array<LowRank, kSites>& layer, SiteGroup 
 Result<std::unique_ptr<PreparedAdapter>> PreparedAdapter::Create(const Adapter& adapter,
                                                                  const ModelConfig& config,
                                                                  DType matmul_dtype) {
-  const TeamScope team(0);  // once for all of its matrices
+  const tensor::TeamScope team(0);  // once for all of its matrices
   KVLINK_RETURN_IF_ERROR(team.status());
   auto prepared = std::make_unique<PreparedAdapter>();
   prepared->scope_ = adapter.scope;
@@ -70,12 +70,13 @@ Result<std::unique_ptr<PreparedAdapter>> PreparedAdapter::Create(const Adapter& 
           std::copy(m.begin() + begin * columns, m.begin() + end * columns, out);
         };
       };
-      KVLINK_ASSIGN_OR_RETURN(Linear down,
-                              Linear::Create(inputs, rank, matmul_dtype, rows_of(a, inputs)));
-      KVLINK_ASSIGN_OR_RETURN(Linear up,
-                              Linear::Create(rank, outputs, matmul_dtype, rows_of(b, rank)));
-      prepared->layers_[l][g] = {std::make_unique<Linear>(std::move(down)),
-                                 std::make_unique<Linear>(std::move(up))};
+      KVLINK_ASSIGN_OR_RETURN(
+          tensor::Linear down,
+          tensor::Linear::Create(inputs, rank, matmul_dtype, rows_of(a, inputs)));
+      KVLINK_ASSIGN_OR_RETURN(
+          tensor::Linear up, tensor::Linear::Create(rank, outputs, matmul_dtype, rows_of(b, rank)));
+      prepared->layers_[l][g] = {std::make_unique<tensor::Linear>(std::move(down)),
+                                 std::make_unique<tensor::Linear>(std::move(up))};
     }
   }
   return prepared;
@@ -86,7 +87,7 @@ Status PreparedAdapter::Add(int32_t layer, SiteGroup group, bool generated, cons
   Factors& f = layers_[layer][static_cast<size_t>(group)];
   if (f.a == nullptr) return {};
   const auto rows = static_cast<int64_t>(active.size());
-  const int64_t r = f.a->n(), padded = generated ? rows : Linear::PaddedRows(rows, dtype_);
+  const int64_t r = f.a->n(), padded = generated ? rows : tensor::Linear::PaddedRows(rows, dtype_);
   low_.resize(padded * r);
   low_converted_.resize(padded * r * SizeOf(dtype_));
   KVLINK_RETURN_IF_ERROR(generated ? f.a->RunRows(x, rows, low_.data())
@@ -95,9 +96,9 @@ Status PreparedAdapter::Add(int32_t layer, SiteGroup group, bool generated, cons
   for (int64_t t = 0; t < padded; ++t) {
     if (t >= rows || active[t] == 0) std::fill_n(low_.data() + t * r, r, 0.0f);
   }
-  Store(low_.data(), padded * r, dtype_, low_converted_.data());
+  tensor::Store(low_.data(), padded * r, dtype_, low_converted_.data());
   return generated ? f.b->RunRowsAdding(low_converted_.data(), rows, y)
                    : f.b->RunAdding(low_converted_.data(), rows, y);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -11,7 +11,7 @@
 #include "model/config.h"
 #include "tensor/linear.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 // Sites that read the same input and write side by side, as the forward pass's matrices do. One
 // pair of multiplications serves a group: its A stand under each other, its B on a diagonal.
@@ -34,7 +34,7 @@ class PreparedAdapter {
 
  private:
   struct Factors {
-    std::unique_ptr<Linear> a, b;  // null: no adapter here
+    std::unique_ptr<tensor::Linear> a, b;  // null: no adapter here
   };
   AdapterScope scope_ = AdapterScope::kOutsideDocuments;
   DType dtype_ = DType::kF32;
@@ -43,4 +43,4 @@ class PreparedAdapter {
   std::vector<std::byte> low_converted_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -10,13 +10,13 @@
 #include "model/weights.h"
 #include "tensor/thread_team.h"
 
-namespace kvlink {
+namespace kvlink::model {
 namespace {
 
 using Matrix = std::vector<float>;  // row-major
 
 // y [T, N] = x [T, K] W^T, W [N, K] read row by row.
-Matrix Multiply(const Matrix& x, int64_t rows, const TensorInfo& w) {
+Matrix Multiply(const Matrix& x, int64_t rows, const formats::TensorInfo& w) {
   const int64_t n = w.shape[0], k = w.shape[1];
   Matrix y(static_cast<size_t>(rows * n));
   const auto multiply_row = [&](int64_t i) {
@@ -70,7 +70,7 @@ void RotateHeads(Matrix* x, int64_t rows, int64_t heads, int64_t d, const RopeCo
 
 class Pass {
  public:
-  Pass(const GgufFile& file, const ModelConfig& config, const ReferenceInput& input)
+  Pass(const formats::GgufFile& file, const ModelConfig& config, const ReferenceInput& input)
       : file_(file), c_(config), in_(input), rows_(static_cast<int64_t>(input.tokens.size())) {}
 
   std::vector<float> Logits() {
@@ -111,7 +111,7 @@ class Pass {
   }
 
   Matrix Embeddings() {
-    const TensorInfo& table = *file_.FindTensor("token_embd.weight");
+    const formats::TensorInfo& table = *file_.FindTensor("token_embd.weight");
     Matrix x(static_cast<size_t>(rows_ * c_.width));
     for (int64_t t = 0; t < rows_; ++t) {
       const int32_t id = in_.tokens[t];
@@ -215,7 +215,7 @@ class Pass {
     return out;
   }
 
-  const GgufFile& file_;
+  const formats::GgufFile& file_;
   const ModelConfig& c_;
   const ReferenceInput& in_;
   const int64_t rows_;
@@ -223,15 +223,15 @@ class Pass {
 
 }  // namespace
 
-Result<std::vector<float>> ReferenceLogits(const GgufFile& file, const ModelConfig& config,
+Result<std::vector<float>> ReferenceLogits(const formats::GgufFile& file, const ModelConfig& config,
                                            const ReferenceInput& input) {
   if (input.positions.size() != input.tokens.size() ||
       input.segments.size() != input.tokens.size()) {
     return InvalidArgument("tokens, positions and segments of a prompt must be as many");
   }
-  const TeamScope team(0);
+  const tensor::TeamScope team(0);
   KVLINK_RETURN_IF_ERROR(team.status());
   return Pass(file, config, input).Logits();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -12,7 +12,7 @@
 #include "model/adapter.h"
 #include "model/config.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 struct ReferenceInput {
   std::span<const int32_t> tokens;      // [T]; < 0: row ~id of `embeddings`
@@ -30,7 +30,7 @@ struct ReferenceInput {
 };
 
 // Logits [r, V].
-Result<std::vector<float>> ReferenceLogits(const GgufFile& file, const ModelConfig& config,
+Result<std::vector<float>> ReferenceLogits(const formats::GgufFile& file, const ModelConfig& config,
                                            const ReferenceInput& input);
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -10,7 +10,7 @@
 #include "base/dtype.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 // K and V of a block at a place: read where they lie, never changed. Letters: G kv heads, D head
 // size, L layers.
@@ -95,4 +95,4 @@ struct Probe {
   std::vector<float> attention;  // [tokens of the context's segments] summed over tokens and heads
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::model

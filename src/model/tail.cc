@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "model/sequence.h"
 
-namespace kvlink {
+namespace kvlink::model {
 
 Result<Tail> Tail::Create(int32_t layers, int32_t kv_heads, int32_t head_dim, int64_t capacity,
                           DType dtype) {
@@ -73,4 +73,4 @@ void Tail::Truncate(int64_t size) {
   if (!segments_.empty()) segments_.resize(static_cast<size_t>(size));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

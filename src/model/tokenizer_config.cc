@@ -7,7 +7,7 @@
 #include "base/quote.h"
 #include "model/config.h"
 
-namespace kvlink {
+namespace kvlink::model {
 namespace {
 
 constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
@@ -15,13 +15,13 @@ constexpr std::string_view kTypes = "tokenizer.ggml.token_type";
 constexpr std::string_view kModel = "tokenizer.ggml.model";
 constexpr std::string_view kPre = "tokenizer.ggml.pre";
 
-std::string Place(const GgufFile& file, std::string_view key) {
+std::string Place(const formats::GgufFile& file, std::string_view key) {
   return file.path() + ": key " + Quoted(key) + " at offset " +
          std::to_string(file.ValueOffset(key)) + " ";
 }
 
 // Converters write several names for the same expression.
-Result<std::string> ReadPreTokenizer(const GgufFile& file) {
+Result<std::string> ReadPreTokenizer(const formats::GgufFile& file) {
   static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
       {"smollm", "smollm"},      {"llama-bpe", "llama-bpe"}, {"llama3", "llama-bpe"},
       {"llama-v3", "llama-bpe"}, {"qwen2", "qwen2"},         {"deepseek-r1-qwen", "qwen2"},
@@ -45,12 +45,13 @@ bool LooksLikeControl(std::string_view token) {
          token == "</s>" || token == "<unk>" || token == "<pad>";
 }
 
-Status ReadTypes(const GgufFile& file, TokenizerConfig* config) {
+Status ReadTypes(const formats::GgufFile& file, text::TokenizerConfig* config) {
   const size_t count = config->tokens.size();
   if (!file.arrays().contains(kTypes) && !file.scalars().contains(kTypes)) {
     // Without types a special token is known by its spelling alone.
     for (const std::string& token : config->tokens) {
-      config->types.push_back(LooksLikeControl(token) ? TokenType::kControl : TokenType::kNormal);
+      config->types.push_back(LooksLikeControl(token) ? text::TokenType::kControl
+                                                      : text::TokenType::kNormal);
     }
     return {};
   }
@@ -66,13 +67,14 @@ Status ReadTypes(const GgufFile& file, TokenizerConfig* config) {
       return InvalidArgument(Place(file, kTypes) + "gives token " + std::to_string(i) +
                              " the type " + std::to_string(types[i]) + "; expected 1 to 6");
     }
-    config->types.push_back(static_cast<TokenType>(types[i]));
+    config->types.push_back(static_cast<text::TokenType>(types[i]));
   }
   return {};
 }
 
 // -1 where the file has no such key.
-Status ReadTokenId(const GgufFile& file, std::string_view key, size_t tokens, int32_t* id) {
+Status ReadTokenId(const formats::GgufFile& file, std::string_view key, size_t tokens,
+                   int32_t* id) {
   const auto value = file.GetInt(key);
   if (value.code() == StatusCode::kNotFound) {
     *id = -1;
@@ -104,7 +106,7 @@ bool IsWellKnownEnd(std::string_view token) {
   return std::find(std::begin(kEnds), std::end(kEnds), token) != std::end(kEnds);
 }
 
-Status ReadEnds(const GgufFile& file, TokenizerConfig* config) {
+Status ReadEnds(const formats::GgufFile& file, text::TokenizerConfig* config) {
   std::vector<int32_t>& ends = config->end_of_generation;
   for (const std::string_view key :
        {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
@@ -113,8 +115,8 @@ Status ReadEnds(const GgufFile& file, TokenizerConfig* config) {
     if (id >= 0) ends.push_back(id);
   }
   for (size_t i = 0; i < config->tokens.size(); ++i) {
-    const TokenType type = config->types[i];
-    const bool special = type == TokenType::kControl || type == TokenType::kUserDefined;
+    const text::TokenType type = config->types[i];
+    const bool special = type == text::TokenType::kControl || type == text::TokenType::kUserDefined;
     if (special && IsWellKnownEnd(config->tokens[i])) ends.push_back(static_cast<int32_t>(i));
   }
   std::sort(ends.begin(), ends.end());
@@ -125,7 +127,7 @@ Status ReadEnds(const GgufFile& file, TokenizerConfig* config) {
 
 // Settings of other tokenizers, or of what is not a prompt to be continued: add_eos_token and
 // add_sep_token say how a finished text ends, and are passed over.
-Status RefuseOtherTokenizing(const GgufFile& file) {
+Status RefuseOtherTokenizing(const formats::GgufFile& file) {
   for (const std::string_view key :
        {"tokenizer.ggml.add_space_prefix", "tokenizer.ggml.remove_extra_whitespaces"}) {
     const auto value = file.GetBool(key);
@@ -145,7 +147,8 @@ Status RefuseOtherTokenizing(const GgufFile& file) {
   return {};
 }
 
-Result<std::string> TextOr(const GgufFile& file, std::string_view key, std::string otherwise) {
+Result<std::string> TextOr(const formats::GgufFile& file, std::string_view key,
+                           std::string otherwise) {
   Result<std::string> text = file.GetString(key);
   if (text.code() == StatusCode::kNotFound) return otherwise;
   return text;
@@ -153,8 +156,8 @@ Result<std::string> TextOr(const GgufFile& file, std::string_view key, std::stri
 
 }  // namespace
 
-Result<FilePrompt> ReadFilePrompt(const GgufFile& file) {
-  FilePrompt prompt;
+Result<text::FilePrompt> ReadFilePrompt(const formats::GgufFile& file) {
+  text::FilePrompt prompt;
   KVLINK_ASSIGN_OR_RETURN(prompt.chat_template, TextOr(file, "tokenizer.chat_template", ""));
   if (prompt.chat_template.empty()) {  // of several by name
     KVLINK_ASSIGN_OR_RETURN(prompt.chat_template,
@@ -174,18 +177,18 @@ Result<FilePrompt> ReadFilePrompt(const GgufFile& file) {
   return prompt;
 }
 
-Result<TokenizerConfig> ReadTokenizerConfig(const GgufFile& file) {
+Result<text::TokenizerConfig> ReadTokenizerConfig(const formats::GgufFile& file) {
   KVLINK_ASSIGN_OR_RETURN(const std::string model, file.GetString(kModel));
   if (model != "gpt2") {
     return Unsupported(Place(file, kModel) + "is " + Quoted(model) +
                        "; kvlink tokenises with 'gpt2' (byte-level BPE)");
   }
   KVLINK_RETURN_IF_ERROR(RefuseOtherTokenizing(file));
-  TokenizerConfig config;
+  text::TokenizerConfig config;
   KVLINK_ASSIGN_OR_RETURN(config.pre, ReadPreTokenizer(file));
   KVLINK_ASSIGN_OR_RETURN(config.tokens, file.GetStrings(kTokens));
   if (config.tokens.empty()) return InvalidArgument(Place(file, kTokens) + "has no tokens");
-  const TensorInfo* embedding = file.FindTensor("token_embd.weight");
+  const formats::TensorInfo* embedding = file.FindTensor("token_embd.weight");
   if (embedding != nullptr && static_cast<uint64_t>(embedding->shape[0]) != config.tokens.size()) {
     return InvalidArgument(Place(file, kTokens) + "has " + std::to_string(config.tokens.size()) +
                            " tokens; 'token_embd.weight' has " +
@@ -200,4 +203,4 @@ Result<TokenizerConfig> ReadTokenizerConfig(const GgufFile& file) {
   return config;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -11,7 +11,7 @@
 #include "base/quote.h"
 #include "retrieval/reader.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr int kMostEntries = 100'000;
@@ -74,4 +74,4 @@ Result<ArchiveParts> ReadArchive(std::string_view bytes,
   return parts;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -9,7 +9,7 @@
 
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 using ArchiveParts = std::map<std::string, std::string, std::less<>>;
 
@@ -19,4 +19,4 @@ using ArchiveParts = std::map<std::string, std::string, std::less<>>;
 Result<ArchiveParts> ReadArchive(std::string_view bytes,
                                  const std::function<bool(std::string_view name)>& wanted);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -1,6 +1,6 @@
 #include "retrieval/block_rows.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 Result<std::vector<std::string>> Texts(Statement statement) {
@@ -77,4 +77,4 @@ Status SetFact(Database& db, const std::string& name, bool holds) {
       name);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

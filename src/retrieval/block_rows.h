@@ -9,7 +9,7 @@
 #include "base/sqlite.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // All of them REQUIRE a transaction, but those that only read. Blocks are ids in hex.
 // space: Engine::BlockSpace of the model that the block is for; empty: not known, and what was
@@ -30,4 +30,4 @@ Status ForgetBlock(Database& db, const std::string& block);
 Result<bool> HasFact(Database& db, const std::string& name);
 Status SetFact(Database& db, const std::string& name, bool holds);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

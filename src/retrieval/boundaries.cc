@@ -7,7 +7,7 @@
 
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using namespace std::string_view_literals;
@@ -30,18 +30,18 @@ static_assert(std::is_sorted(kBeforeNumbers.begin(), kBeforeNumbers.end()));
 
 constexpr size_t kLongestAbbreviation = 16;
 
-uint32_t CharacterAt(std::string_view text, size_t at) { return NextCharacter(text, &at); }
+uint32_t CharacterAt(std::string_view text, size_t at) { return text::NextCharacter(text, &at); }
 
 // "U.S", "e.g", "Ph.D": letters in groups of one or two.
 bool IsDottedLetters(std::string_view word) {
   size_t group = 0;
   bool dotted = false;
   for (size_t at = 0; at < word.size();) {
-    const uint32_t c = NextCharacter(word, &at);
+    const uint32_t c = text::NextCharacter(word, &at);
     if (c == '.') {
       dotted = true;
       group = 0;
-    } else if ((!IsLowerCase(c) && !IsUpperCase(c)) || ++group > 2) {
+    } else if ((!text::IsLowerCase(c) && !text::IsUpperCase(c)) || ++group > 2) {
       return false;
     }
   }
@@ -50,7 +50,7 @@ bool IsDottedLetters(std::string_view word) {
 
 bool IsNumber(std::string_view word) {
   for (size_t at = 0; at < word.size();) {
-    if (!IsDigit(NextCharacter(word, &at))) return false;
+    if (!text::IsDigit(text::NextCharacter(word, &at))) return false;
   }
   return true;
 }
@@ -58,7 +58,8 @@ bool IsNumber(std::string_view word) {
 // Whether the dot at `dot`, which a space follows, ends a sentence. `next` is the first character
 // after the space.
 bool DotEndsSentence(std::string_view text, TextRange range, size_t dot, uint32_t next) {
-  if (IsLowerCase(next) || next == ',' || next == ';' || next == ':' || next == ')') return false;
+  if (text::IsLowerCase(next) || next == ',' || next == ';' || next == ':' || next == ')')
+    return false;
   size_t begin = dot;
   while (begin > range.begin && dot - begin <= kLongestAbbreviation) {
     const char c = text[begin - 1];
@@ -68,7 +69,7 @@ bool DotEndsSentence(std::string_view text, TextRange range, size_t dot, uint32_
   const std::string_view word = text.substr(begin, dot - begin);
   if (word.empty() || word.size() > kLongestAbbreviation) return true;
   size_t first_size = 0;
-  const bool begins_upper = IsUpperCase(NextCharacter(word, &first_size));
+  const bool begins_upper = text::IsUpperCase(text::NextCharacter(word, &first_size));
   if (first_size == word.size() && begins_upper) return false;  // "J. Smith"
   if (IsDottedLetters(word)) return false;                      // "U.S. Army"
   if (IsNumber(word)) {
@@ -77,10 +78,10 @@ bool DotEndsSentence(std::string_view text, TextRange range, size_t dot, uint32_
   }
   std::string lower;
   for (size_t at = 0; at < word.size();) {
-    AppendCharacter(SimpleLowerCase(NextCharacter(word, &at)), &lower);
+    text::AppendCharacter(text::SimpleLowerCase(text::NextCharacter(word, &at)), &lower);
   }
   if (std::binary_search(kAbbreviations.begin(), kAbbreviations.end(), lower)) return false;
-  return !(IsDigit(next) &&
+  return !(text::IsDigit(next) &&
            std::binary_search(kBeforeNumbers.begin(), kBeforeNumbers.end(), lower));
 }
 
@@ -90,14 +91,14 @@ size_t CloserAt(std::string_view text, size_t at, size_t end) {
   if (")]}\"'*_"sv.find(text[at]) != std::string_view::npos) return 1;
   if (static_cast<unsigned char>(text[at]) < 0x80) return 0;
   size_t next = at;
-  return IsClosing(NextCharacter(text, &next)) ? next - at : 0;
+  return text::IsClosing(text::NextCharacter(text, &next)) ? next - at : 0;
 }
 
 // The length of another script's full stop at `at`, or 0.
 size_t OtherStopAt(std::string_view text, size_t at) {
   if (static_cast<unsigned char>(text[at]) < 0x80) return 0;
   size_t next = at;
-  return IsSentenceEnd(NextCharacter(text, &next)) ? next - at : 0;
+  return text::IsSentenceEnd(text::NextCharacter(text, &next)) ? next - at : 0;
 }
 
 // Whether a line that begins at `at` is a list item, a table row or a quotation.
@@ -111,8 +112,9 @@ bool BeginsItem(std::string_view text, size_t at, size_t end) {
   } else if (text.substr(at, 3) == "\u2022"sv) {
     after = at + 3;
   } else {
-    for (int digits = 0; after < end && digits < 9 && IsDigit(CharacterAt(text, after)); ++digits) {
-      (void)NextCharacter(text, &after);
+    for (int digits = 0; after < end && digits < 9 && text::IsDigit(CharacterAt(text, after));
+         ++digits) {
+      (void)text::NextCharacter(text, &after);
     }
     if (after == at || after == end || (text[after] != '.' && text[after] != ')')) return false;
     ++after;
@@ -138,7 +140,7 @@ size_t WordGapAt(std::string_view text, size_t at) {
   const size_t size = BlankAt(text, at);
   if (size == 0) return 0;
   size_t next = at;
-  return HoldsTogether(NextCharacter(text, &next)) ? 0 : size;
+  return HoldsTogether(text::NextCharacter(text, &next)) ? 0 : size;
 }
 
 void Push(std::string_view text, TextRange range, std::vector<TextRange>* out) {
@@ -188,8 +190,9 @@ std::vector<TextRange> RunsOf(std::string_view text, TextRange range, size_t tar
 size_t BlankAt(std::string_view text, size_t at) {
   if (static_cast<unsigned char>(text[at]) < 0x80) return IsSpace(text[at]) ? 1 : 0;
   size_t next = at;
-  const uint32_t c = NextCharacter(text, &next);
-  const bool blank = IsWhiteSpace(c) || c == 0x200b || c == 0x2060 || c == 0xfeff || c == 0x180e;
+  const uint32_t c = text::NextCharacter(text, &next);
+  const bool blank =
+      text::IsWhiteSpace(c) || c == 0x200b || c == 0x2060 || c == 0xfeff || c == 0x180e;
   return blank ? next - at : 0;
 }
 
@@ -281,8 +284,8 @@ std::vector<TextRange> Sentences(std::string_view text, TextRange range) {
     } else if (BlankAt(text, after) != 0) {
       size_t next = after;
       while (next < range.end && BlankAt(text, next) != 0) next += BlankAt(text, next);
-      const uint32_t first = next < range.end ? CharacterAt(text, next) : kNoCharacter;
-      if (one_dot ? DotEndsSentence(text, range, i, first) : !IsLowerCase(first)) cut(after);
+      const uint32_t first = next < range.end ? CharacterAt(text, next) : text::kNoCharacter;
+      if (one_dot ? DotEndsSentence(text, range, i, first) : !text::IsLowerCase(first)) cut(after);
     }
     i = after;
   }
@@ -330,18 +333,19 @@ std::vector<TextRange> WordRuns(std::string_view text, TextRange range, size_t t
 
 std::vector<TextRange> WordPartRuns(std::string_view text, TextRange range, size_t target_bytes) {
   const std::string_view seen = text.substr(range.begin, range.size());
-  return RunsOf(text, range, target_bytes, Breaks(seen, BreakKind::kWord), [&](size_t at) {
-    size_t next = at;
-    const uint32_t c = NextCharacter(seen, &next);
-    // Signs that stand inside paths and the like may begin a run, marks that close may not.
-    return !IsClosing(c) && !IsSentenceEnd(c) && !(IsPunctuation(c) && c > 0x2000) && c != ',' &&
-           c != ';' && c != ':';
-  });
+  return RunsOf(
+      text, range, target_bytes, text::Breaks(seen, text::BreakKind::kWord), [&](size_t at) {
+        size_t next = at;
+        const uint32_t c = text::NextCharacter(seen, &next);
+        // Signs that stand inside paths and the like may begin a run, marks that close may not.
+        return !text::IsClosing(c) && !text::IsSentenceEnd(c) &&
+               !(text::IsPunctuation(c) && c > 0x2000) && c != ',' && c != ';' && c != ':';
+      });
 }
 
 std::vector<TextRange> ClusterRuns(std::string_view text, TextRange range, size_t target_bytes) {
   const std::string_view seen = text.substr(range.begin, range.size());
-  return RunsOf(text, range, target_bytes, Breaks(seen, BreakKind::kCharacter),
+  return RunsOf(text, range, target_bytes, text::Breaks(seen, text::BreakKind::kCharacter),
                 [](size_t) { return true; });
 }
 
@@ -358,4 +362,4 @@ std::vector<TextRange> CharacterRuns(std::string_view text, TextRange range, siz
   return out;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

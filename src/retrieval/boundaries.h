@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct TextRange {
   size_t begin = 0;
@@ -52,4 +52,4 @@ std::vector<TextRange> ClusterRuns(std::string_view text, TextRange range, size_
 // Of whole UTF-8 characters, at least one: for clusters without end.
 std::vector<TextRange> CharacterRuns(std::string_view text, TextRange range, size_t target_bytes);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -9,7 +9,7 @@
 
 #include "retrieval/search_words.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 // Pairs of words that follow each other, as they are written but for case and accents; of a text of
@@ -54,4 +54,4 @@ std::vector<size_t> ChoosePassages(std::span<const SearchHit> hits, const Passag
   return chosen;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

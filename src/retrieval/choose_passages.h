@@ -8,7 +8,7 @@
 
 #include "retrieval/document_index.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // Measured over 1,270 questions (docs/quality.md, What is put into the prompt).
 struct PassageChoice {
@@ -21,4 +21,4 @@ struct PassageChoice {
 // out.
 std::vector<size_t> ChoosePassages(std::span<const SearchHit> hits, const PassageChoice& choice);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

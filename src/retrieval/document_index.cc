@@ -14,7 +14,7 @@
 #include "retrieval/search.h"
 #include "retrieval/source_rows.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr int64_t kVersionOfBlocks = 2;  // an older index may still be read
@@ -188,14 +188,14 @@ class SqliteIndex : public DocumentIndex {
                                                    const ListedDocument* after,
                                                    int64_t limit) override {
     return Locked<Result<std::vector<ListedDocument>>>(
-        [&] { return kvlink::PageOfSource(db_, source, space, after, limit); });
+        [&] { return retrieval::PageOfSource(db_, source, space, after, limit); });
   }
 
   Result<std::vector<ListedDocument>> PageOfMostUsed(const std::string& space,
                                                      const ListedDocument* after,
                                                      int64_t limit) override {
     return Locked<Result<std::vector<ListedDocument>>>(
-        [&] { return kvlink::PageOfMostUsed(db_, space, after, limit); });
+        [&] { return retrieval::PageOfMostUsed(db_, space, after, limit); });
   }
 
   Status CountUses(const std::vector<std::string>& ids) override {
@@ -203,7 +203,7 @@ class SqliteIndex : public DocumentIndex {
       constexpr int kPatienceMs = 200;
       const Patience patience(db_, kPatienceMs, busy_timeout_ms_);
       KVLINK_ASSIGN_OR_RETURN(Change change, Change::Begin(db_, in_batch_));
-      KVLINK_RETURN_IF_ERROR(kvlink::CountUses(db_, ids));
+      KVLINK_RETURN_IF_ERROR(retrieval::CountUses(db_, ids));
       return change.Commit();
     });
   }
@@ -323,7 +323,7 @@ class SqliteIndex : public DocumentIndex {
   }
 
   Result<std::vector<std::string>> LeftoverBlocks() override {
-    return Locked<Result<std::vector<std::string>>>([&] { return kvlink::LeftoverBlocks(db_); });
+    return Locked<Result<std::vector<std::string>>>([&] { return retrieval::LeftoverBlocks(db_); });
   }
 
   Status ForgetBlocks(const std::vector<std::string>& blocks) override {
@@ -335,7 +335,7 @@ class SqliteIndex : public DocumentIndex {
   }
 
   Result<bool> MendWords() override {
-    return Locked<Result<bool>>([&] { return kvlink::MendWords(db_); });
+    return Locked<Result<bool>>([&] { return retrieval::MendWords(db_); });
   }
 
   Status Scrub() override {
@@ -584,4 +584,4 @@ Result<std::unique_ptr<DocumentIndex>> DocumentIndex::Open(const std::string& pa
       std::make_unique<SqliteIndex>(path, std::move(db), busy_timeout_ms));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -16,7 +16,7 @@
 #include "retrieval/listed_rows.h"
 #include "retrieval/sources.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // A document that stands in no source any more.
 struct ForgottenDocument {
@@ -118,4 +118,4 @@ class DocumentIndex {
   virtual Status Scrub() = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -9,7 +9,7 @@
 #include "retrieval/office_text.h"
 #include "retrieval/xml.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr char kDocument[] = "word/document.xml";
@@ -183,4 +183,4 @@ Result<FileText> ReadDocx(RepairedText bytes) {
   return FinishReading(std::move(builder));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

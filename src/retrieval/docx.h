@@ -5,9 +5,9 @@
 #include "kvlink/status.h"
 #include "retrieval/reader.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // Places are paragraphs. kInvalidArgument: damaged, encrypted, or no DOCX.
 Result<FileText> ReadDocx(RepairedText bytes);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

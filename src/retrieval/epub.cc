@@ -12,7 +12,7 @@
 #include "retrieval/office_text.h"
 #include "retrieval/xml.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr char kContainer[] = "META-INF/container.xml";
@@ -189,4 +189,4 @@ Result<FileText> ReadEpub(RepairedText bytes) {
   return file;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -8,7 +8,7 @@
 #include "kvlink/status.h"
 #include "retrieval/reader.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // Places are chapters: the pages in reading order, from 1. kInvalidArgument: damaged, encrypted, or
 // no EPUB.
@@ -18,4 +18,4 @@ Result<FileText> ReadEpub(RepairedText bytes);
 // of the archive.
 std::string ResolvePart(std::string_view from, std::string_view reference);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -10,7 +10,7 @@
 #include "retrieval/question.h"
 #include "retrieval/search_words.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr double kLeastAnswerShare = 0.75;
@@ -162,4 +162,4 @@ double ShareInPassages(std::string_view question, std::string_view answer,
   return static_cast<double>(count) / static_cast<double>(words.size());
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

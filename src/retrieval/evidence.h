@@ -10,7 +10,7 @@
 
 #include "kvlink/documents.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct Passage {
   std::string_view title;
@@ -33,4 +33,4 @@ double SentenceSupport(std::string_view question, std::string_view answer,
 double ShareInPassages(std::string_view question, std::string_view answer,
                        std::span<const Passage> passages);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -40,7 +40,7 @@
 #define KVLINK_WITH_BOOKS(reader) nullptr
 #endif
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr char kCodeEndings[] =
@@ -145,4 +145,4 @@ std::string ReadableFormats() {
   return names;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

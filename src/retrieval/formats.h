@@ -9,7 +9,7 @@
 
 #include "retrieval/reader.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 enum class FileKind : uint8_t {
   kText,
@@ -56,4 +56,4 @@ bool LooksLikeHtml(std::string_view text);
 // "PDF needs a build with poppler (libpoppler-cpp-dev)".
 std::string MissingReader(const Format& format);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -5,7 +5,7 @@
 
 #include "retrieval/text_structure.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr size_t kMostLines = 100;
@@ -66,4 +66,4 @@ std::string OneSpaced(std::string_view text) {
   return out;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct FrontMatter {
   size_t end = 0;     // behind its last line; 0: there is none
@@ -18,4 +18,4 @@ FrontMatter FindFrontMatter(std::string_view text);
 // The words of a text, one space between two.
 std::string OneSpaced(std::string_view text);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

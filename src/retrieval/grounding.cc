@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 // Logistic regressions: right answers over a pool of documents that has the answer, against answers
@@ -65,4 +65,4 @@ Grounding JudgeGrounding(const GroundingSigns& signs) {
   return grounding;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include "kvlink/documents.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // What tells the two apart; each alone does so worse (docs/quality.md, Not in the documents).
 struct GroundingSigns {
@@ -21,4 +21,4 @@ struct GroundingSigns {
 
 Grounding JudgeGrounding(const GroundingSigns& signs);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

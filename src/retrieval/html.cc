@@ -10,7 +10,7 @@
 #include "retrieval/front_matter.h"
 #include "retrieval/reader.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 // What an element does to the text around it.
@@ -364,4 +364,4 @@ Result<FileText> ReadHtml(RepairedText text) {
   return FinishReading(std::move(builder));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -11,7 +11,7 @@
 #include "retrieval/repaired_text.h"
 #include "retrieval/text_builder.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // Adds a page's text. `place_of` gives the place of bytes begin..end of `html`. Returns the page's
 // <title>, or an empty one. Neither bounded in time nor in memory where the page is made to break
@@ -22,4 +22,4 @@ std::string AddHtml(std::string_view html, const std::function<Place(size_t, siz
 // Places are bytes of the file. kInvalidArgument: it has more text than kMostTextBytes.
 Result<FileText> ReadHtml(RepairedText text);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

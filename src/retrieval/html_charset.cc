@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 std::string HtmlCharset(std::string_view bytes) {
   constexpr size_t kNearTheTop = 4096;
@@ -20,4 +20,4 @@ std::string HtmlCharset(std::string_view bytes) {
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

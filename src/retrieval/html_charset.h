@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // What a <meta> near the top names, in small letters; empty: none does.
 std::string HtmlCharset(std::string_view bytes);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

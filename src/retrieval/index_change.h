@@ -8,7 +8,7 @@
 #include "base/sqlite.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // A transaction of its own, or a part of the batch that is under way.
 class Change {
@@ -42,4 +42,4 @@ class Patience {
   const int usual_ms_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -7,7 +7,7 @@
 
 #include "retrieval/search_words.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr int64_t kApplicationId = 0x6b766c69;  // "kvli", as file(1) shows it
@@ -295,4 +295,4 @@ Result<IndexDatabase> OpenIndexDatabase(const std::string& path, bool read_only,
   return db;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

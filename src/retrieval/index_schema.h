@@ -26,7 +26,7 @@
 #include "base/sqlite.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 inline constexpr int64_t kIndexVersion = 5;
 inline constexpr int64_t kVersionOfUnits = 5;  // places.unit
@@ -53,4 +53,4 @@ Result<bool> MendWords(Database& db);
 // come from no file of their own (JSON Lines, standard input, kept answers).
 Result<std::string> FileNamesOf(Database& db, int64_t document);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -7,7 +7,7 @@
 #include "base/bounded_json.h"
 #include "retrieval/boundaries.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using nlohmann::json;
@@ -133,4 +133,4 @@ bool IsJsonl(std::string_view text) {
   return some && all;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

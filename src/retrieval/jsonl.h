@@ -9,7 +9,7 @@
 
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct JsonlDocument {
   std::string title;
@@ -37,4 +37,4 @@ JsonlLines ParseJsonl(const std::string& name, std::string_view text, const Json
 // Whether there is a line, and every line that is not blank is a JSON object.
 bool IsJsonl(std::string_view text);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr char kColumns[] =
@@ -63,4 +63,4 @@ Status CountUses(Database& db, const std::vector<std::string>& ids) {
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

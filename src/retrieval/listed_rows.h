@@ -10,7 +10,7 @@
 #include "base/sqlite.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct ListedDocument {
   std::string id;
@@ -35,4 +35,4 @@ Result<std::vector<ListedDocument>> PageOfMostUsed(Database& db, const std::stri
 // Each document was in one more prompt. REQUIRES: a transaction is open.
 Status CountUses(Database& db, const std::vector<std::string>& ids);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -14,7 +14,7 @@
 
 #include "retrieval/front_matter.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 struct FreeNode {
@@ -198,4 +198,4 @@ Result<FileText> ReadMarkdown(RepairedText text) {
   return file;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

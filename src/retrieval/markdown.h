@@ -8,7 +8,7 @@
 #include "retrieval/repaired_text.h"
 #include "retrieval/text_structure.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // Headings are those outside lists and quotations, of at most kLongestHeading bytes and of one
 // line: longer paragraphs above a line of dashes are rules in practice. Front matter ("---" or
@@ -19,4 +19,4 @@ TextStructure MarkdownStructure(std::string_view text);
 
 Result<FileText> ReadMarkdown(RepairedText text);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

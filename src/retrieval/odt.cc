@@ -7,7 +7,7 @@
 #include "retrieval/office_text.h"
 #include "retrieval/xml.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr char kContent[] = "content.xml";
@@ -96,4 +96,4 @@ Result<FileText> ReadOdt(RepairedText bytes) {
   return FinishReading(std::move(builder));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -4,7 +4,7 @@
 #include "retrieval/front_matter.h"
 #include "retrieval/xml.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 class TitleVisitor : public XmlVisitor {
@@ -41,4 +41,4 @@ std::string TitleAmong(const ArchiveParts& parts, std::string_view name) {
   return OneSpaced(visitor.title);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -10,7 +10,7 @@
 #include "retrieval/archive.h"
 #include "retrieval/text_builder.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // The part, or kInvalidArgument: "is no DOCX: it has no part word/document.xml".
 Result<std::string_view> PartOf(const ArchiveParts& parts, std::string_view name,
@@ -29,4 +29,4 @@ class ParagraphPlaces {
   int64_t number_ = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -12,7 +12,7 @@
 #include "retrieval/front_matter.h"
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr int kMostPages = 100'000;
@@ -30,7 +30,7 @@ std::string ToUtf8(const poppler::ustring& text) {
     }
     if (IsHigh(c) || IsLow(c)) c = 0xfffd;
     if (c == '\f' || c == 0) c = ' ';
-    if (c != 0xfeff) AppendCharacter(c, &out);
+    if (c != 0xfeff) text::AppendCharacter(c, &out);
   }
   return out;
 }
@@ -99,12 +99,12 @@ std::string WithJoinedHyphens(std::string_view text) {
   uint32_t before = 0;  // the character before the one at hand
   for (size_t at = 0; at < text.size();) {
     size_t next = at;
-    const uint32_t c = NextCharacter(text, &next);
+    const uint32_t c = text::NextCharacter(text, &next);
     const bool hyphen = c == '-' || c == 0xad || c == 0x2010;
-    if (hyphen && next < text.size() && text[next] == '\n' && IsLetterOrNumber(before) &&
-        !IsDigit(before)) {
+    if (hyphen && next < text.size() && text[next] == '\n' && text::IsLetterOrNumber(before) &&
+        !text::IsDigit(before)) {
       size_t after = next + 1;
-      if (after < text.size() && IsLowerCase(NextCharacter(text, &after))) {
+      if (after < text.size() && text::IsLowerCase(text::NextCharacter(text, &after))) {
         at = next + 1;
         continue;
       }
@@ -116,4 +116,4 @@ std::string WithJoinedHyphens(std::string_view text) {
   return out;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -4,7 +4,7 @@
 #include "kvlink/status.h"
 #include "retrieval/reader.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // Places are pages. kInvalidArgument: damaged, or it asks for a password.
 Result<FileText> ReadPdf(RepairedText bytes);
@@ -13,4 +13,4 @@ Result<FileText> ReadPdf(RepairedText bytes);
 // small letter begins the next line.
 std::string WithJoinedHyphens(std::string_view text);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 Result<FileText> ReadPlainText(RepairedText text) {
   FileText file;
@@ -17,4 +17,4 @@ Result<FileText> ReadSourceCode(RepairedText text) {
   return file;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

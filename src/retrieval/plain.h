@@ -5,9 +5,9 @@
 #include "retrieval/repaired_text.h"
 #include "retrieval/text_structure.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 Result<FileText> ReadPlainText(RepairedText text);
 Result<FileText> ReadSourceCode(RepairedText text);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

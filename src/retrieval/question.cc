@@ -9,7 +9,7 @@
 #include "retrieval/search_words.h"
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using namespace std::string_view_literals;
@@ -46,14 +46,15 @@ constexpr std::array kTextFirst = {"compare"sv, "describe"sv, "explain"sv};
 bool IsCommon(std::string_view unstemmed) {
   if (std::binary_search(kCommonWords.begin(), kCommonWords.end(), unstemmed)) return true;
   for (size_t at = 0; at < unstemmed.size();) {
-    if (ScriptOf(NextCharacter(unstemmed, &at)) != Script::kHiragana) return false;
+    if (text::ScriptOf(text::NextCharacter(unstemmed, &at)) != text::Script::kHiragana)
+      return false;
   }
   return true;
 }
 
 bool IsCapital(std::string_view word) {
   size_t at = 0;
-  return !word.empty() && IsUpperCase(NextCharacter(word, &at));
+  return !word.empty() && text::IsUpperCase(text::NextCharacter(word, &at));
 }
 
 // Whether only white space, quotation marks, brackets and dashes stand between a sentence's end, or
@@ -63,13 +64,13 @@ class SentenceBeginnings {
   explicit SentenceBeginnings(std::string_view text) : text_(text) {}
   bool At(size_t place) {
     while (at_ < place) {
-      const uint32_t c = NextCharacter(text_, &at_);
+      const uint32_t c = text::NextCharacter(text_, &at_);
       if (c == '\n') {
         begins_ = true;
-      } else if (IsSentenceEnd(c)) {
+      } else if (text::IsSentenceEnd(c)) {
         begins_ = true;
-      } else if (!IsWhiteSpace(c) && c != '"' && c != '\'' && c != '(' &&
-                 (c < 0x80 || !IsPunctuation(c))) {
+      } else if (!text::IsWhiteSpace(c) && c != '"' && c != '\'' && c != '(' &&
+                 (c < 0x80 || !text::IsPunctuation(c))) {
         begins_ = false;
       }
     }
@@ -83,9 +84,9 @@ class SentenceBeginnings {
 };
 
 bool EndsFileName(uint32_t c) {
-  return IsWhiteSpace(c) || c == kNoCharacter || c == '"' || c == '\'' || c == '`' || c == '<' ||
-         c == '>' || c == '(' || c == ')' || c == '[' || c == ']' || c == ',' || c == ';' ||
-         (c >= 0x2018 && c <= 0x201f) || c == 0xab || c == 0xbb;
+  return text::IsWhiteSpace(c) || c == text::kNoCharacter || c == '"' || c == '\'' || c == '`' ||
+         c == '<' || c == '>' || c == '(' || c == ')' || c == '[' || c == ']' || c == ',' ||
+         c == ';' || (c >= 0x2018 && c <= 0x201f) || c == 0xab || c == 0xbb;
 }
 
 }  // namespace
@@ -94,7 +95,7 @@ std::vector<QuestionWord> QuestionWords(std::string_view question) {
   const std::vector<SearchWord> all = SearchWords(question);
   bool shouted = true;  // no small letter: capitals make no name
   for (size_t at = 0; at < question.size();) {
-    shouted = !IsLowerCase(NextCharacter(question, &at)) && shouted;
+    shouted = !text::IsLowerCase(text::NextCharacter(question, &at)) && shouted;
   }
   SentenceBeginnings beginnings(question);
   std::vector<QuestionWord> words;
@@ -151,7 +152,7 @@ std::vector<std::string> FileNamesIn(std::string_view question) {
   };
   for (size_t at = 0; at < question.size();) {
     const size_t begin = at;
-    const uint32_t c = NextCharacter(question, &at);
+    const uint32_t c = text::NextCharacter(question, &at);
     if (EndsFileName(c)) {
       flush();
     } else {
@@ -162,4 +163,4 @@ std::vector<std::string> FileNamesIn(std::string_view question) {
   return names;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct QuestionWord {
   std::string written;  // as the question has it
@@ -26,4 +26,4 @@ bool WantsText(std::string_view question);
 // What may be a file's name in it: runs without spaces or quotation marks that have a point inside.
 std::vector<std::string> FileNamesIn(std::string_view question);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -8,7 +8,7 @@
 
 #include "retrieval/search_words.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 // Chosen on the training sets (docs/search.md).
@@ -98,4 +98,4 @@ std::vector<Rank> RankTexts(const std::vector<RankedWord>& words,
   return ranks;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct RankedWord {
   std::vector<std::string> forms;  // any of them is the word
@@ -29,4 +29,4 @@ struct Rank {
 std::vector<Rank> RankTexts(const std::vector<RankedWord>& words,
                             const std::vector<RankedText>& texts);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -5,7 +5,7 @@
 #include "base/apart.h"
 #include "retrieval/html_charset.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 ApartLimits LimitsFor(const Format& format, size_t bytes) {
@@ -53,4 +53,4 @@ Result<FileText> ReadDecoded(const Format& format, const RepairedText& text) {
   return ParseFileText(result);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

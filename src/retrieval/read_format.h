@@ -8,7 +8,7 @@
 #include "kvlink/status.h"
 #include "retrieval/formats.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct DecodedFile {
   RepairedText text;      // of a format that is no text its bytes
@@ -22,4 +22,4 @@ Result<DecodedFile> DecodeFile(const Format& format, std::string_view bytes);
 // than such a file should be.
 Result<FileText> ReadDecoded(const Format& format, const RepairedText& text);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

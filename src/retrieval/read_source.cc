@@ -15,7 +15,7 @@
 #include "retrieval/splitter.h"
 #include "retrieval/titles.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 namespace fs = std::filesystem;
@@ -309,4 +309,4 @@ Result<SourceFile> SplitSource(FileSystem& files, const SourceBytes& source,
   return splitting.Finish();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -15,7 +15,7 @@
 #include "retrieval/source_state.h"
 #include "retrieval/sources.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct ReadOptions {
   int max_tokens = 200;
@@ -56,4 +56,4 @@ Result<SourceFile> SplitSource(FileSystem& files, const SourceBytes& source,
                                const ReadOptions& options, const TokenCounter& count_tokens,
                                const TakeDocument& take);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 Result<FileText> FinishReading(TextBuilder builder) {
   if (builder.full()) {
@@ -12,4 +12,4 @@ Result<FileText> FinishReading(TextBuilder builder) {
   return std::move(builder).Finish();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -10,7 +10,7 @@
 #include "retrieval/text_builder.h"
 #include "retrieval/text_structure.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // `text` is the file: decoded where it is text, its bytes where it is not. Failures are
 // kInvalidArgument or kUnsupported and name no file. A reader that goes through a library may abort
@@ -22,4 +22,4 @@ inline constexpr size_t kMostTextBytes = 256 << 20;  // of one file
 // The text that was built. kInvalidArgument: there was more than it holds.
 Result<FileText> FinishReading(TextBuilder builder);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

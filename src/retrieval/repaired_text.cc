@@ -8,7 +8,7 @@
 #include "text/charset.h"
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 RepairedText RepairUtf8(std::string_view bytes) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
@@ -45,12 +45,12 @@ static RepairedText Decode(std::string_view bytes, std::string charset) {
   if (charset.empty()) return RepairUtf8(bytes);
   RepairedText out;
   bool in_word = false;  // the last character is in the last patch, and more of its word may follow
-  const bool known = DecodeCharset(bytes, charset, [&](uint32_t c, size_t begin, size_t end) {
+  const bool known = text::DecodeCharset(bytes, charset, [&](uint32_t c, size_t begin, size_t end) {
     const auto at = static_cast<int64_t>(out.text.size());
     const size_t before = out.text.size();
-    AppendCharacter(c, &out.text);
+    text::AppendCharacter(c, &out.text);
     if (out.text.size() == before) out.text += kReplacementCharacter;  // half a surrogate pair
-    const bool blank = IsWhiteSpace(c);
+    const bool blank = text::IsWhiteSpace(c);
     const bool same_size = out.text.size() - before == end - begin;
     const auto after = static_cast<int64_t>(out.text.size());
     if (in_word && !blank) {
@@ -67,10 +67,10 @@ static RepairedText Decode(std::string_view bytes, std::string charset) {
   return out;
 }
 
-RepairedText ReadText(std::string_view bytes) { return Decode(bytes, DetectCharset(bytes)); }
+RepairedText ReadText(std::string_view bytes) { return Decode(bytes, text::DetectCharset(bytes)); }
 
 RepairedText ReadTextAs(std::string_view bytes, const std::string& charset) {
-  std::string detected = DetectCharset(bytes);
+  std::string detected = text::DetectCharset(bytes);
   const bool has_mark = bytes.starts_with("\xef\xbb\xbf") || detected.starts_with("UTF-");
   const bool is_ascii = std::all_of(bytes.begin(), bytes.end(),
                                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
@@ -160,4 +160,4 @@ int64_t LeaveOutDataUris(RepairedText* repaired) {
   return count;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct RepairedText {
   std::string text;
@@ -42,4 +42,4 @@ RepairedText ReadTextAs(std::string_view bytes, const std::string& charset);
 // HTML are; what stands around them stays. Returns how many there were.
 int64_t LeaveOutDataUris(RepairedText* text);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

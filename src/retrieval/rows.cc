@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 size_t LineEnd(std::string_view text, size_t at) {
@@ -53,4 +53,4 @@ Result<FileText> ReadRows(RepairedText text) {
   return file;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

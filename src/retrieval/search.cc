@@ -12,7 +12,7 @@
 #include "retrieval/spelling.h"
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 // FTS5's BM25 chooses so many, and RankTexts puts them in order. Weights: title, text, file name.
@@ -63,7 +63,7 @@ class Vocabulary {
     bool digits = false;
     size_t first_size = 0;
     for (size_t at = 0; at < written.size(); ++characters) {
-      digits |= IsDigit(NextCharacter(written, &at));
+      digits |= text::IsDigit(text::NextCharacter(written, &at));
       if (first_size == 0) first_size = at;
     }
     const int tolerance = digits ? 0 : SpellingTolerance(characters);
@@ -227,7 +227,7 @@ Result<std::vector<FoundKey>> Ranked(Database& db, const Wanted& wanted,
 
 // Whether a path is the named file: all of it, or its end from a folder's name on.
 bool Names(const std::string& folded_name, std::string_view path) {
-  const std::string folded = FoldCase(path);
+  const std::string folded = text::FoldCase(path);
   return folded == folded_name ||
          (folded.ends_with(folded_name) && folded[folded.size() - folded_name.size() - 1] == '/');
 }
@@ -237,7 +237,7 @@ Result<std::vector<std::string>> NamedSources(Database& db, std::string_view que
   std::vector<std::string> found;
   std::vector<std::string> names = FileNamesIn(question);
   if (names.empty()) return found;
-  for (std::string& name : names) name = FoldCase(name);
+  for (std::string& name : names) name = text::FoldCase(name);
   KVLINK_RETURN_IF_ERROR(db.Exec("DELETE FROM named_sources"));
   KVLINK_ASSIGN_OR_RETURN(Statement sources,
                           db.Prepare("SELECT key, path FROM sources ORDER BY path"));
@@ -322,4 +322,4 @@ Result<FoundKeys> FindKeys(Database& db, std::string_view question, size_t limit
                   "no document has a word of the question; these are the ones indexed last");
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

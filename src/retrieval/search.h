@@ -13,7 +13,7 @@
 #include "kvlink/documents.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct FoundKey {
   int64_t key = 0;
@@ -31,4 +31,4 @@ struct FoundKeys {
 // all is of one moment; limit > 0.
 Result<FoundKeys> FindKeys(Database& db, std::string_view question, size_t limit);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

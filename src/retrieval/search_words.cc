@@ -7,7 +7,7 @@
 #include "retrieval/stem.h"
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr uint32_t kSoftHyphen = 0xad;
@@ -22,16 +22,17 @@ struct Character {
   size_t end;
 };
 
-bool IsCjk(Script script) {
-  return script == Script::kHan || script == Script::kHiragana || script == Script::kKatakana;
+bool IsCjk(text::Script script) {
+  return script == text::Script::kHan || script == text::Script::kHiragana ||
+         script == text::Script::kKatakana;
 }
 
 // Neighbours of the same kind are cut alike.
 enum class Kind { kSpelled, kCjk, kKorean, kDictionary };
-Kind KindOf(Script script) {
+Kind KindOf(text::Script script) {
   if (IsCjk(script)) return Kind::kCjk;
-  if (script == Script::kHangul) return Kind::kKorean;
-  return script == Script::kSoutheastAsian ? Kind::kDictionary : Kind::kSpelled;
+  if (script == text::Script::kHangul) return Kind::kKorean;
+  return script == text::Script::kSoutheastAsian ? Kind::kDictionary : Kind::kSpelled;
 }
 
 bool IsAscii(std::string_view text) {
@@ -60,7 +61,7 @@ class Analyser {
         // Nearly all of most texts: no call of ICU.
         while (at < text_.size() && IsAsciiWord(text_[at])) ++at;
         if (at == text_.size() || static_cast<uint8_t>(text_[at]) < 0x80) {
-          AddSpelled(begin, at, text_.substr(begin, at - begin), Script::kLatin);
+          AddSpelled(begin, at, text_.substr(begin, at - begin), text::Script::kLatin);
           JoinLines(begin, at);
           continue;
         }
@@ -71,7 +72,7 @@ class Analyser {
       }
       at = RunEnd(begin);
       if (at == begin) {
-        NextCharacter(text_, &at);
+        text::NextCharacter(text_, &at);
         continue;
       }
       AddRun(begin, at);
@@ -85,8 +86,8 @@ class Analyser {
   size_t RunEnd(size_t at) const {
     while (at < text_.size()) {
       size_t next = at;
-      const uint32_t c = NextCharacter(text_, &next);
-      if (!IsLetterOrNumber(c) && !IsMark(c) && !IsIgnorable(c)) break;
+      const uint32_t c = text::NextCharacter(text_, &next);
+      if (!text::IsLetterOrNumber(c) && !text::IsMark(c) && !text::IsIgnorable(c)) break;
       at = next;
     }
     return at;
@@ -100,9 +101,9 @@ class Analyser {
     bool cut = false;
     for (size_t at = begin; at <= end;) {
       size_t next = at;
-      const uint32_t c = at < end ? NextCharacter(text_, &next) : kZeroWidthSpace;
+      const uint32_t c = at < end ? text::NextCharacter(text_, &next) : kZeroWidthSpace;
       if (c == kZeroWidthSpace) {
-        if (at > piece) AddFolded(piece, at, FoldCase(text_.substr(piece, at - piece)));
+        if (at > piece) AddFolded(piece, at, text::FoldCase(text_.substr(piece, at - piece)));
         cut |= at < end;
         piece = next;
       }
@@ -110,7 +111,7 @@ class Analyser {
       at = next;
     }
     if (cut && words_.size() > first_word + 1) {
-      AddJoined(first_word, begin, end, FoldCase(text_.substr(begin, end - begin)));
+      AddJoined(first_word, begin, end, text::FoldCase(text_.substr(begin, end - begin)));
     }
   }
 
@@ -138,15 +139,15 @@ class Analyser {
     };
     for (size_t at = 0; at < folded.size();) {
       const size_t from = at;
-      const uint32_t c = NextCharacter(folded, &at);
-      const bool letter = IsLetterOrNumber(c);
-      if (!letter && !(IsMark(c) && !run.empty())) {
+      const uint32_t c = text::NextCharacter(folded, &at);
+      const bool letter = text::IsLetterOrNumber(c);
+      if (!letter && !(text::IsMark(c) && !run.empty())) {
         flush();
         continue;
       }
-      const Script script = ScriptOf(c);
+      const text::Script script = text::ScriptOf(c);
       // Digits, marks and the like go with what stands before them, in scripts that spell.
-      if (letter && !(script == Script::kCommon && kind == Kind::kSpelled)) {
+      if (letter && !(script == text::Script::kCommon && kind == Kind::kSpelled)) {
         const Kind now = KindOf(script);
         if (now != kind) {
           flush();
@@ -158,12 +159,12 @@ class Analyser {
     flush();
   }
 
-  static Script ScriptOfWord(const std::vector<Character>& run) {
+  static text::Script ScriptOfWord(const std::vector<Character>& run) {
     for (const Character& character : run) {
-      const Script script = ScriptOf(character.c);
-      if (script != Script::kCommon) return script;
+      const text::Script script = text::ScriptOf(character.c);
+      if (script != text::Script::kCommon) return script;
     }
-    return Script::kCommon;
+    return text::Script::kCommon;
   }
 
   void Push(size_t begin, size_t end, std::string word, SearchWord::Form form) {
@@ -172,13 +173,13 @@ class Analyser {
   }
 
   // `piece`: the word, folded unless it is ASCII.
-  void AddSpelled(size_t begin, size_t end, std::string_view piece, Script script) {
+  void AddSpelled(size_t begin, size_t end, std::string_view piece, text::Script script) {
     std::string word = FirstBytes(piece, kLongestWord);
     for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     std::string stem = Stem(word, script);
     if (!IsAscii(word)) {
-      word = WithoutAccents(word);
-      stem = WithoutAccents(stem);
+      word = text::WithoutAccents(word);
+      stem = text::WithoutAccents(stem);
       // The accents of a language are the ones that its stemmer knows; typed without, a word has
       // another stem.
       const std::string plain = Stem(word, script);
@@ -197,7 +198,7 @@ class Analyser {
 
   void AddByDictionary(size_t begin, size_t end, std::string_view piece) {
     size_t from = 0;
-    for (const size_t to : Breaks(piece, BreakKind::kWord)) {
+    for (const size_t to : text::Breaks(piece, text::BreakKind::kWord)) {
       Push(begin, end, FirstBytes(piece.substr(from, to - from), kLongestWord), SearchWord::kWord);
       from = to;
     }
@@ -208,7 +209,7 @@ class Analyser {
   void AddWithPairs(size_t begin, size_t end, std::string_view piece,
                     const std::vector<Character>& run, Kind kind) {
     std::vector<size_t> breaks{piece.size()};
-    if (kind == Kind::kCjk) breaks = Breaks(piece, BreakKind::kWord);
+    if (kind == Kind::kCjk) breaks = text::Breaks(piece, text::BreakKind::kWord);
     const size_t base = run.front().begin;
     size_t i = 0;
     size_t from = 0;
@@ -222,7 +223,8 @@ class Analyser {
           if (pair != word) Push(begin, end, pair, SearchWord::kPair);
         }
         const std::string single(piece.substr(at, run[i].end - run[i].begin));
-        if (kind == Kind::kCjk && single != word && ScriptOf(run[i].c) == Script::kHan) {
+        if (kind == Kind::kCjk && single != word &&
+            text::ScriptOf(run[i].c) == text::Script::kHan) {
           Push(begin, end, single, SearchWord::kSingle);
         }
       }
@@ -252,12 +254,13 @@ class Analyser {
     if (half_end_ != 0 && begin == half_next_) {
       const std::string whole = std::string(text_.substr(half_begin_, half_end_ - half_begin_)) +
                                 std::string(text_.substr(begin, end - begin));
-      AddJoined(half_word_, half_begin_, end, FoldCase(whole));
+      AddJoined(half_word_, half_begin_, end, text::FoldCase(whole));
     }
     half_end_ = 0;
     size_t at = end;
     size_t next = at;
-    if (at < text_.size() && (NextCharacter(text_, &next) == '-' || CharacterAt(at) == kHyphen)) {
+    if (at < text_.size() &&
+        (text::NextCharacter(text_, &next) == '-' || CharacterAt(at) == kHyphen)) {
       at = next;
     } else if (!EndsInSoftHyphen(begin, end)) {
       return;
@@ -267,14 +270,14 @@ class Analyser {
     if (at == text_.size() || text_[at] != '\n') return;
     ++at;
     while (at < text_.size() && (text_[at] == ' ' || text_[at] == '\t')) ++at;
-    if (at == text_.size() || !IsLowerCase(CharacterAt(at)) || hyphen_end == 0) return;
+    if (at == text_.size() || !text::IsLowerCase(CharacterAt(at)) || hyphen_end == 0) return;
     half_begin_ = begin;
     half_end_ = end;
     half_next_ = at;
     half_word_ = LastWordAt(begin);
   }
 
-  uint32_t CharacterAt(size_t at) const { return NextCharacter(text_, &at); }
+  uint32_t CharacterAt(size_t at) const { return text::NextCharacter(text_, &at); }
   bool EndsInSoftHyphen(size_t begin, size_t end) const {
     return end - begin > 2 && text_.substr(end - 2, 2) == "\u00ad";
   }
@@ -303,21 +306,23 @@ std::string FileNameWords(std::string_view path) {
   std::string words;
   uint32_t before = 0;
   for (size_t at = 0; at < name.size();) {
-    const uint32_t c = NextCharacter(name, &at);
+    const uint32_t c = text::NextCharacter(name, &at);
     size_t after = at;
-    const uint32_t next = at < name.size() ? NextCharacter(name, &after) : 0;
-    const bool begins_capital = IsUpperCase(c) && (IsLowerCase(before) || IsLowerCase(next));
-    if (before != 0 && (begins_capital || IsDigit(c) != IsDigit(before))) words += ' ';
-    if (c == kNoCharacter || !(IsLetterOrNumber(c) || IsMark(c) || c == kSoftHyphen)) {
+    const uint32_t next = at < name.size() ? text::NextCharacter(name, &after) : 0;
+    const bool begins_capital =
+        text::IsUpperCase(c) && (text::IsLowerCase(before) || text::IsLowerCase(next));
+    if (before != 0 && (begins_capital || text::IsDigit(c) != text::IsDigit(before))) words += ' ';
+    if (c == text::kNoCharacter ||
+        !(text::IsLetterOrNumber(c) || text::IsMark(c) || c == kSoftHyphen)) {
       words += ' ';
     } else {
-      AppendCharacter(c, &words);
+      text::AppendCharacter(c, &words);
     }
     before = c;
   }
   return words + " " + std::string(name);
 }
 
-std::string SearchAnalysisVersion() { return "1, ICU " + UnicodeLibraryVersion(); }
+std::string SearchAnalysisVersion() { return "1, ICU " + text::UnicodeLibraryVersion(); }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

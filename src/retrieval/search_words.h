@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct SearchWord {
   enum Form : uint8_t {
@@ -36,4 +36,4 @@ std::string FileNameWords(std::string_view path);
 // What decides SearchWords: our own rules, ICU's version. An index made by another is made again.
 std::string SearchAnalysisVersion();
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr std::array<std::string_view, 4> kUnitNames = {"byte", "page", "chapter", "paragraph"};
@@ -66,4 +66,4 @@ SourceMap SourceMap::Of(const RepairedText& text) {
   return map;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -12,7 +12,7 @@
 #include "retrieval/boundaries.h"
 #include "retrieval/repaired_text.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // "byte", "page", "chapter", "paragraph"; nothing: another name.
 std::string_view UnitName(PlaceUnit unit);
@@ -44,4 +44,4 @@ struct SourceMap {
   static SourceMap Of(const RepairedText& text);
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -1,6 +1,6 @@
 #include "retrieval/source_rows.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 Status RecordFileState(Database& db, const std::string& source, const FileState& state) {
   KVLINK_ASSIGN_OR_RETURN(
@@ -31,4 +31,4 @@ Result<std::map<std::string, FileState>> ReadFileStates(Database& db, int64_t ve
   }
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -8,11 +8,11 @@
 #include "kvlink/status.h"
 #include "retrieval/source_state.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // REQUIRES: a transaction is open.
 Status RecordFileState(Database& db, const std::string& source, const FileState& state);
 // By path. version: of the tables (retrieval/index_schema.h).
 Result<std::map<std::string, FileState>> ReadFileStates(Database& db, int64_t version);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -2,7 +2,7 @@
 
 #include "base/hash.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr int64_t kMostHashedBytes = 256 << 20;  // what index takes at most
@@ -49,4 +49,4 @@ SourceState StateOf(FileSystem& files, const std::string& path, const FileState&
   return HashOfBytes(*bytes) == indexed.bytes_hash ? SourceState::kSame : SourceState::kChanged;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

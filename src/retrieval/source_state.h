@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "kvlink/documents.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // How a file stood when it was read.
 struct FileState {
@@ -31,4 +31,4 @@ std::string_view Name(SourceState state);
 // index does not say how it stood.
 SourceState StateOf(FileSystem& files, const std::string& path, const FileState& indexed);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -9,7 +9,7 @@
 #include "base/absolute_path.h"
 #include "retrieval/formats.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 namespace fs = std::filesystem;
@@ -135,4 +135,4 @@ FoundSources FindSources(FileSystem& files, const std::vector<std::string>& path
   return found;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -11,7 +11,7 @@
 #include "kvlink/status.h"
 #include "retrieval/source_state.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct SourceDocument {
   std::string id;     // first 16 hex digits of SHA-256 over title and text
@@ -47,4 +47,4 @@ struct FoundSources {
 // no file but has a text's name (a FIFO, a device), a format whose reader this build lacks.
 FoundSources FindSources(FileSystem& files, const std::vector<std::string>& paths);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

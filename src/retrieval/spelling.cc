@@ -8,12 +8,12 @@
 
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 std::vector<uint32_t> Characters(std::string_view text) {
   std::vector<uint32_t> characters;
-  for (size_t at = 0; at < text.size();) characters.push_back(NextCharacter(text, &at));
+  for (size_t at = 0; at < text.size();) characters.push_back(text::NextCharacter(text, &at));
   return characters;
 }
 
@@ -45,4 +45,4 @@ int SpellingDistance(std::string_view a, std::string_view b, int most) {
 
 int SpellingTolerance(size_t characters) { return characters < 5 ? 0 : characters < 8 ? 1 : 2; }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -12,7 +12,7 @@
 
 #include "retrieval/boundaries.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 enum class Level {
@@ -270,4 +270,4 @@ std::vector<TextPart> SplitText(std::string_view text, const TextStructure& stru
   return parts;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -10,7 +10,7 @@
 
 #include "retrieval/text_structure.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct TextPart {
   std::string title;  // the heading path ("Guide > Install"), or empty
@@ -26,4 +26,4 @@ std::vector<TextPart> SplitText(std::string_view text, const TextStructure& stru
                                 int max_tokens,
                                 const std::function<int64_t(std::string_view)>& count_tokens);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -6,26 +6,26 @@
 #include <map>
 #include <memory>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr size_t kLongestWord = 100;  // bytes; longer ones are no words
 
-const char* LanguageOf(Script script) {
+const char* LanguageOf(text::Script script) {
   switch (script) {
-    case Script::kLatin:
+    case text::Script::kLatin:
       return "english";
-    case Script::kGreek:
+    case text::Script::kGreek:
       return "greek";
-    case Script::kCyrillic:
+    case text::Script::kCyrillic:
       return "russian";
-    case Script::kArmenian:
+    case text::Script::kArmenian:
       return "armenian";
-    case Script::kArabic:
+    case text::Script::kArabic:
       return "arabic";
-    case Script::kDevanagari:
+    case text::Script::kDevanagari:
       return "hindi";
-    case Script::kTamil:
+    case text::Script::kTamil:
       return "tamil";
     default:
       return nullptr;
@@ -38,11 +38,11 @@ struct Delete {
 
 }  // namespace
 
-std::string Stem(std::string_view word, Script script) {
+std::string Stem(std::string_view word, text::Script script) {
   const char* language = LanguageOf(script);
   if (language == nullptr || word.empty() || word.size() > kLongestWord) return std::string(word);
   // A stemmer holds the word it works on, so each thread has its own.
-  thread_local std::map<Script, std::unique_ptr<sb_stemmer, Delete>> stemmers;
+  thread_local std::map<text::Script, std::unique_ptr<sb_stemmer, Delete>> stemmers;
   auto& stemmer = stemmers[script];
   if (stemmer == nullptr) stemmer.reset(sb_stemmer_new(language, "UTF_8"));
   if (stemmer == nullptr) return std::string(word);  // a libstemmer without this language
@@ -55,4 +55,4 @@ std::string Stem(std::string_view word, Script script) {
   return out.empty() ? std::string(word) : out;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -7,9 +7,9 @@
 
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // `word` in small letters (FoldCase). The word itself where no stemmer knows its script.
-std::string Stem(std::string_view word, Script script);
+std::string Stem(std::string_view word, text::Script script);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -5,7 +5,7 @@
 
 #include "retrieval/front_matter.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr size_t kNothingYet = std::string::npos;
@@ -166,4 +166,4 @@ void TextBuilder::EndTable() {
   ParagraphBreak();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -9,7 +9,7 @@
 
 #include "retrieval/text_structure.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 class TextBuilder {
  public:
@@ -78,4 +78,4 @@ class TextBuilder {
   TextRange first_row_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

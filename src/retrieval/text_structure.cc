@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 class SectionBuilder {
@@ -176,4 +176,4 @@ Result<FileText> ParseFileText(std::string_view bytes) {
   return file;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -11,7 +11,7 @@
 #include "retrieval/boundaries.h"
 #include "retrieval/source_map.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // A longer line is no heading: titles go with every part below them.
 inline constexpr size_t kLongestHeading = 200;
@@ -62,4 +62,4 @@ std::vector<Section> SectionsOf(std::string_view text, const TextStructure& stru
 std::string SerializeFileText(const FileText& file);
 Result<FileText> ParseFileText(std::string_view bytes);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -5,7 +5,7 @@
 #include "retrieval/boundaries.h"
 #include "retrieval/repaired_text.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 constexpr std::string_view kEllipsis = "\u2026";
@@ -45,4 +45,4 @@ std::string BoundedTitle(std::string_view title, int64_t most_tokens,
   return cut_at(fits);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 // Most tokens of a title, where a document has at most max_tokens.
 int64_t MostTitleTokens(int max_tokens);
@@ -16,4 +16,4 @@ int64_t MostTitleTokens(int max_tokens);
 std::string BoundedTitle(std::string_view title, int64_t most_tokens,
                          const std::function<int64_t(std::string_view)>& count_tokens, bool* cut);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -4,7 +4,7 @@
 
 #include "retrieval/repaired_text.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 std::string_view WithoutPrefix(std::string_view name) {
@@ -78,4 +78,4 @@ Status VisitXml(std::string_view bytes, XmlVisitor* visitor) {
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -9,7 +9,7 @@
 
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 
 struct XmlElement {
   std::string_view name;                                                  // "p" of <w:p>
@@ -34,4 +34,4 @@ inline constexpr int kDeepestXml = 512;
 // kDeepestXml.
 Status VisitXml(std::string_view bytes, XmlVisitor* visitor);
 
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

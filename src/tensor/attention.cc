@@ -16,7 +16,7 @@
 #include "tensor/thread_team.h"
 #include "tensor/tile_matmul.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 constexpr int64_t kQueryTile = 64;  // queries a job; times H / G rows
@@ -330,4 +330,4 @@ Status Attention::Run(std::span<const AttentionInput> inputs) {
   return rethrow();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

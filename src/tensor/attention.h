@@ -15,7 +15,7 @@
 #include "kvlink/status.h"
 #include "tensor/rope.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // One layer's K and V of some tokens, read where they lie.
 struct KvView {
@@ -74,4 +74,4 @@ class Attention {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -14,7 +14,7 @@
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
-namespace kvlink {
+namespace kvlink::tensor {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -221,11 +221,11 @@ void AccumulateRowsImpl(const float* p, int64_t stride, int64_t rows, const void
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace kvlink
+}  // namespace kvlink::tensor
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace kvlink {
+namespace kvlink::tensor {
 
 HWY_EXPORT(ScoreRowsImpl);
 HWY_EXPORT(AccumulateRowsImpl);
@@ -240,5 +240,5 @@ void AccumulateRows(const float* probabilities, int64_t stride, int64_t rows, co
   (probabilities, stride, rows, values, n, d, dtype, out);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor
 #endif  // HWY_ONCE

@@ -7,7 +7,7 @@
 
 #include "base/dtype.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // scores [rows, stride]: scores[r][j] = queries[r] . keys[j], each summed from 0 to d - 1.
 // queries [rows, d] f32, keys [n, d] in `dtype`.
@@ -18,4 +18,4 @@ void ScoreRows(const float* queries, int64_t rows, const void* keys, int64_t n, 
 void AccumulateRows(const float* probabilities, int64_t stride, int64_t rows, const void* values,
                     int64_t n, int64_t d, DType dtype, float* out);
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

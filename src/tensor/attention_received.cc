@@ -8,7 +8,7 @@
 #include "tensor/attention_kernels.h"
 #include "tensor/kernels.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 // One KV head's share: [tokens of the segments].
@@ -80,4 +80,4 @@ std::vector<float> AttentionReceived(const AttentionShape& shape, const RopeTabl
   return received;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

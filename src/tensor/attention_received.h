@@ -9,11 +9,11 @@
 #include "tensor/attention.h"
 #include "tensor/rope.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // Probabilities summed over queries first_query, ... and over heads, [tokens of the segments] in
 // their order. REQUIRES: no tail_segments, nothing weighed; angles reserved as for Attention::Run.
 std::vector<float> AttentionReceived(const AttentionShape& shape, const RopeTable& rope,
                                      const AttentionInput& input, int64_t first_query);
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -9,7 +9,7 @@
 #include "tensor/attention_kernels.h"
 #include "tensor/kernels.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // Query rows of a job: their scores stay in the second-level cache.
 constexpr int64_t kMostQueries = 64;
@@ -129,4 +129,4 @@ void RowAttention::JoinRow(int64_t row) {
   }
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

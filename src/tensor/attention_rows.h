@@ -11,7 +11,7 @@
 
 #include "tensor/attention_tiles.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // Thread promise: RunJob and Join by several threads at once, each job and each row once; else one
 // thread at a time.
@@ -59,4 +59,4 @@ class RowAttention {
   std::vector<float> values_;         // [G, parts, H / G, D]
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

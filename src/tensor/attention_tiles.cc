@@ -7,7 +7,7 @@
 
 #include "tensor/kernels.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 void AppendTiles(const AttentionInput& in, std::vector<KeyTile>* tiles) {
   const auto add = [&](const KvView& view, bool is_tail) {
@@ -89,4 +89,4 @@ void WriteOut(const AttentionInput& in, const AttentionShape& shape, int64_t t, 
         static_cast<std::byte*>(in.out) + (t * shape.heads + h) * d * SizeOf(in.out_dtype));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -7,7 +7,7 @@
 
 #include "tensor/attention.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 constexpr int64_t kKeyTile = 256;  // keys a tile: scores of a job stay in the second-level cache
 
@@ -51,4 +51,4 @@ void Weigh(const PartialSoftmax& softmax, float scale, int64_t d);
 void WriteOut(const AttentionInput& in, const AttentionShape& shape, int64_t t, int64_t h,
               const PartialSoftmax& softmax);
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

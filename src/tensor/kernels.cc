@@ -14,7 +14,7 @@
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
-namespace kvlink {
+namespace kvlink::tensor {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -259,11 +259,11 @@ bool AllFiniteBf16(const bf16_t* x, int64_t n) {
 const char* TargetNameImpl() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace kvlink
+}  // namespace kvlink::tensor
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace kvlink {
+namespace kvlink::tensor {
 
 HWY_EXPORT(RmsNormF32);
 HWY_EXPORT(RmsNormBf16);
@@ -327,5 +327,5 @@ float SoftmaxRow(const float* scores, int64_t n, int64_t padded, DType dtype, fl
   return HWY_DYNAMIC_DISPATCH(SoftmaxRowBf16)(scores, n, padded, maximum, sum, probabilities);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor
 #endif  // HWY_ONCE

@@ -7,7 +7,7 @@
 
 #include "base/dtype.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // out [n] in `dtype` = x [n] / sqrt(mean(x^2) + epsilon) * weight [n] (arXiv 1910.07467).
 void RmsNorm(const float* x, const float* weight, float epsilon, int64_t n, DType dtype, void* out);
@@ -46,4 +46,4 @@ float SoftmaxRow(const float* scores, int64_t n, int64_t padded, DType dtype, fl
 // x [n] *= factor.
 void Scale(float factor, int64_t n, float* x);
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

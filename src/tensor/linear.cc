@@ -18,7 +18,7 @@
 #include "tensor/packed_rows.h"
 #include "tensor/thread_team.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 using dnnl::matmul;
@@ -401,4 +401,4 @@ Linear::Linear(Linear&&) noexcept = default;
 Linear& Linear::operator=(Linear&&) noexcept = default;
 Linear::~Linear() = default;
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -16,7 +16,7 @@
 #include "tensor/quantized_matrix.h"
 #include "tensor/weight_memory.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // The format in which oneDNN multiplies here: what `wanted` asks for if this CPU has it, else f32.
 DType MatmulDType(DType wanted);
@@ -74,4 +74,4 @@ class Linear {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

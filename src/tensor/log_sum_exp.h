@@ -5,7 +5,7 @@
 #include <cmath>
 #include <span>
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // log(sum(exp(x))), in double, without overflow. REQUIRES: x is not empty.
 inline double LogSumExp(std::span<const float> x) {
@@ -15,4 +15,4 @@ inline double LogSumExp(std::span<const float> x) {
   return largest + std::log(sum);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -8,7 +8,7 @@
 #include "base/dtype.h"
 #include "base/huge_pages.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 inline dnnl::engine& CpuEngine() {
   static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -34,4 +34,4 @@ inline void CheckRoomForKernel() {
   if (!MemoryCanBeHad(kFarMoreThanItTakes)) throw std::bad_alloc();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "base/guarded.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 using dnnl::memory;
@@ -71,4 +71,4 @@ void PackMatrix(int64_t k, int64_t n, DType dtype, const Linear::FillRows& fill,
   guard.Rethrow();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

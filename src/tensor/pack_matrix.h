@@ -6,7 +6,7 @@
 #include "tensor/linear.h"
 #include "tensor/onednn.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // Fills `packed`, a matrix [K, N] of any layout of oneDNN's, with the rows [N, K] that `fill`
 // writes: some rows at a time, shared out to all threads, so that no second copy of the matrix is
@@ -14,4 +14,4 @@ namespace kvlink {
 void PackMatrix(int64_t k, int64_t n, DType dtype, const Linear::FillRows& fill,
                 const dnnl::memory& packed);
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

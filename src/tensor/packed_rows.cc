@@ -14,7 +14,7 @@
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
-namespace kvlink {
+namespace kvlink::tensor {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -144,11 +144,11 @@ void MultiplyPackedRowsImpl(const PackedRows& x, const void* weights, const Pack
 int64_t MostRowsTogetherImpl() { return hn::MaxLanes(DF()) == 16 ? 8 : 4; }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace kvlink
+}  // namespace kvlink::tensor
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace kvlink {
+namespace kvlink::tensor {
 
 HWY_EXPORT(MultiplyPackedRowsImpl);
 HWY_EXPORT(MostRowsTogetherImpl);
@@ -193,5 +193,5 @@ void PackedRows::Set(int64_t stretch, const void* x, DType dtype) {
   }
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor
 #endif  // HWY_ONCE

@@ -10,7 +10,7 @@
 
 #include "base/dtype.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // [N / columns][K][columns]: blocks of columns, in a block row after row of K. `paired`: in
 // oneDNN's layout BA16a64b2a and its like, [N / columns][K / 2][columns][2]. Ends are padded.
@@ -71,4 +71,4 @@ inline void PutSums(const float* sums, int64_t rows, int64_t made, int64_t kept,
   }
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

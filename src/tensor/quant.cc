@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "base/dtype.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 constexpr int64_t kSuperBlock = 256;  // elements of a K-quant block
@@ -261,4 +261,4 @@ void Dequantize(GgmlType type, const void* source, int64_t elements, float* out)
   }
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

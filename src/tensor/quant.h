@@ -7,7 +7,7 @@
 
 #include "base/ggml_type.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // Decodes `elements` numbers. REQUIRES: the type is known, elements is a multiple of
 // block_elements, and source has elements / block_elements * block_bytes bytes (any alignment).
@@ -29,4 +29,4 @@ const CodeTraits* CodesOf(GgmlType type);
 void Unpack(GgmlType type, const void* source, int64_t elements, int8_t* codes, float* scales,
             float* offsets);
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

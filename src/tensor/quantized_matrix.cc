@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 constexpr int64_t kTileRows = 16, kTileColumns = 32;
@@ -156,4 +156,4 @@ int64_t QuantizedMatrix::bytes() const {
   return RoundUp(n_, kTileRows) / kTileRows * (k_ / kTileColumns) * layout_.bytes();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -12,7 +12,7 @@
 #include "tensor/quantized_rows.h"
 #include "tensor/weight_memory.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // [N, K]. Immutable, thread-safe.
 class QuantizedMatrix {
@@ -44,4 +44,4 @@ class QuantizedMatrix {
   const std::byte* tiles_;  // in a WeightMemory
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -18,7 +18,7 @@
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
-namespace kvlink {
+namespace kvlink::tensor {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -299,11 +299,11 @@ void MultiplyTilesImpl(const QuantizedRows& x, const std::byte* matrix, int64_t 
 #endif  // HWY_SCALAR
 
 }  // namespace HWY_NAMESPACE
-}  // namespace kvlink
+}  // namespace kvlink::tensor
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace kvlink {
+namespace kvlink::tensor {
 
 HWY_EXPORT(QuantizeGroups);
 HWY_EXPORT(MultiplyTilesImpl);
@@ -345,5 +345,5 @@ void MultiplyTiles(const QuantizedRows& x, const std::byte* matrix, int64_t tile
   (x, matrix, tiles_of_row, layout, begin, end, add, y, y_stride);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor
 #endif  // HWY_ONCE

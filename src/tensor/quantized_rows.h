@@ -10,7 +10,7 @@
 #include "base/dtype.h"
 #include "tensor/packed_rows.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // How 16 rows of a matrix by 32 of K lie, a tile:
 //   codes    uint32 [4 or 8][16]: of each row 8 codes of 4 bits or 4 of 8 bits, so that a shift
@@ -60,4 +60,4 @@ void MultiplyTiles(const QuantizedRows& x, const std::byte* matrix, int64_t tile
                    const TileLayout& layout, int64_t begin, int64_t end, bool add, float* y,
                    int64_t y_stride);
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

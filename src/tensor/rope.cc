@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 void RopeTable::Reserve(int64_t positions) {
   if (positions <= positions_) return;
@@ -23,4 +23,4 @@ void RopeTable::Reserve(int64_t positions) {
   positions_ = positions;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

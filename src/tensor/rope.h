@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // Grows as longer prompts come. Thread promise: Reserve excludes all else; reading is free.
 class RopeTable {
@@ -28,4 +28,4 @@ class RopeTable {
   std::vector<float> table_;  // [positions, 2, dims / 2]
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

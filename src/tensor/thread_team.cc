@@ -17,7 +17,7 @@
 #include "base/guarded.h"
 #include "base/process.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 // What oneDNN's kernels and ours need of a thread's stack, amply.
@@ -172,4 +172,4 @@ TeamScope::~TeamScope() {
   if (omp_get_max_active_levels() != had_levels_) omp_set_max_active_levels(had_levels_);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

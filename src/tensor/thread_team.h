@@ -8,7 +8,7 @@
 
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // Open around everything that runs oneDNN or a parallel region of ours. Scopes nest: an inner one
 // changes nothing. When the outermost closes, the calling thread's OpenMP settings are what they
@@ -40,4 +40,4 @@ class TeamScope {
 // threads of its OpenMP pool are not there any more, and a region that wakes them waits for ever.
 bool PoolDiedInFork();
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

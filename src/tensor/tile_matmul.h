@@ -9,7 +9,7 @@
 
 #include "tensor/onednn.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // c [m, n] f32 (row stride ldc) = a [m, k] (lda) * B, where B is b [k, n] (ldb), or, transposed,
 // b [n, k] (ldb). Throws dnnl::error.
@@ -59,4 +59,4 @@ class TileMatmul {
   dnnl::stream stream_{CpuEngine()};
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "base/huge_pages.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 constexpr int64_t kHugePage = kHugePageBytes;
@@ -32,4 +32,4 @@ void* WeightMemory::Take(int64_t bytes) {
   return taken;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 // One owner, one thread.
 class WeightMemory {
@@ -23,4 +23,4 @@ class WeightMemory {
   int64_t used_ = 0, size_ = 0;  // of the last chunk
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -6,7 +6,7 @@
 #include <bit>
 #include <functional>
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 constexpr size_t kScanAtMost = 40;  // symbols; above, the heap is faster
@@ -102,4 +102,4 @@ void MergeWord(const MergeTable& table, size_t begin, std::vector<int32_t>* ids,
   }
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::text {
 
 struct Merge {
   int32_t rank = INT32_MAX;  // INT32_MAX: the pair does not merge
@@ -65,4 +65,4 @@ struct MergeScratch {
 void MergeWord(const MergeTable& table, size_t begin, std::vector<int32_t>* ids,
                MergeScratch* scratch);
 
-}  // namespace kvlink
+}  // namespace kvlink::text

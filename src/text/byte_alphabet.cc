@@ -5,7 +5,7 @@
 
 #include "base/utf8.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 constexpr int kCharacters = 0x144;  // one past the alphabet's last character
@@ -62,4 +62,4 @@ std::string AlphabetFromBytes(std::string_view bytes) {
   return spelling;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

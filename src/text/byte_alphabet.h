@@ -7,11 +7,11 @@
 #include <string>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::text {
 
 // The bytes that a token's spelling stands for; nothing if a character is not in the alphabet.
 std::optional<std::string> BytesFromAlphabet(std::string_view spelling);
 // The other way; any bytes.
 std::string AlphabetFromBytes(std::string_view bytes);
 
-}  // namespace kvlink
+}  // namespace kvlink::text

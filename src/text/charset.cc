@@ -12,7 +12,7 @@
 #include "base/utf8.h"
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 using namespace std::string_view_literals;
@@ -153,4 +153,4 @@ bool DecodeCharset(std::string_view bytes, const std::string& charset, const Tak
   return true;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::text {
 
 // The encoding's name ("windows-1252", "UTF-16LE"), or empty: UTF-8, maybe with damaged bytes, or
 // nothing that can be told. UTF-16 and UTF-32 are known by their byte order marks, UTF-16 also by
@@ -20,4 +20,4 @@ std::string DetectCharset(std::string_view bytes);
 using TakeCharacter = std::function<void(uint32_t c, size_t begin, size_t end)>;
 bool DecodeCharset(std::string_view bytes, const std::string& charset, const TakeCharacter& take);
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -7,7 +7,7 @@
 
 #include "text/jinja_outputs.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 // What stands around a message of one role.
@@ -175,4 +175,4 @@ Result<ChosenTemplate> ChooseTemplate(const Tokenizer& tokenizer, const FileProm
   return chosen;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -10,7 +10,7 @@
 #include "text/template.h"
 #include "text/tokenizer.h"
 
-namespace kvlink {
+namespace kvlink::text {
 
 // What a model file says about prompts.
 struct FilePrompt {
@@ -28,4 +28,4 @@ struct ChosenTemplate {
 // template begins with it; without a template, where the file adds it. kUnsupported: there is none.
 Result<ChosenTemplate> ChooseTemplate(const Tokenizer& tokenizer, const FilePrompt& file);
 
-}  // namespace kvlink
+}  // namespace kvlink::text

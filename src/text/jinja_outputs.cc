@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -341,4 +341,4 @@ JinjaOutputs ReadJinjaOutputs(std::string_view source, std::string_view eos) {
   return Reader(source, eos).Read();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -10,7 +10,7 @@
 
 #include "text/jinja_scope.h"
 
-namespace kvlink {
+namespace kvlink::text {
 
 struct JinjaOutput {
   std::string text;  // with the marks of text/jinja_scope.h, but for those of lists
@@ -30,4 +30,4 @@ struct JinjaOutputs {
 // (trim_blocks, lstrip_blocks).
 JinjaOutputs ReadJinjaOutputs(std::string_view source, std::string_view eos);
 
-}  // namespace kvlink
+}  // namespace kvlink::text

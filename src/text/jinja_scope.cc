@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 constexpr int kMostParentheses = 32;
@@ -392,4 +392,4 @@ Truth JinjaCondition(std::string_view condition, std::string_view role, const Ji
   return Condition(role, scope).Of(condition, 0);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::text {
 
 // Marks in a value's text, none of which may stand in a template.
 inline constexpr char kMarkBos = '\1';       // bos_token
@@ -42,4 +42,4 @@ Truth And(Truth a, Truth b);
 // Of an if's condition, where the message that is being written has this role ("system", "user").
 Truth JinjaCondition(std::string_view condition, std::string_view role, const JinjaScope& scope);
 
-}  // namespace kvlink
+}  // namespace kvlink::text

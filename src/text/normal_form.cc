@@ -8,7 +8,7 @@
 #include <limits>
 #include <new>
 
-namespace kvlink {
+namespace kvlink::text {
 
 bool ToNfc(std::string_view text, std::string* out) {
   // Most text is ASCII, which is never changed.
@@ -27,4 +27,4 @@ bool ToNfc(std::string_view text, std::string* out) {
   return true;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

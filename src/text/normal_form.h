@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::text {
 
 // False: `text` is in it as it stands, and `out` is not touched. REQUIRES: well-formed UTF-8
 bool ToNfc(std::string_view text, std::string* out);
 
-}  // namespace kvlink
+}  // namespace kvlink::text

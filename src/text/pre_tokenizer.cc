@@ -22,7 +22,7 @@
 // All white space but the last character before a word, which belongs to the word.
 #define WHITE_BEFORE(ends_too) "[" WHITE "]+(?![^" ends_too WHITE "])|[" WHITE "]+"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 struct Expression {
@@ -157,4 +157,4 @@ Result<std::unique_ptr<PreTokenizer>> PreTokenizer::Create(std::string_view name
       std::make_unique<Pcre2PreTokenizer>(std::move(code), std::move(context), *expression));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -9,7 +9,7 @@
 
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::text {
 
 // Immutable, so thread-safe.
 class PreTokenizer {
@@ -39,4 +39,4 @@ class PreTokenizer {
   virtual bool normalizes() const = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -5,7 +5,7 @@
 #include <initializer_list>
 #include <utility>
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 using Value = std::pair<std::string_view, std::string_view>;  // "{text}", what stands for it
@@ -151,4 +151,4 @@ std::vector<int32_t> RenderAnswer(const PromptTemplate& t, const Tokenizer& toke
   return tokens;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

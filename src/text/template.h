@@ -14,7 +14,7 @@
 #include "kvlink/status.h"
 #include "text/tokenizer.h"
 
-namespace kvlink {
+namespace kvlink::text {
 
 struct PromptTemplate {
   std::string name;
@@ -67,4 +67,4 @@ std::vector<int32_t> RenderQuestion(const PromptTemplate& t, const Tokenizer& to
 std::vector<int32_t> RenderAnswer(const PromptTemplate& t, const Tokenizer& tokenizer,
                                   std::string_view answer);
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -9,7 +9,7 @@
 #include "base/quote.h"
 #include "text/template.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 using nlohmann::json;
@@ -148,4 +148,4 @@ std::string TemplateToJson(const PromptTemplate& t) {
   return object.dump(2, ' ', false, json::error_handler_t::replace);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

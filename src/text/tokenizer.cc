@@ -14,7 +14,7 @@
 #include "text/pre_tokenizer.h"
 #include "text/vocabulary.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 // Bounds the memory of one word's merges (some 40 bytes for each of its bytes). A longer word,
@@ -239,4 +239,4 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids) const {
   return text;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

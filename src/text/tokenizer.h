@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::text {
 
 // GGUF's tokenizer.ggml.token_type values.
 enum class TokenType : int32_t {
@@ -75,4 +75,4 @@ class Tokenizer {
   virtual const Sha256Digest& fingerprint() const = 0;     // over everything in TokenizerConfig
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::text

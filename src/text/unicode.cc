@@ -16,7 +16,7 @@
 #include <memory>
 #include <new>
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 constexpr uint32_t kTatweel = 0x640;
@@ -231,4 +231,4 @@ std::string UnicodeLibraryVersion() {
   return text.data();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::text {
 
 // The character at *at, which moves behind it; an ill-formed byte is kNoCharacter.
 // REQUIRES: *at < text.size()
@@ -64,4 +64,4 @@ std::vector<size_t> Breaks(std::string_view text, BreakKind kind);
 // ICU's own version, which decides what all of this gives.
 std::string UnicodeLibraryVersion();
 
-}  // namespace kvlink
+}  // namespace kvlink::text

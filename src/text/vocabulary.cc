@@ -9,7 +9,7 @@
 #include "base/quote.h"
 #include "text/byte_alphabet.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 std::string At(std::string_view field, size_t index) {
@@ -122,4 +122,4 @@ Sha256Digest VocabularyFingerprint(const TokenizerConfig& config) {
   return hash.Finish();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::text

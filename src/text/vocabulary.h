@@ -11,7 +11,7 @@
 #include "text/bpe.h"
 #include "text/tokenizer.h"
 
-namespace kvlink {
+namespace kvlink::text {
 
 // Counts, types, and ids within the vocabulary. The functions below need it to be OK.
 Status CheckVocabulary(const TokenizerConfig& config);
@@ -26,4 +26,4 @@ Result<MergeTable> ReadMerges(const TokenizerConfig& config);
 // SHA-256 over every field.
 Sha256Digest VocabularyFingerprint(const TokenizerConfig& config);
 
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace kvlink {
+namespace kvlink::train {
 
 AdamW::AdamW(const at::Tensor& values, const AdamWOptions& options)
     : options_(options), first_(at::zeros_like(values)), second_(at::zeros_like(values)) {}
@@ -29,4 +29,4 @@ void AdamW::Step(at::Tensor* values, const at::Tensor& gradients,
   }
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace kvlink {
+namespace kvlink::train {
 
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
@@ -34,4 +34,4 @@ class AdamW {
   int64_t steps_ = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -17,24 +17,24 @@
 #include "train/output_files.h"
 #include "train/torch_failure.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 constexpr double kNothing = 1e-12;  // of the largest singular value: none at all
 
-using LinksFile = std::unique_ptr<const Links>;
+using LinksFile = std::unique_ptr<const links::Links>;
 
 // Why `other` cannot be averaged with `first`; empty: it can.
-std::string Difference(const Links& first, const Links& other) {
+std::string Difference(const links::Links& first, const links::Links& other) {
   const auto numbers = [](const char* what, int32_t expected, int32_t found) {
     return std::string(what) + ": expected " + std::to_string(expected) + ", found " +
            std::to_string(found);
   };
-  const auto text = [](const Links& links) {
+  const auto text = [](const links::Links& links) {
     if (!links.prompt_template) return std::string();
-    PromptTemplate unnamed = *links.prompt_template;
+    text::PromptTemplate unnamed = *links.prompt_template;
     unnamed.name.clear();
-    return TemplateToJson(unnamed);
+    return text::TemplateToJson(unnamed);
   };
   if (other.k != first.k) return numbers("K", first.k, other.k);
   if (other.slots != first.slots) return numbers("slots", first.slots, other.slots);
@@ -43,7 +43,7 @@ std::string Difference(const Links& first, const Links& other) {
 }
 
 // nullptr: none has one.
-const Links* FirstWithAdapter(const std::vector<LinksFile>& all) {
+const links::Links* FirstWithAdapter(const std::vector<LinksFile>& all) {
   for (const LinksFile& links : all) {
     if (links->adapter) return links.get();
   }
@@ -51,7 +51,7 @@ const Links* FirstWithAdapter(const std::vector<LinksFile>& all) {
 }
 
 Status CheckAlike(const std::vector<LinksFile>& all) {
-  const Links* const with_adapter = FirstWithAdapter(all);
+  const links::Links* const with_adapter = FirstWithAdapter(all);
   for (const LinksFile& links : all) {
     if (!links->token_ids.empty()) {
       return InvalidArgument("--average " + links->path +
@@ -66,11 +66,12 @@ Status CheckAlike(const std::vector<LinksFile>& all) {
                              ": names no base model, so that its place in a mean is unknown");
     }
     if (!links->adapter) continue;
-    const AdapterScope expected = with_adapter->adapter->scope, found = links->adapter->scope;
+    const model::AdapterScope expected = with_adapter->adapter->scope,
+                              found = links->adapter->scope;
     if (found != expected) {
       return InvalidArgument("--average " + links->path + " differs from " + with_adapter->path +
-                             ": scope: expected " + std::string(Name(expected)) + ", found " +
-                             std::string(Name(found)));
+                             ": scope: expected " + std::string(model::Name(expected)) +
+                             ", found " + std::string(model::Name(found)));
     }
   }
   return {};
@@ -85,7 +86,7 @@ Product MeanAt(const std::vector<LinksFile>& all, size_t layer, int site) {
   std::vector<at::Tensor> a, b;
   for (const LinksFile& links : all) {
     if (!links->adapter) continue;
-    const LowRank& low = links->adapter->layers[layer][site];
+    const model::LowRank& low = links->adapter->layers[layer][site];
     if (low.rank == 0) continue;
     a.push_back(torch::tensor(low.a, at::kDouble).view({low.rank, -1}));
     b.push_back(torch::tensor(low.b, at::kDouble).view({-1, low.rank}) /
@@ -112,7 +113,7 @@ Product Nearest(const Product& mean, int64_t rank, double* total, double* kept) 
 }
 
 // Of the given rank: rows and columns of zeros behind those there are.
-LowRank Padded(const Product& product, int32_t rank) {
+model::LowRank Padded(const Product& product, int32_t rank) {
   const int64_t more = rank - product.a.size(0);
   const auto numbers = [](const at::Tensor& t) {
     const at::Tensor flat = t.to(at::kFloat).contiguous();
@@ -122,13 +123,13 @@ LowRank Padded(const Product& product, int32_t rank) {
           numbers(at::constant_pad_nd(product.b, {0, more}))};
 }
 
-Adapter MeanAdapter(const std::vector<LinksFile>& all, const Adapter& like, int32_t most_rank,
-                    AverageSummary* summary) {
+model::Adapter MeanAdapter(const std::vector<LinksFile>& all, const model::Adapter& like,
+                           int32_t most_rank, AverageSummary* summary) {
   const size_t layers = like.layers.size();
-  std::vector<std::array<Product, kSites>> products(layers);
+  std::vector<std::array<Product, model::kSites>> products(layers);
   double total = 0, kept = 0;
   for (size_t l = 0; l < layers; ++l) {
-    for (int site = 0; site < kSites; ++site) {
+    for (int site = 0; site < model::kSites; ++site) {
       const Product mean = MeanAt(all, l, site);
       if (!mean.a.defined()) continue;
       products[l][site] = Nearest(mean, most_rank, &total, &kept);
@@ -136,16 +137,16 @@ Adapter MeanAdapter(const std::vector<LinksFile>& all, const Adapter& like, int3
     }
   }
   if (total > 0) summary->kept = kept / total;
-  Adapter adapter;
+  model::Adapter adapter;
   adapter.scope = like.scope;
   adapter.layers.resize(layers);
   for (size_t l = 0; l < layers; ++l) {
-    for (int site = 0; site < kSites; ++site) {
+    for (int site = 0; site < model::kSites; ++site) {
       if (!products[l][site].a.defined()) continue;
       adapter.layers[l][site] = Padded(products[l][site], summary->rank);
     }
   }
-  adapter.hash = AdapterHash(adapter);
+  adapter.hash = model::AdapterHash(adapter);
   return adapter;
 }
 
@@ -178,34 +179,35 @@ Result<AverageSummary> Average(const AverageOptions& options, FileSystem& files)
   named.rank = options.rank;
   KVLINK_RETURN_IF_ERROR(CheckOptions(named));
   KVLINK_RETURN_IF_ERROR(CheckNotOutput(named, "--model", options.model));
-  KVLINK_ASSIGN_OR_RETURN(const auto model, GgufFile::Open(FileSystem::Posix(), options.model));
-  KVLINK_ASSIGN_OR_RETURN(const ModelConfig config, ReadModelConfig(*model));
-  const Sha256Digest base = ModelFingerprint(*model, config);
+  KVLINK_ASSIGN_OR_RETURN(const auto model,
+                          formats::GgufFile::Open(FileSystem::Posix(), options.model));
+  KVLINK_ASSIGN_OR_RETURN(const model::ModelConfig config, model::ReadModelConfig(*model));
+  const Sha256Digest base = model::ModelFingerprint(*model, config);
   KVLINK_RETURN_IF_ERROR(model->CheckUnchanged());
   KVLINK_RETURN_IF_ERROR(files.CreateDirectories(FolderOf(options.out), FileAccess::kByUmask));
   std::vector<LinksFile> all;
   for (const std::string& path : options.links) {
     KVLINK_RETURN_IF_ERROR(CheckNotOutput(named, "--average", path));
-    KVLINK_ASSIGN_OR_RETURN(LinksFile links, LoadLinks(files, path, config, base));
+    KVLINK_ASSIGN_OR_RETURN(LinksFile links, links::LoadLinks(files, path, config, base));
     all.push_back(std::move(links));
   }
   KVLINK_RETURN_IF_ERROR(CheckAlike(all));
-  Links mean;
+  links::Links mean;
   mean.k = all.front()->k;
   mean.slots = all.front()->slots;
   mean.embeddings = MeanEmbeddings(all);
   mean.prompt_template = all.front()->prompt_template;
   mean.base = base;
   AverageSummary summary;
-  if (const Links* const like = FirstWithAdapter(all); like != nullptr) {
+  if (const links::Links* const like = FirstWithAdapter(all); like != nullptr) {
     if (options.rank > 0) {
       mean.adapter = MeanAdapter(all, *like->adapter, options.rank, &summary);
     } else {
       summary.kept = 0;
     }
   }
-  KVLINK_RETURN_IF_ERROR(SaveLinks(files, options.out, mean, config, Provenance(summary.rank, all),
-                                   options.out_dtype));
+  KVLINK_RETURN_IF_ERROR(links::SaveLinks(files, options.out, mean, config,
+                                          Provenance(summary.rank, all), options.out_dtype));
   return summary;
 }
 
@@ -216,4 +218,4 @@ Result<AverageSummary> AverageLinks(const AverageOptions& options, FileSystem& f
                       [&] { return Average(options, files); });
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

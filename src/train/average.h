@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 struct AverageOptions {
   std::string model;               // GGUF file: what the links were trained on
@@ -35,4 +35,4 @@ struct AverageSummary {
 Result<AverageSummary> AverageLinks(const AverageOptions& options,
                                     FileSystem& files = FileSystem::Posix());
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/publish.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 constexpr std::string_view kMagic = "KVLTRAIN";
@@ -121,4 +121,4 @@ Result<Checkpoint> LoadCheckpoint(FileSystem& files, const std::string& path) {
   return checkpoint;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 inline constexpr uint32_t kCheckpointVersion = 1;
 
@@ -53,4 +53,4 @@ Status SaveCheckpoint(FileSystem& files, const std::string& path, const Checkpoi
 // version.
 Result<Checkpoint> LoadCheckpoint(FileSystem& files, const std::string& path);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

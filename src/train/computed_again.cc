@@ -3,17 +3,18 @@
 #include "link/linker.h"
 #include "link/recompute.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
-Result<TrainingPrompt> ComputedAgain(Model& model, PreparedAdapter* adapter,
+Result<TrainingPrompt> ComputedAgain(model::Model& model, model::PreparedAdapter* adapter,
                                      std::span<const float> embeddings,
                                      const TrainingPrompt& prompt,
-                                     std::span<const std::shared_ptr<const Block>> blocks) {
-  const LinkedPrompt linked = Link(prompt.plan, {blocks.begin(), blocks.end()}, prompt.method);
+                                     std::span<const std::shared_ptr<const kv::Block>> blocks) {
+  const link::LinkedPrompt linked =
+      link::Link(prompt.plan, {blocks.begin(), blocks.end()}, prompt.method);
   KVLINK_ASSIGN_OR_RETURN(
       const std::vector<int32_t> chosen,
-      ChooseTokens(prompt.method, model, adapter, embeddings, prompt.plan, linked));
+      link::ChooseTokens(prompt.method, model, adapter, embeddings, prompt.plan, linked));
   return WithComputedAgain(prompt, chosen);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

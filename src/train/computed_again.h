@@ -10,13 +10,13 @@
 #include "model/prepared_adapter.h"
 #include "train/training_prompt.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // The prompt with what its method computes again, by a model with this adapter (nullptr: none) and
 // these link embeddings. blocks: of prompt.documents.
-Result<TrainingPrompt> ComputedAgain(Model& model, PreparedAdapter* adapter,
+Result<TrainingPrompt> ComputedAgain(model::Model& model, model::PreparedAdapter* adapter,
                                      std::span<const float> embeddings,
                                      const TrainingPrompt& prompt,
-                                     std::span<const std::shared_ptr<const Block>> blocks);
+                                     std::span<const std::shared_ptr<const kv::Block>> blocks);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -4,7 +4,7 @@
 
 #include "train/options.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 Result<at::Device> FindDevice(const std::string& name) {
   KVLINK_ASSIGN_OR_RETURN(const std::optional<int32_t> gpu, GpuOf(name));
@@ -22,8 +22,8 @@ Result<at::Device> FindDevice(const std::string& name) {
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(*gpu));
 }
 
-DType ComputeType(const Model& model, at::Device device) {
+DType ComputeType(const model::Model& model, at::Device device) {
   return device.is_cpu() ? model.matmul_dtype() : model.kv_dtype();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

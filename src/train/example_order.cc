@@ -4,7 +4,7 @@
 
 #include "train/schedule.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 ExampleOrder::ExampleOrder(const std::vector<PartSize>& parts, uint64_t seed) : random_(~seed) {
   for (const PartSize& size : parts) {
@@ -33,4 +33,4 @@ void ExampleOrder::Skip(int64_t draws) {
   for (int64_t i = 0; i < draws; ++i) (void)Next();
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -8,7 +8,7 @@
 
 #include "base/random.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 struct PartSize {
   int64_t count = 0;  // examples
@@ -46,4 +46,4 @@ class ExampleOrder {
   int64_t epoch_draws_ = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

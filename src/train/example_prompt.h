@@ -10,23 +10,25 @@
 #include "train/training_data.h"
 #include "train/training_prompt.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // What an example is asked as in its `pass`-th pass (which decides the order of documents).
-Example Arranged(Example example, const TrainingPart& part, const TrainOptions& options,
-                 int64_t pass);
+data::Example Arranged(data::Example example, const TrainingPart& part, const TrainOptions& options,
+                       int64_t pass);
 
 // Of options.methods the one that an example draws in its `pass`-th pass.
-const Method& DrawnMethod(const TrainOptions& options, const Example& example, int64_t pass);
+const link::Method& DrawnMethod(const TrainOptions& options, const data::Example& example,
+                                int64_t pass);
 
 // The prompt of an arranged example. kResourceExhausted: longer than max_tokens. A plain text is
 // cut at max_tokens; kInvalidArgument if nothing of it can be predicted.
-Result<TrainingPrompt> MakeExamplePrompt(const LinkableModel& model, const Example& example,
-                                         PartKind kind, bool full, AdapterScope scope,
-                                         const Method& method, int64_t max_tokens);
+Result<TrainingPrompt> MakeExamplePrompt(const link::LinkableModel& model,
+                                         const data::Example& example, PartKind kind, bool full,
+                                         model::AdapterScope scope, const link::Method& method,
+                                         int64_t max_tokens);
 
 // kInvalidArgument, with file, line and field, for the first example whose answer alone does not
 // fit into max_tokens.
-Status CheckAnswers(const LinkableModel& model, const TrainingPart& part, int64_t max_tokens);
+Status CheckAnswers(const link::LinkableModel& model, const TrainingPart& part, int64_t max_tokens);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -6,42 +6,42 @@
 
 #include "train/layer_functions.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 // Matrices one below the other.
-at::Tensor Stack(std::initializer_list<const TensorInfo*> parts, at::ScalarType dtype,
+at::Tensor Stack(std::initializer_list<const formats::TensorInfo*> parts, at::ScalarType dtype,
                  at::Device device) {
   std::vector<at::Tensor> tensors;
-  for (const TensorInfo* part : parts) {
+  for (const formats::TensorInfo* part : parts) {
     at::Tensor t = at::empty({part->shape[0], part->shape[1]}, at::kFloat);
     for (int64_t r = 0; r < part->shape[0]; ++r) {
-      ReadRow(*part, r, t.data_ptr<float>() + r * part->shape[1]);
+      model::ReadRow(*part, r, t.data_ptr<float>() + r * part->shape[1]);
     }
     tensors.push_back(t.to(dtype));
   }
   return at::cat(tensors, 0).to(device);
 }
 
-at::Tensor Vector(const TensorInfo& info, at::Device device) {
-  return torch::tensor(ReadVector(info), at::kFloat).to(device);
+at::Tensor Vector(const formats::TensorInfo& info, at::Device device) {
+  return torch::tensor(model::ReadVector(info), at::kFloat).to(device);
 }
 
 }  // namespace
 
-FrozenModel::FrozenModel(const Model& model, at::ScalarType dtype, at::Device device)
+FrozenModel::FrozenModel(const model::Model& model, at::ScalarType dtype, at::Device device)
     : config_(model.config()),
       embedding_(&model.weights().embedding),
       dtype_(dtype),
       device_(device),
       turns_(model.config(), device) {}
 
-Result<std::unique_ptr<FrozenModel>> FrozenModel::Create(const Model& model, at::ScalarType dtype,
-                                                         at::Device device) {
+Result<std::unique_ptr<FrozenModel>> FrozenModel::Create(const model::Model& model,
+                                                         at::ScalarType dtype, at::Device device) {
   const at::NoGradGuard no_gradient;
   std::unique_ptr<FrozenModel> frozen(new FrozenModel(model, dtype, device));
-  const GgufFile& file = model.file();
-  const ModelConfig& c = model.config();
+  const formats::GgufFile& file = model.file();
+  const model::ModelConfig& c = model.config();
   frozen->head_ = Stack({file.FindTensor(c.tied_output ? "token_embd.weight" : "output.weight")},
                         dtype, device);
   frozen->final_norm_ = Vector(*file.FindTensor("output_norm.weight"), device);
@@ -80,11 +80,11 @@ at::Tensor FrozenModel::Embed(const std::vector<int32_t>& tokens, Parameters& pa
 }
 
 at::Tensor FrozenModel::Adapt(const at::Tensor& y, const at::Tensor& x, int32_t layer,
-                              std::initializer_list<Site> sites, const Rows& rows,
+                              std::initializer_list<model::Site> sites, const Rows& rows,
                               const Parameters& parameters) const {
   if (!rows.adapter || !parameters.has_adapter()) return y;
   std::vector<at::Tensor> a;
-  for (const Site site : sites) {
+  for (const model::Site site : sites) {
     const TrainedLowRank& low = parameters.At(layer, site);
     if (low.a.defined()) a.push_back(low.a);
   }
@@ -96,13 +96,13 @@ at::Tensor FrozenModel::Adapt(const at::Tensor& y, const at::Tensor& x, int32_t 
   int64_t column = 0;
   const int64_t heads = static_cast<int64_t>(config_.heads) * config_.head_dim;
   const int64_t kv = static_cast<int64_t>(config_.kv_heads) * config_.head_dim;
-  for (const Site site : sites) {
+  for (const model::Site site : sites) {
     const TrainedLowRank& low = parameters.At(layer, site);
     if (!low.a.defined()) {
-      const int64_t n = site == Site::kQ   ? heads
-                        : site == Site::kK ? kv
-                        : site == Site::kV ? kv
-                                           : config_.feed_forward;  // others stand alone
+      const int64_t n = site == model::Site::kQ   ? heads
+                        : site == model::Site::kK ? kv
+                        : site == model::Site::kV ? kv
+                                                  : config_.feed_forward;  // others stand alone
       outputs.push_back(at::zeros({x.size(0), n}, x.options()));
       continue;
     }
@@ -120,12 +120,14 @@ at::Tensor FrozenModel::RunLayers(const Rows& rows, Parameters& parameters) {
     const Layer& w = layers_[l];
     at::Tensor n = RmsNorm(x, w.attention_norm, epsilon, dtype_);
     const at::Tensor qkv =
-        Adapt(FrozenLinear(n, w.qkv), n, l, {Site::kQ, Site::kK, Site::kV}, rows, parameters);
+        Adapt(FrozenLinear(n, w.qkv), n, l, {model::Site::kQ, model::Site::kK, model::Site::kV},
+              rows, parameters);
     n = LinkedAttention(qkv, &rows.attention, l, &config_);
-    x = x + Adapt(FrozenLinear(n, w.output), n, l, {Site::kO}, rows, parameters);
+    x = x + Adapt(FrozenLinear(n, w.output), n, l, {model::Site::kO}, rows, parameters);
     n = RmsNorm(x, w.feed_forward_norm, epsilon, dtype_);
-    n = SwiGlu(Adapt(FrozenLinear(n, w.gate_up), n, l, {Site::kGate, Site::kUp}, rows, parameters));
-    x = x + Adapt(FrozenLinear(n, w.down), n, l, {Site::kDown}, rows, parameters);
+    n = SwiGlu(Adapt(FrozenLinear(n, w.gate_up), n, l, {model::Site::kGate, model::Site::kUp}, rows,
+                     parameters));
+    x = x + Adapt(FrozenLinear(n, w.down), n, l, {model::Site::kDown}, rows, parameters);
   }
   return x;
 }
@@ -195,4 +197,4 @@ at::Tensor FrozenModel::AnswerLogits(const PassInput& input, Parameters& paramet
       .to(at::kFloat);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

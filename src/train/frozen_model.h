@@ -16,12 +16,12 @@
 #include "train/parameters.h"
 #include "train/training_prompt.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // Examples that go through the layers together.
 struct PassInput {
   std::vector<const TrainingPrompt*> prompts;
-  std::vector<std::vector<std::shared_ptr<const Block>>> blocks;  // of each prompt's documents
+  std::vector<std::vector<std::shared_ptr<const kv::Block>>> blocks;  // of each prompt's documents
   bool adapter = true;  // false: the base model alone, as a teacher is
 };
 
@@ -29,8 +29,8 @@ struct PassInput {
 class FrozenModel {
  public:
   // dtype of matrices and activations: kFloat or kBFloat16.
-  static Result<std::unique_ptr<FrozenModel>> Create(const Model& model, at::ScalarType dtype,
-                                                     at::Device device);
+  static Result<std::unique_ptr<FrozenModel>> Create(const model::Model& model,
+                                                     at::ScalarType dtype, at::Device device);
 
   // The answers' logits [targets of all prompts, V] f32, prompts in order. The graph holds pointers
   // into this object until the next call: run backward before it.
@@ -55,17 +55,17 @@ class FrozenModel {
     bool adapter = true;
   };
 
-  FrozenModel(const Model& model, at::ScalarType dtype, at::Device device);
+  FrozenModel(const model::Model& model, at::ScalarType dtype, at::Device device);
   at::Tensor Embed(const std::vector<int32_t>& tokens, Parameters& parameters) const;
   // The last layer's output [T, E], before the final norm.
   at::Tensor RunLayers(const Rows& rows, Parameters& parameters);
   // y [T, N] plus what the adapter makes of x [T, K] at `sites`, whose outputs stand side by side.
   at::Tensor Adapt(const at::Tensor& y, const at::Tensor& x, int32_t layer,
-                   std::initializer_list<Site> sites, const Rows& rows,
+                   std::initializer_list<model::Site> sites, const Rows& rows,
                    const Parameters& parameters) const;
 
-  const ModelConfig& config_;
-  const Embedding* embedding_;
+  const model::ModelConfig& config_;
+  const model::Embedding* embedding_;
   at::ScalarType dtype_;
   at::Device device_;
   RopeTurns turns_;
@@ -76,4 +76,4 @@ class FrozenModel {
   Rows rows_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

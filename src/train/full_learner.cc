@@ -5,9 +5,9 @@
 #include "train/device.h"
 #include "train/loss.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
-Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
+Result<std::unique_ptr<FullLearner>> FullLearner::Create(link::LinkableModel* model,
                                                          const TrainOptions& options,
                                                          at::Device device) {
   if (options.out_model.empty()) {
@@ -23,7 +23,7 @@ Result<std::unique_ptr<FullLearner>> FullLearner::Create(LinkableModel* model,
   }
   KVLINK_CHECK(model->DocumentPrefix("").empty());  // trainer.cc, TemplateFor
   std::unique_ptr<FullLearner> learner(new FullLearner(model, options));
-  const Model& base = model->model();
+  const model::Model& base = model->model();
   const at::ScalarType dtype = TorchType(ComputeType(base, device));
   KVLINK_ASSIGN_OR_RETURN(learner->full_, FullModel::Create(base, options, dtype, device));
   return learner;
@@ -43,19 +43,19 @@ Result<double> FullLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
 }
 
 Status FullLearner::Save(FileSystem& files, const std::string& provenance) {
-  const auto numbers = [&](const TensorInfo& tensor) {
+  const auto numbers = [&](const formats::TensorInfo& tensor) {
     const at::Tensor* trained = full_->Find(tensor.name);
-    if (trained == nullptr) return ReadVector(tensor);
+    if (trained == nullptr) return model::ReadVector(tensor);
     const at::Tensor flat = trained->detach().to(at::kCPU).contiguous();
     return std::vector<float>(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
   };
-  KVLINK_RETURN_IF_ERROR(WriteGgufCopy(files, model_->model().file(), options_.out_model,
-                                       options_.out_dtype, numbers));
-  KVLINK_ASSIGN_OR_RETURN(const auto written, GgufFile::Open(files, options_.out_model));
-  KVLINK_ASSIGN_OR_RETURN(const ModelConfig config, ReadModelConfig(*written));
-  Links links = full_->ToLinks(*model_);
-  links.base = ModelFingerprint(*written, config);
-  return SaveLinks(files, options_.out, links, config, provenance, options_.out_dtype);
+  KVLINK_RETURN_IF_ERROR(formats::WriteGgufCopy(files, model_->model().file(), options_.out_model,
+                                                options_.out_dtype, numbers));
+  KVLINK_ASSIGN_OR_RETURN(const auto written, formats::GgufFile::Open(files, options_.out_model));
+  KVLINK_ASSIGN_OR_RETURN(const model::ModelConfig config, model::ReadModelConfig(*written));
+  links::Links links = full_->ToLinks(*model_);
+  links.base = model::ModelFingerprint(*written, config);
+  return links::SaveLinks(files, options_.out, links, config, provenance, options_.out_dtype);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -12,12 +12,12 @@
 #include "train/learner.h"
 #include "train/options.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 class FullLearner : public Learner {
  public:
   // Both outlive it. kInvalidArgument: options that full fine-tuning has no use for.
-  static Result<std::unique_ptr<FullLearner>> Create(LinkableModel* model,
+  static Result<std::unique_ptr<FullLearner>> Create(link::LinkableModel* model,
                                                      const TrainOptions& options,
                                                      at::Device device);
 
@@ -29,12 +29,12 @@ class FullLearner : public Learner {
   Status Save(FileSystem& files, const std::string& provenance) override;
 
  private:
-  FullLearner(LinkableModel* model, const TrainOptions& options)
+  FullLearner(link::LinkableModel* model, const TrainOptions& options)
       : model_(model), options_(options) {}
 
-  LinkableModel* model_;
+  link::LinkableModel* model_;
   const TrainOptions& options_;
   std::unique_ptr<FullModel> full_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

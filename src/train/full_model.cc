@@ -8,7 +8,7 @@
 
 #include "train/parameters.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -79,10 +79,10 @@ at::Tensor ToDevice(const std::vector<int64_t>& values, at::Device device) {
 
 }  // namespace
 
-FullModel::FullModel(const Model& model, at::ScalarType dtype, at::Device device)
+FullModel::FullModel(const model::Model& model, at::ScalarType dtype, at::Device device)
     : config_(model.config()), dtype_(dtype), device_(device), turns_(model.config(), device) {}
 
-Result<std::unique_ptr<FullModel>> FullModel::Create(const Model& model,
+Result<std::unique_ptr<FullModel>> FullModel::Create(const model::Model& model,
                                                      const TrainOptions& options,
                                                      at::ScalarType dtype, at::Device device) {
   const at::NoGradGuard no_gradient;
@@ -91,9 +91,9 @@ Result<std::unique_ptr<FullModel>> FullModel::Create(const Model& model,
   full->slots_ = full->k_ == 0 ? 1 : options.slots;
   const int64_t links = static_cast<int64_t>(full->k_) * full->slots_;
   full->link_count_ = links * model.config().width;
-  std::vector<const TensorInfo*> trained;
+  std::vector<const formats::TensorInfo*> trained;
   int64_t total = full->link_count_;
-  for (const TensorInfo& tensor : model.file().tensors()) {
+  for (const formats::TensorInfo& tensor : model.file().tensors()) {
     if (tensor.name.starts_with("rope_")) continue;  // divisors of frequencies: no weights
     trained.push_back(&tensor);
     total += tensor.elements();
@@ -104,10 +104,10 @@ Result<std::unique_ptr<FullModel>> FullModel::Create(const Model& model,
     std::copy(start.begin(), start.end(), values.data_ptr<float>());
   }
   int64_t offset = full->link_count_;
-  for (const TensorInfo* tensor : trained) {
+  for (const formats::TensorInfo* tensor : trained) {
     const int64_t columns = tensor->shape.back();
     for (int64_t r = 0; r < tensor->elements() / columns; ++r) {
-      ReadRow(*tensor, r, values.data_ptr<float>() + offset + r * columns);
+      model::ReadRow(*tensor, r, values.data_ptr<float>() + offset + r * columns);
     }
     offset += tensor->elements();
   }
@@ -118,7 +118,7 @@ Result<std::unique_ptr<FullModel>> FullModel::Create(const Model& model,
     full->links_ = LeafOf(full->values_, full->gradients_, 0, {links, model.config().width});
   }
   offset = full->link_count_;
-  for (const TensorInfo* tensor : trained) {
+  for (const formats::TensorInfo* tensor : trained) {
     full->leaves_[tensor->name] = LeafOf(full->values_, full->gradients_, offset, tensor->shape);
     offset += tensor->elements();
   }
@@ -193,8 +193,8 @@ at::Tensor FullModel::AnswerLogits(const TrainingPrompt& prompt) {
   return at::linear(Norm(wanted, leaves_.at("output_norm.weight")), head.to(dtype_)).to(at::kFloat);
 }
 
-Links FullModel::ToLinks(const LinkableModel& model) const {
-  Links links;
+links::Links FullModel::ToLinks(const link::LinkableModel& model) const {
+  links::Links links;
   links.k = k_;
   links.slots = slots_;
   if (k_ > 0) {
@@ -205,4 +205,4 @@ Links FullModel::ToLinks(const LinkableModel& model) const {
   return links;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -23,13 +23,14 @@
 #include "train/options.h"
 #include "train/training_prompt.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 class FullModel {
  public:
   // Parameters are f32 on `device`, as the file has them; matrices are multiplied as `dtype`,
   // kFloat or kBFloat16. Link embeddings start as options.link_start says. Errors: LinkStart's.
-  static Result<std::unique_ptr<FullModel>> Create(const Model& model, const TrainOptions& options,
+  static Result<std::unique_ptr<FullModel>> Create(const model::Model& model,
+                                                   const TrainOptions& options,
                                                    at::ScalarType dtype, at::Device device);
 
   // The answer's logits [targets, V] f32. The graph holds pointers into this object until the next
@@ -42,7 +43,7 @@ class FullModel {
   // A tensor of the model's file as it is now; nullptr: it is not trained (RoPE's divisors).
   const at::Tensor* Find(const std::string& name) const;
   // The link tokens as a link file holds them, for no base yet.
-  Links ToLinks(const LinkableModel& model) const;
+  links::Links ToLinks(const link::LinkableModel& model) const;
 
   // False keeps all activations: faster where memory is no matter. Default: true.
   void set_checkpointing(bool on) { checkpointing_ = on; }
@@ -59,10 +60,10 @@ class FullModel {
   void CountRecomputedLayer() { ++recomputed_layers_; }
 
  private:
-  FullModel(const Model& model, at::ScalarType dtype, at::Device device);
+  FullModel(const model::Model& model, at::ScalarType dtype, at::Device device);
   at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight) const;
 
-  const ModelConfig& config_;
+  const model::ModelConfig& config_;
   at::ScalarType dtype_;
   at::Device device_;
   RopeTurns turns_;
@@ -76,4 +77,4 @@ class FullModel {
   int64_t recomputed_layers_ = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -3,7 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -71,4 +71,4 @@ at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon
 
 at::Tensor SwiGlu(const at::Tensor& gate_up) { return SwiGluFunction::apply(gate_up); }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

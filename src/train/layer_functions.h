@@ -5,7 +5,7 @@
 
 #include <torch/types.h>
 
-namespace kvlink {
+namespace kvlink::train {
 
 // x W^T with a frozen W [N, K] of x's dtype: no gradient of W, nothing kept. x [T, K] -> [T, N].
 at::Tensor FrozenLinear(const at::Tensor& x, const at::Tensor& w);
@@ -17,4 +17,4 @@ at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon
 // silu(gate) * up: gate_up [T, 2F] -> [T, F], same dtype.
 at::Tensor SwiGlu(const at::Tensor& gate_up);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -12,7 +12,7 @@
 #include "kvlink/status.h"
 #include "train/training_prompt.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // One owner, one thread.
 class Learner {
@@ -31,4 +31,4 @@ class Learner {
   virtual Status Save(FileSystem& files, const std::string& provenance) = 0;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

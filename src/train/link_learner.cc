@@ -8,18 +8,19 @@
 #include "train/device.h"
 #include "train/loss.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
-Result<std::unique_ptr<LinkLearner>> LinkLearner::Create(LinkableModel* model,
+Result<std::unique_ptr<LinkLearner>> LinkLearner::Create(link::LinkableModel* model,
                                                          const TrainOptions& options,
-                                                         const Links* start, at::Device device) {
+                                                         const links::Links* start,
+                                                         at::Device device) {
   std::unique_ptr<LinkLearner> learner(new LinkLearner(model, options));
-  Model& base = model->model();
+  model::Model& base = model->model();
   const at::ScalarType dtype = TorchType(ComputeType(base, device));
   KVLINK_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(base, options, device));
   if (start != nullptr) KVLINK_RETURN_IF_ERROR(parameters.StartFrom(*start, options.start));
   learner->parameters_ = std::make_unique<Parameters>(std::move(parameters));
-  KVLINK_CHECK(options.scope == AdapterScope::kOutsideDocuments ||
+  KVLINK_CHECK(options.scope == model::AdapterScope::kOutsideDocuments ||
                model->DocumentPrefix("").empty());  // trainer.cc, TemplateFor
   KVLINK_ASSIGN_OR_RETURN(learner->frozen_, FrozenModel::Create(base, dtype, device));
   KVLINK_ASSIGN_OR_RETURN(
@@ -49,18 +50,19 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
     KVLINK_ASSIGN_OR_RETURN(teacher, TeacherLogits(prompts));
   }
   const auto computes_again = [](const TrainingPrompt& prompt) {
-    return prompt.method.recompute != Method::Recompute::kNothing && !prompt.documents.empty();
+    return prompt.method.recompute != link::Method::Recompute::kNothing &&
+           !prompt.documents.empty();
   };
   // As they are now, for the serving engine, which chooses what is computed again.
-  Links links;
-  std::unique_ptr<PreparedAdapter> adapter;  // null: none
+  links::Links links;
+  std::unique_ptr<model::PreparedAdapter> adapter;  // null: none
   if (std::any_of(prompts.begin(), prompts.end(), computes_again)) {
     const at::NoGradGuard no_gradient;
     links = parameters_->ToLinks(*model_);
     if (links.adapter) {
-      KVLINK_ASSIGN_OR_RETURN(adapter,
-                              PreparedAdapter::Create(*links.adapter, model_->model().config(),
-                                                      model_->model().matmul_dtype()));
+      KVLINK_ASSIGN_OR_RETURN(
+          adapter, model::PreparedAdapter::Create(*links.adapter, model_->model().config(),
+                                                  model_->model().matmul_dtype()));
     }
   }
   PassInput input;
@@ -91,8 +93,8 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
 }
 
 Status LinkLearner::Save(FileSystem& files, const std::string& provenance) {
-  return SaveLinks(files, options_.out, parameters_->ToLinks(*model_), model_->model().config(),
-                   provenance, options_.out_dtype);
+  return links::SaveLinks(files, options_.out, parameters_->ToLinks(*model_),
+                          model_->model().config(), provenance, options_.out_dtype);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -14,16 +14,16 @@
 #include "train/options.h"
 #include "train/parameters.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 class LinkLearner : public Learner {
  public:
   // The model outlives it. start: links to go on from; nullptr: none. device: where what is trained
   // and the frozen matrices are. Errors: Parameters::Create's
   // and StartFrom's, FrozenModel::Create's, DocumentBlocks::Open's.
-  static Result<std::unique_ptr<LinkLearner>> Create(LinkableModel* model,
+  static Result<std::unique_ptr<LinkLearner>> Create(link::LinkableModel* model,
                                                      const TrainOptions& options,
-                                                     const Links* start, at::Device device);
+                                                     const links::Links* start, at::Device device);
 
   at::Tensor& values() override { return parameters_->values(); }
   at::Tensor& gradients() override { return parameters_->gradients(); }
@@ -32,16 +32,16 @@ class LinkLearner : public Learner {
   Status Save(FileSystem& files, const std::string& provenance) override;
 
  private:
-  LinkLearner(LinkableModel* model, const TrainOptions& options)
+  LinkLearner(link::LinkableModel* model, const TrainOptions& options)
       : model_(model), options_(options) {}
   // [targets of all prompts, V] f32: the teacher's logits, without a graph.
   Result<at::Tensor> TeacherLogits(std::span<const TrainingPrompt> prompts);
 
-  LinkableModel* model_;
+  link::LinkableModel* model_;
   const TrainOptions& options_;
   std::unique_ptr<FrozenModel> frozen_;
   std::unique_ptr<Parameters> parameters_;
   std::unique_ptr<DocumentBlocks> blocks_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

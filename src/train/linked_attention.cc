@@ -11,7 +11,7 @@
 #include "model/model.h"
 #include "train/device.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -26,7 +26,7 @@ struct Split {      // of one example's rows
   at::Tensor k, v;  // [G, T, D], rotated; as they stand in the buffer
 };
 
-Split SplitQkv(const at::Tensor& qkv, const AttentionRows& rows, const ModelConfig& c) {
+Split SplitQkv(const at::Tensor& qkv, const AttentionRows& rows, const model::ModelConfig& c) {
   const int64_t t = rows.rows, h = c.heads, g = c.kv_heads, d = c.head_dim;
   const at::Tensor own = qkv.narrow(0, rows.first_row, t);
   const at::Tensor q = own.narrow(1, 0, h * d).reshape({t, h, d});
@@ -47,8 +47,8 @@ Split SplitQkv(const at::Tensor& qkv, const AttentionRows& rows, const ModelConf
 struct LinkedAttentionFunction : public Function<LinkedAttentionFunction> {
   static Variable forward(AutogradContext* context, const Variable& qkv,
                           const std::vector<AttentionRows>* examples, int64_t layer,
-                          const ModelConfig* config) {
-    const ModelConfig& c = *config;
+                          const model::ModelConfig* config) {
+    const model::ModelConfig& c = *config;
     const int64_t h = c.heads, g = c.kv_heads, d = c.head_dim, group = h / g;
     at::Tensor out = at::empty({qkv.size(0), h * d}, qkv.options());
     variable_list saved;  // an example's q, then a P a tile
@@ -83,8 +83,8 @@ struct LinkedAttentionFunction : public Function<LinkedAttentionFunction> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto& examples = *reinterpret_cast<const std::vector<AttentionRows>*>(
         context->saved_data["examples"].toInt());
-    const ModelConfig& c =
-        *reinterpret_cast<const ModelConfig*>(context->saved_data["config"].toInt());
+    const model::ModelConfig& c =
+        *reinterpret_cast<const model::ModelConfig*>(context->saved_data["config"].toInt());
     const int64_t layer = context->saved_data["layer"].toInt();
     const int64_t h = c.heads, g = c.kv_heads, d = c.head_dim, group = h / g;
     const double scale = 1 / std::sqrt(static_cast<double>(d));
@@ -138,8 +138,8 @@ struct LinkedAttentionFunction : public Function<LinkedAttentionFunction> {
 
 }  // namespace
 
-RopeTurns::RopeTurns(const ModelConfig& config, at::Device device) {
-  std::vector<double> frequencies = Model::RopeFrequencies(config.rope);
+RopeTurns::RopeTurns(const model::ModelConfig& config, at::Device device) {
+  std::vector<double> frequencies = model::Model::RopeFrequencies(config.rope);
   frequencies.resize(config.head_dim / 2, 0.0);
   frequencies_ = torch::tensor(frequencies, at::kDouble).to(device);
 }
@@ -159,7 +159,7 @@ at::Tensor RopeTurns::Turn(const at::Tensor& x, const at::Tensor& turns) {
   return at::view_as_real(z * turns).view(x.sizes());
 }
 
-KvBuffer NewKvBuffer(const ModelConfig& config, int64_t positions, at::ScalarType dtype,
+KvBuffer NewKvBuffer(const model::ModelConfig& config, int64_t positions, at::ScalarType dtype,
                      at::Device device) {
   KvBuffer kv;
   const auto options = at::TensorOptions().dtype(dtype).device(device);
@@ -171,8 +171,8 @@ KvBuffer NewKvBuffer(const ModelConfig& config, int64_t positions, at::ScalarTyp
   return kv;
 }
 
-void PlaceBlock(const Block& block, int64_t start, const RopeTurns& turns, KvBuffer* kv) {
-  const BlockShape& shape = block.shape();
+void PlaceBlock(const kv::Block& block, int64_t start, const RopeTurns& turns, KvBuffer* kv) {
+  const kv::BlockShape& shape = block.shape();
   const auto options = at::TensorOptions().dtype(TorchType(shape.dtype));
   const at::Device device = kv->keys[0].device();
   // Keys stand rotated to 0..n-1: one more turn, the same for all, takes them to their place.
@@ -226,8 +226,8 @@ AttentionRows MakeAttentionRows(KvBuffer* kv, int64_t first_row,
 }
 
 at::Tensor LinkedAttention(const at::Tensor& qkv, const std::vector<AttentionRows>* rows,
-                           int64_t layer, const ModelConfig* config) {
+                           int64_t layer, const model::ModelConfig* config) {
   return LinkedAttentionFunction::apply(qkv, rows, layer, config);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -15,7 +15,7 @@
 #include "kv/block.h"
 #include "model/config.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // Rows are padded to a multiple, and lengths of prefixes too: oneDNN compiles a kernel for each new
 // shape, and few shapes are made once.
@@ -46,7 +46,7 @@ struct AttentionRows {
 // RoPE as complex numbers, for a model.
 class RopeTurns {
  public:
-  RopeTurns(const ModelConfig& config, at::Device device);
+  RopeTurns(const model::ModelConfig& config, at::Device device);
   // [T, 1, D/2] complex64 for int64 positions [T].
   at::Tensor At(const at::Tensor& positions) const;
   // x [.., D] turned; `turns` broadcasts against [.., D/2].
@@ -57,10 +57,10 @@ class RopeTurns {
 };
 
 // An empty buffer for `positions` positions.
-KvBuffer NewKvBuffer(const ModelConfig& config, int64_t positions, at::ScalarType dtype,
+KvBuffer NewKvBuffer(const model::ModelConfig& config, int64_t positions, at::ScalarType dtype,
                      at::Device device);
 // A document's block at its place.
-void PlaceBlock(const Block& block, int64_t start, const RopeTurns& turns, KvBuffer* kv);
+void PlaceBlock(const kv::Block& block, int64_t start, const RopeTurns& turns, KvBuffer* kv);
 
 // `positions` ascending; `rows` of them after padding. sees_from: [T] the first position that each
 // row sees.
@@ -72,6 +72,6 @@ AttentionRows MakeAttentionRows(KvBuffer* kv, int64_t first_row,
 // qkv [T of all examples, (H + 2G) D] -> [T, H D]. Writes the rows' keys and values into the
 // buffers. `rows` must outlive the backward pass.
 at::Tensor LinkedAttention(const at::Tensor& qkv, const std::vector<AttentionRows>* rows,
-                           int64_t layer, const ModelConfig* config);
+                           int64_t layer, const model::ModelConfig* config);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

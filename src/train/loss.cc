@@ -1,6 +1,6 @@
 #include "train/loss.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 AnswerLoss LossOfAnswers(const at::Tensor& logits, const at::Tensor& targets,
                          const at::Tensor& teacher, double weight) {
@@ -15,4 +15,4 @@ AnswerLoss LossOfAnswers(const at::Tensor& logits, const at::Tensor& targets,
   return loss;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -5,7 +5,7 @@
 
 #include <torch/types.h>
 
-namespace kvlink {
+namespace kvlink::train {
 
 struct AnswerLoss {
   at::Tensor objective;  // scalar, nats, summed over the tokens: what gradients are taken of
@@ -18,4 +18,4 @@ struct AnswerLoss {
 AnswerLoss LossOfAnswers(const at::Tensor& logits, const at::Tensor& targets,
                          const at::Tensor& teacher, double weight);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

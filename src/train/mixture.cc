@@ -9,7 +9,7 @@
 #include "base/bounded_json.h"
 #include "base/quote.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using nlohmann::json;
@@ -122,15 +122,15 @@ std::string_view Name(PartKind kind) {
   return "";
 }
 
-PartKind KindOf(const Example& example) {
+PartKind KindOf(const data::Example& example) {
   switch (example.kind) {
-    case ExampleKind::kQuestion:
+    case data::ExampleKind::kQuestion:
       return PartKind::kQaSegments;
-    case ExampleKind::kSummary:
+    case data::ExampleKind::kSummary:
       return PartKind::kSummary;
-    case ExampleKind::kChat:
+    case data::ExampleKind::kChat:
       return PartKind::kChat;
-    case ExampleKind::kText:
+    case data::ExampleKind::kText:
       return PartKind::kText;
   }
   return PartKind::kQaSegments;
@@ -184,4 +184,4 @@ Result<std::vector<MixturePart>> ReadMixture(FileSystem& files, const std::strin
   return parts;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

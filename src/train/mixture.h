@@ -13,7 +13,7 @@
 #include "data/example.h"
 #include "kvlink/status.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // How an example becomes a prompt.
 enum class PartKind : uint8_t {
@@ -26,7 +26,7 @@ enum class PartKind : uint8_t {
   kText,        // plain text: every token is predicted from those before it
 };
 std::string_view Name(PartKind kind);
-PartKind KindOf(const Example& example);
+PartKind KindOf(const data::Example& example);
 
 struct MixturePart {
   std::string name;                // in messages; the file's pattern where it has none
@@ -45,4 +45,4 @@ Result<std::vector<MixturePart>> ReadMixture(FileSystem& files, const std::strin
 // Whether a name fits a pattern of *, ? and plain characters.
 bool FitsPattern(std::string_view name, std::string_view pattern);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <string_view>
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 constexpr int32_t kMostLinks = 64;   // as the link file has it
@@ -76,19 +76,19 @@ Status CheckOptions(const TrainOptions& o) {
     return InvalidArgument("--document-prefix: none, first or head expected, \"" +
                            o.document_prefix + "\" found");
   }
-  if (o.mode == TrainMode::kFull && o.scope == AdapterScope::kEverywhere) {
+  if (o.mode == TrainMode::kFull && o.scope == model::AdapterScope::kEverywhere) {
     return InvalidArgument(
         "--scope is the adapter's, which --mode full has not: expected no --scope");
   }
   if (o.methods.empty()) return InvalidArgument("--methods: at least one expected, none found");
-  for (const Method& method : o.methods) {
+  for (const link::Method& method : o.methods) {
     if (method.name == "link") continue;
     if (!method.extends_link()) {
       return InvalidArgument("--methods: link or link+... expected (docs/methods.md), \"" +
                              method.name + "\" found");
     }
     if (o.mode == TrainMode::kFull || o.attention == TrainAttention::kFull ||
-        o.scope == AdapterScope::kEverywhere) {
+        o.scope == model::AdapterScope::kEverywhere) {
       return InvalidArgument("--methods " + method.name +
                              " computes tokens of blocks again: expected no --mode full, no "
                              "--attention full and no --scope everywhere");
@@ -105,4 +105,4 @@ Status CheckOptions(const TrainOptions& o) {
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

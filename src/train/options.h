@@ -13,7 +13,7 @@
 #include "link/method.h"
 #include "model/adapter.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 enum class TrainAttention {
   kLinked,  // documents are blocks, link tokens follow them
@@ -67,13 +67,14 @@ struct TrainOptions {
   double alpha = 32;
   // Whether it acts on documents too: then they are computed with gradient in every step, and
   // blocks belong to it.
-  AdapterScope scope = AdapterScope::kOutsideDocuments;
-  std::vector<Site> targets = {Site::kQ,    Site::kK,  Site::kV,   Site::kO,
-                               Site::kGate, Site::kUp, Site::kDown};
+  model::AdapterScope scope = model::AdapterScope::kOutsideDocuments;
+  std::vector<model::Site> targets = {model::Site::kQ,   model::Site::kK,    model::Site::kV,
+                                      model::Site::kO,   model::Site::kGate, model::Site::kUp,
+                                      model::Site::kDown};
 
   // How documents are linked: "link", or with tokens of theirs computed again
   // ("link+attention:0.1", link/method.h). Of several, each example draws one in each pass.
-  std::vector<Method> methods = {Method()};
+  std::vector<link::Method> methods = {link::Method()};
 
   double distill = 0;  // share of distillation in the loss, 0 to 1 (train/loss.h)
   TrainTeacher teacher = TrainTeacher::kBase;
@@ -112,4 +113,4 @@ Result<std::optional<int32_t>> GpuOf(const std::string& device);
 // kInvalidArgument, naming the flag, for the first number out of its range.
 Status CheckOptions(const TrainOptions& options);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <system_error>
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -48,4 +48,4 @@ Status CheckOutputs(const TrainOptions& options) {
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

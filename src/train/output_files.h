@@ -6,7 +6,7 @@
 #include "kvlink/status.h"
 #include "train/options.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // kInvalidArgument: --out or --out-model is the other, or a file that an option names to be read;
 // both flags are named. Looks at links and folders, not only at names.
@@ -16,4 +16,4 @@ Status CheckOutputs(const TrainOptions& options);
 Status CheckNotOutput(const TrainOptions& options, const std::string& what,
                       const std::string& path);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

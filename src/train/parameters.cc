@@ -6,28 +6,28 @@
 
 #include "base/random.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 struct Sizes {
   int64_t inputs = 0, outputs = 0;
 };
 
-Sizes SizesOf(const ModelConfig& c, Site site) {
+Sizes SizesOf(const model::ModelConfig& c, model::Site site) {
   const int64_t qd = static_cast<int64_t>(c.heads) * c.head_dim;
   const int64_t kd = static_cast<int64_t>(c.kv_heads) * c.head_dim;
   switch (site) {
-    case Site::kQ:
+    case model::Site::kQ:
       return {c.width, qd};
-    case Site::kK:
-    case Site::kV:
+    case model::Site::kK:
+    case model::Site::kV:
       return {c.width, kd};
-    case Site::kO:
+    case model::Site::kO:
       return {qd, c.width};
-    case Site::kGate:
-    case Site::kUp:
+    case model::Site::kGate:
+    case model::Site::kUp:
       return {c.width, c.feed_forward};
-    case Site::kDown:
+    case model::Site::kDown:
       return {c.feed_forward, c.width};
   }
   return {};
@@ -47,10 +47,10 @@ std::vector<float> ToVector(const at::Tensor& t) {
 // The mean of the vocabulary alone is short, and the first layers were trained on vectors of the
 // vocabulary's length: the mean is brought to it by noise of the vocabulary's own spread, small
 // enough that links of one set begin alike.
-Result<std::vector<float>> LinkStart(const Model& model, const TrainOptions& options,
+Result<std::vector<float>> LinkStart(const model::Model& model, const TrainOptions& options,
                                      int64_t count) {
-  const ModelConfig& c = model.config();
-  const Embedding& table = model.weights().embedding;
+  const model::ModelConfig& c = model.config();
+  const model::Embedding& table = model.weights().embedding;
   const int64_t e = c.width;
   std::vector<float> start(static_cast<size_t>(count * e));
   if (options.link_start != "mean") {
@@ -96,9 +96,9 @@ at::Tensor LeafOf(const at::Tensor& values, const at::Tensor& gradients, int64_t
   return leaf;
 }
 
-Result<Parameters> Parameters::Create(const Model& model, const TrainOptions& options,
+Result<Parameters> Parameters::Create(const model::Model& model, const TrainOptions& options,
                                       at::Device device) {
-  const ModelConfig& c = model.config();
+  const model::ModelConfig& c = model.config();
   Parameters p;
   p.k_ = options.attention == TrainAttention::kFull ? 0 : options.k;
   p.slots_ = p.k_ == 0 ? 1 : options.slots;
@@ -112,10 +112,10 @@ Result<Parameters> Parameters::Create(const Model& model, const TrainOptions& op
     KVLINK_ASSIGN_OR_RETURN(values, LinkStart(model, options, links));
   }
   Random random(options.seed);
-  std::vector<std::array<int64_t, kSites>> offsets(c.layers);
+  std::vector<std::array<int64_t, model::kSites>> offsets(c.layers);
   if (p.rank_ > 0) {
     for (int32_t l = 0; l < c.layers; ++l) {
-      for (const Site site : options.targets) {
+      for (const model::Site site : options.targets) {
         const Sizes sizes = SizesOf(c, site);
         offsets[l][static_cast<size_t>(site)] = static_cast<int64_t>(values.size());
         const double bound = 1 / std::sqrt(static_cast<double>(sizes.inputs));
@@ -135,7 +135,7 @@ Result<Parameters> Parameters::Create(const Model& model, const TrainOptions& op
   if (links > 0) p.links_ = LeafOf(p.values_, p.gradients_, 0, {links, c.width});
   p.layers_.resize(c.layers);
   for (int32_t l = 0; p.rank_ > 0 && l < c.layers; ++l) {
-    for (const Site site : options.targets) {
+    for (const model::Site site : options.targets) {
       const Sizes sizes = SizesOf(c, site);
       const int64_t at = offsets[l][static_cast<size_t>(site)];
       p.layers_[l][static_cast<size_t>(site)] = {
@@ -146,7 +146,7 @@ Result<Parameters> Parameters::Create(const Model& model, const TrainOptions& op
   return p;
 }
 
-Status Parameters::StartFrom(const Links& links, const std::string& path) {
+Status Parameters::StartFrom(const links::Links& links, const std::string& path) {
   const auto refuse = [&](const std::string& what, int64_t found, int64_t expected) {
     return InvalidArgument("--start " + path + ": has " + what + " " + std::to_string(found) +
                            ", and what is to be trained has " + std::to_string(expected));
@@ -159,7 +159,7 @@ Status Parameters::StartFrom(const Links& links, const std::string& path) {
   };
   if (k_ > 0) take(links_, links.embeddings, 1);
   for (size_t l = 0; l < layers_.size(); ++l) {
-    for (int s = 0; s < kSites; ++s) {
+    for (int s = 0; s < model::kSites; ++s) {
       const int32_t found = links.adapter ? links.adapter->layers[l][s].rank : 0;
       TrainedLowRank& site = layers_[l][s];
       const int32_t expected = site.a.defined() ? rank_ : 0;
@@ -175,28 +175,28 @@ Status Parameters::StartFrom(const Links& links, const std::string& path) {
   return {};
 }
 
-Links Parameters::ToLinks(const LinkableModel& model) const {
-  Links links;
+links::Links Parameters::ToLinks(const link::LinkableModel& model) const {
+  links::Links links;
   links.k = k_;
   links.slots = slots_;
   if (k_ > 0) links.embeddings = ToVector(links_);
   links.prompt_template = model.prompt_template();
   links.base = model.model().fingerprint();
   if (rank_ > 0) {
-    Adapter adapter;
+    model::Adapter adapter;
     adapter.layers.resize(layers_.size());
     for (size_t l = 0; l < layers_.size(); ++l) {
-      for (int s = 0; s < kSites; ++s) {
+      for (int s = 0; s < model::kSites; ++s) {
         const TrainedLowRank& site = layers_[l][s];
         if (!site.a.defined()) continue;
         adapter.layers[l][s] = {rank_, ToVector(site.a), ToVector(site.b * scale_)};
       }
     }
     adapter.scope = scope_;
-    adapter.hash = AdapterHash(adapter);
+    adapter.hash = model::AdapterHash(adapter);
     links.adapter = std::move(adapter);
   }
   return links;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -14,7 +14,7 @@
 #include "model/model.h"
 #include "train/options.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // One adapter site: y += scale * B (A x). Leaves of the graph, f32.
 struct TrainedLowRank {
@@ -24,7 +24,7 @@ struct TrainedLowRank {
 
 // [count, E]: where link embeddings start, as options.link_start says; decided by options.seed.
 // kInvalidArgument: a link_start that is empty text.
-Result<std::vector<float>> LinkStart(const Model& model, const TrainOptions& options,
+Result<std::vector<float>> LinkStart(const model::Model& model, const TrainOptions& options,
                                      int64_t count);
 
 // A leaf of the graph that is a view of a flat vector from `offset` on, as is its gradient.
@@ -35,15 +35,15 @@ class Parameters {
  public:
   // A uniform in +-1/sqrt(K), B zero, link embeddings as options.link_start says; all decided by
   // options.seed. kInvalidArgument: a link_start that is empty text.
-  static Result<Parameters> Create(const Model& model, const TrainOptions& options,
+  static Result<Parameters> Create(const model::Model& model, const TrainOptions& options,
                                    at::Device device);
 
   // Takes on the numbers of a link file, named by `path` in errors. kInvalidArgument: it has
   // another K, other slots, ranks or places than what is trained.
-  Status StartFrom(const Links& links, const std::string& path);
+  Status StartFrom(const links::Links& links, const std::string& path);
 
   at::Tensor& links() { return links_; }  // [slots * k, E]; undefined when k = 0
-  const TrainedLowRank& At(int32_t layer, Site site) const {
+  const TrainedLowRank& At(int32_t layer, model::Site site) const {
     return layers_[layer][static_cast<size_t>(site)];
   }
   bool has_adapter() const { return rank_ > 0; }
@@ -54,17 +54,17 @@ class Parameters {
   int64_t link_count() const { return link_count_; }
 
   // The links and adapter as a link file holds them.
-  Links ToLinks(const LinkableModel& model) const;
+  links::Links ToLinks(const link::LinkableModel& model) const;
 
  private:
   Parameters() = default;
   int32_t k_ = 0, slots_ = 1, rank_ = 0;
   double scale_ = 1;
-  AdapterScope scope_ = AdapterScope::kOutsideDocuments;
+  model::AdapterScope scope_ = model::AdapterScope::kOutsideDocuments;
   int64_t link_count_ = 0;
   at::Tensor values_, gradients_;
   at::Tensor links_;
-  std::vector<std::array<TrainedLowRank, kSites>> layers_;
+  std::vector<std::array<TrainedLowRank, model::kSites>> layers_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -20,7 +20,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 class Alone : public ProcessGroup {
@@ -137,4 +137,4 @@ Result<std::unique_ptr<ProcessGroup>> ProcessGroup::Join(const TrainOptions& opt
 #endif
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

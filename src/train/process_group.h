@@ -12,7 +12,7 @@
 #include "kvlink/status.h"
 #include "train/options.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // One owner, one thread; every process must ask for the same sums in the same order.
 class ProcessGroup {
@@ -42,4 +42,4 @@ class ProcessGroup {
   int32_t rank_, size_;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

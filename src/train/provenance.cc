@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using nlohmann::ordered_json;
@@ -29,8 +29,8 @@ ordered_json Hyperparameters(const TrainOptions& o, std::string_view compute) {
           {"start", FileNameOf(o.start)},
           {"rank", adapter ? ordered_json(o.rank) : ordered_json(nullptr)},
           {"alpha", adapter ? ordered_json(o.alpha) : ordered_json(nullptr)},
-          {"scope", adapter ? ordered_json(Name(o.scope)) : ordered_json(nullptr)},
-          {"methods", full ? ordered_json(nullptr) : ordered_json(NamesOf(o.methods))},
+          {"scope", adapter ? ordered_json(model::Name(o.scope)) : ordered_json(nullptr)},
+          {"methods", full ? ordered_json(nullptr) : ordered_json(link::NamesOf(o.methods))},
           {"distill", o.distill},
           {"distill_teacher", o.distill == 0                        ? ordered_json(nullptr)
                               : o.teacher == TrainTeacher::kAdapter ? ordered_json("adapter")
@@ -71,4 +71,4 @@ std::string ProvenanceJson(const TrainOptions& options, std::string_view compute
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -10,11 +10,11 @@
 #include "train/trainer.h"
 #include "train/training_data.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // A JSON object. `compute`: what the frozen matrices were multiplied in. `outcome`: as far as the
 // run has gone; its `seconds` are left out, so that the same run writes the same bytes.
 std::string ProvenanceJson(const TrainOptions& options, std::string_view compute,
                            std::span<const DataFile> data, const TrainSummary& outcome);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/quote.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using nlohmann::ordered_json;
@@ -25,10 +25,10 @@ std::string Flag(const std::string& name) {
 }  // namespace
 
 std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::string_view compute,
-                        const PromptTemplate& prompts, const TrainingData& data) {
+                        const text::PromptTemplate& prompts, const TrainingData& data) {
   ordered_json targets = ordered_json::array();
-  for (const Site site : o.targets) targets.push_back(static_cast<int>(site));
-  const std::string text = TemplateToJson(prompts);
+  for (const model::Site site : o.targets) targets.push_back(static_cast<int>(site));
+  const std::string text = text::TemplateToJson(prompts);
   ordered_json json = {
       {"model", ToHex(model)},
       {"compute", compute},
@@ -43,13 +43,13 @@ std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::s
            ToHex(Sha256().Update(std::as_bytes(std::span(text))).Finish()).substr(0, 32)},
       {"rank", o.rank},
       {"alpha", o.alpha},
-      {"scope", Name(o.scope)},
+      {"scope", model::Name(o.scope)},
       {"targets", std::move(targets)},
       {"limit", o.limit},
       {"valid-limit", o.valid_limit},
       {"documents", o.documents},
       {"shuffle-documents", o.shuffle_documents},
-      {"methods", NamesOf(o.methods)},
+      {"methods", link::NamesOf(o.methods)},
       {"distill", o.distill},
       {"distill-teacher", o.teacher == TrainTeacher::kAdapter ? "adapter" : "base"},
       {"world", o.world},
@@ -109,4 +109,4 @@ Status CheckSameRun(std::string_view before, std::string_view now) {
   return {};
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -9,7 +9,7 @@
 #include "base/bounded_json.h"
 #include "chart/plot.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using nlohmann::ordered_json;
@@ -187,7 +187,7 @@ void RunFolder::Save(const CheckpointView& view) {
 }
 
 void RunFolder::Draw(const std::string& title) {
-  PlotSeries loss, smooth, valid;
+  chart::PlotSeries loss, smooth, valid;
   loss.name = "training, each step";
   loss.muted = true;
   smooth.name = "training, running mean";
@@ -206,14 +206,14 @@ void RunFolder::Draw(const std::string& title) {
   for (const LoggedValidation& v : validations_) {
     valid.points.push_back({static_cast<double>(v.step), v.loss});
   }
-  Plot plot;
+  chart::Plot plot;
   plot.title = title;
   plot.x_label = "step";
   plot.y_label = "loss, nats a token";
   plot.series = {std::move(loss), std::move(smooth)};
   if (!valid.points.empty()) plot.series.push_back(std::move(valid));
-  const Status written = WriteCurveSvg(*files_, path_ + "/curve.svg", plot);
+  const Status written = chart::WriteCurveSvg(*files_, path_ + "/curve.svg", plot);
   if (!written.ok()) Warn(written.message());
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -15,7 +15,7 @@
 #include "kvlink/status.h"
 #include "train/checkpoint.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 struct LoggedStep {
   int64_t step = 0;  // from 1
@@ -80,4 +80,4 @@ class RunFolder {
   bool warned_ = false;
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

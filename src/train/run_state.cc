@@ -7,7 +7,7 @@
 
 #include "train/run_description.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 // REQUIRES: on the CPU, contiguous, f32; undefined: empty
@@ -115,4 +115,4 @@ std::string RunState::LastGood() const {
          folder_->path() + " is the last good one";
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -15,7 +15,7 @@
 #include "train/run_folder.h"
 #include "train/trainer.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // One owner, one thread. Looks at values and optimiser, which outlive it.
 class RunState {
@@ -55,4 +55,4 @@ class RunState {
   at::Tensor best_;  // undefined: no validation yet
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 double Low(uint64_t hash) { return static_cast<double>(static_cast<uint32_t>(hash)); }
@@ -62,4 +62,4 @@ Status CheckAllAgree(ProcessGroup* group, const Status& opened, const RunPlace& 
       "); copy the first process's checkpoint into the folders of the others (.rank1 ..)");
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

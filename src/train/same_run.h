@@ -10,7 +10,7 @@
 #include "kvlink/status.h"
 #include "train/process_group.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // What must be the same in every process before the first step.
 struct RunPlace {
@@ -28,4 +28,4 @@ RunPlace PlaceOf(std::string_view description, int64_t step, int64_t adam_steps,
 // not open its run, or stands elsewhere; one that failed itself gets its own error back.
 Status CheckAllAgree(ProcessGroup* group, const Status& opened, const RunPlace& mine);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -7,7 +7,7 @@
 
 #include "base/random.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 std::vector<int64_t> EpochOrder(int64_t count, uint64_t seed, int64_t epoch) {
   std::vector<int64_t> order(static_cast<size_t>(count));
@@ -28,4 +28,4 @@ double RateAt(int64_t step, int64_t steps, int64_t warmup) {
   return 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, through)));
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

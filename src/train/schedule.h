@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::train {
 
 // The order of `count` examples in an epoch (from 0): a shuffle decided by seed and epoch.
 std::vector<int64_t> EpochOrder(int64_t count, uint64_t seed, int64_t epoch);
@@ -17,4 +17,4 @@ int64_t StepsPerEpoch(int64_t count, int64_t batch);
 // `warmup` steps, then a cosine to 0.
 double RateAt(int64_t step, int64_t steps, int64_t warmup);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -7,7 +7,7 @@
 
 #include "base/guarded.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // Behind the first line stands where in Torch.
 inline std::string FirstLineOf(const std::exception& error) {
@@ -23,4 +23,4 @@ auto GuardedTorch(const char* no_memory, Work&& work) -> decltype(work()) {
                  [](const std::exception& error) { return "Torch failed: " + FirstLineOf(error); });
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

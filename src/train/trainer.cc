@@ -24,7 +24,7 @@
 #include "train/torch_failure.h"
 #include "train/training_data.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -34,19 +34,19 @@ double SecondsSince(Clock::time_point start) {
 }
 
 // The template that examples are rendered by, and that the link file will carry.
-Result<PromptTemplate> TemplateFor(FileSystem& files, const TrainOptions& options,
-                                   const Links* start, const Model& model) {
+Result<text::PromptTemplate> TemplateFor(FileSystem& files, const TrainOptions& options,
+                                         const links::Links* start, const model::Model& model) {
   // They are computed with gradient then, in one pass with all else.
   const bool trains_documents =
-      options.mode == TrainMode::kFull || options.scope == AdapterScope::kEverywhere;
-  PromptTemplate t;
+      options.mode == TrainMode::kFull || options.scope == model::AdapterScope::kEverywhere;
+  text::PromptTemplate t;
   if (!options.prompt_template.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(t, NamedTemplate(files, options.prompt_template));
+    KVLINK_ASSIGN_OR_RETURN(t, link::NamedTemplate(files, options.prompt_template));
   } else if (start != nullptr && start->prompt_template) {
     t = *start->prompt_template;
   } else {
-    KVLINK_ASSIGN_OR_RETURN(const ChosenTemplate chosen,
-                            ChooseTemplate(model.tokenizer(), model.file_prompt()));
+    KVLINK_ASSIGN_OR_RETURN(const text::ChosenTemplate chosen,
+                            text::ChooseTemplate(model.tokenizer(), model.file_prompt()));
     t = chosen.prompt_template;
     // Behind one token a document's first token is no attention sink (docs/quality.md).
     if (!trains_documents) t.document_prefix = "first";
@@ -214,26 +214,27 @@ class Trainer {
       KVLINK_RETURN_IF_ERROR(CheckNotOutput(options_, "the data", file.path));
     }
     KVLINK_RETURN_IF_ERROR(files_.CreateDirectories(FolderOf(options_.out), FileAccess::kByUmask));
-    ModelOptions model_options;
+    model::ModelOptions model_options;
     model_options.dtype = options_.dtype;
     model_options.threads = options_.threads;
-    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
-                            Model::Load(FileSystem::Posix(), options_.model, model_options));
+    KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<model::Model> model,
+                            model::Model::Load(FileSystem::Posix(), options_.model, model_options));
     max_tokens_ = options_.max_tokens > 0
                       ? std::min<int64_t>(options_.max_tokens, model->config().context_tokens)
                       : model->config().context_tokens;
-    std::unique_ptr<const Links> start;
+    std::unique_ptr<const links::Links> start;
     if (!options_.start.empty()) {
       KVLINK_ASSIGN_OR_RETURN(
-          start, LoadLinks(files_, options_.start, model->config(), model->fingerprint()));
+          start, links::LoadLinks(files_, options_.start, model->config(), model->fingerprint()));
     }
-    auto links = std::make_unique<Links>();
+    auto links = std::make_unique<links::Links>();
     KVLINK_ASSIGN_OR_RETURN(links->prompt_template,
                             TemplateFor(files_, options_, start.get(), *model));
     links->k = options_.attention == TrainAttention::kFull ? 0 : options_.k;
     links->slots = links->k == 0 ? 1 : options_.slots;
     links->embeddings.resize(static_cast<size_t>(links->k) * links->slots * model->config().width);
-    KVLINK_ASSIGN_OR_RETURN(model_, LinkableModel::Create(std::move(model), std::move(links)));
+    KVLINK_ASSIGN_OR_RETURN(model_,
+                            link::LinkableModel::Create(std::move(model), std::move(links)));
     if (options_.mode == TrainMode::kFull) {
       KVLINK_ASSIGN_OR_RETURN(learner_, FullLearner::Create(model_.get(), options_, device_));
     } else {
@@ -250,9 +251,9 @@ class Trainer {
 
   // The prompt of an example, with its teacher's if `distill`; one that does not fit is skipped and
   // counted.
-  Status AddPrompt(const Example& example, const TrainingPart& part, int64_t pass, bool distill,
-                   int64_t* skipped, std::vector<TrainingPrompt>* prompts) {
-    const Example arranged = Arranged(example, part, options_, pass);
+  Status AddPrompt(const data::Example& example, const TrainingPart& part, int64_t pass,
+                   bool distill, int64_t* skipped, std::vector<TrainingPrompt>* prompts) {
+    const data::Example arranged = Arranged(example, part, options_, pass);
     Result<TrainingPrompt> prompt =
         MakeExamplePrompt(*model_, arranged, part.kind, options_.attention == TrainAttention::kFull,
                           options_.scope, DrawnMethod(options_, example, pass), max_tokens_);
@@ -268,7 +269,7 @@ class Trainer {
     if (distill) {
       KVLINK_ASSIGN_OR_RETURN(TrainingPrompt teacher,
                               MakeExamplePrompt(*model_, arranged, part.kind, /*full=*/true,
-                                                options_.scope, Method(), max_tokens_));
+                                                options_.scope, link::Method(), max_tokens_));
       prompt->teacher.push_back(std::move(teacher));
     }
     prompts->push_back(*std::move(prompt));
@@ -371,7 +372,7 @@ class Trainer {
   const TrainProgress& progress_;
   FileSystem& files_;
   at::Device device_ = at::kCPU;
-  std::unique_ptr<LinkableModel> model_;
+  std::unique_ptr<link::LinkableModel> model_;
   std::unique_ptr<ProcessGroup> group_;
   std::unique_ptr<Learner> learner_;
   std::unique_ptr<AdamW> adam_;
@@ -389,4 +390,4 @@ Result<TrainSummary> Train(const TrainOptions& options, const TrainProgress& pro
                       [&] { return Trainer(options, progress, files).Run(); });
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

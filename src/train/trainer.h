@@ -12,7 +12,7 @@
 #include "train/options.h"
 #include "train/run_folder.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 struct TrainStart {
   int64_t first_step = 0;  // steps done before: above 0 where a run is resumed
@@ -49,4 +49,4 @@ struct TrainProgress {
 Result<TrainSummary> Train(const TrainOptions& options, const TrainProgress& progress,
                            FileSystem& files = FileSystem::Posix());
 
-}  // namespace kvlink
+}  // namespace kvlink::train

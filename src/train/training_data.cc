@@ -7,41 +7,41 @@
 #include "data/pieces.h"
 #include "data/readers.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
-std::string_view Words(ExampleKind kind) {
+std::string_view Words(data::ExampleKind kind) {
   switch (kind) {
-    case ExampleKind::kQuestion:
+    case data::ExampleKind::kQuestion:
       return "a question over documents";
-    case ExampleKind::kSummary:
+    case data::ExampleKind::kSummary:
       return "a text to summarise";
-    case ExampleKind::kChat:
+    case data::ExampleKind::kChat:
       return "a chat";
-    case ExampleKind::kText:
+    case data::ExampleKind::kText:
       return "plain text";
   }
   return "";
 }
 
-ExampleKind Needed(PartKind kind) {
+data::ExampleKind Needed(PartKind kind) {
   switch (kind) {
     case PartKind::kChat:
     case PartKind::kChatPlain:
-      return ExampleKind::kChat;
+      return data::ExampleKind::kChat;
     case PartKind::kSummary:
-      return ExampleKind::kSummary;
+      return data::ExampleKind::kSummary;
     case PartKind::kText:
-      return ExampleKind::kText;
+      return data::ExampleKind::kText;
     default:
-      return ExampleKind::kQuestion;
+      return data::ExampleKind::kQuestion;
   }
 }
 
-void AppendPieces(const Example& example, std::vector<Example>* out) {
-  const std::vector<std::string_view> pieces = CutText(example.answers.front(), kTextWords);
+void AppendPieces(const data::Example& example, std::vector<data::Example>* out) {
+  const std::vector<std::string_view> pieces = data::CutText(example.answers.front(), kTextWords);
   for (size_t i = 0; i < pieces.size(); ++i) {
-    Example piece = example;
+    data::Example piece = example;
     piece.answers = {std::string(pieces[i])};
     if (pieces.size() > 1) piece.id.append("-").append(std::to_string(i));
     out->push_back(std::move(piece));
@@ -51,29 +51,29 @@ void AppendPieces(const Example& example, std::vector<Example>* out) {
 Status ReadFile(FileSystem& files, const std::string& path, int64_t limit, bool validation,
                 TrainingPart* part, std::vector<DataFile>* read_files) {
   DataFile file{.path = path, .hash = {}, .examples = 0, .validation = validation};
-  ReadExamplesOptions read;
+  data::ReadExamplesOptions read;
   read.limit = limit;
   read.text_words = kTextWords;
-  if (part->kind == PartKind::kSummary) read.kind = ExampleKind::kSummary;
+  if (part->kind == PartKind::kSummary) read.kind = data::ExampleKind::kSummary;
   if (part->kind == PartKind::kQaSegments || part->kind == PartKind::kQaPlain) {
-    read.kind = ExampleKind::kQuestion;
+    read.kind = data::ExampleKind::kQuestion;
   }
   // One mapping: what was hashed is what was read.
   KVLINK_ASSIGN_OR_RETURN(std::shared_ptr<const MappedFile> mapped, files.Map(path));
   file.hash = Sha256().Update(mapped->bytes()).Finish();
-  Result<std::vector<Example>> from_bytes = ReadExamples(mapped->bytes(), path, read);
+  Result<std::vector<data::Example>> from_bytes = data::ReadExamples(mapped->bytes(), path, read);
   KVLINK_RETURN_IF_ERROR(mapped->CheckUnchanged());
   mapped.reset();
-  KVLINK_ASSIGN_OR_RETURN(std::vector<Example> examples, std::move(from_bytes));
+  KVLINK_ASSIGN_OR_RETURN(std::vector<data::Example> examples, std::move(from_bytes));
   file.examples = static_cast<int64_t>(examples.size());
   read_files->push_back(std::move(file));
-  for (Example& example : examples) {
+  for (data::Example& example : examples) {
     if (part->kind != PartKind::kByExample && Needed(part->kind) != example.kind) {
       return InvalidArgument(example.place + ": " + std::string(Words(Needed(part->kind))) +
                              " expected (kind " + std::string(Name(part->kind)) + "), " +
                              std::string(Words(example.kind)) + " found");
     }
-    if (example.kind == ExampleKind::kText) {
+    if (example.kind == data::ExampleKind::kText) {
       AppendPieces(example, &part->examples);
     } else {
       part->examples.push_back(std::move(example));
@@ -118,4 +118,4 @@ Result<TrainingData> ReadTrainingData(FileSystem& files, const TrainOptions& opt
   return data;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

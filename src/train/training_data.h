@@ -13,13 +13,13 @@
 #include "train/mixture.h"
 #include "train/options.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 struct TrainingPart {
   PartKind kind = PartKind::kByExample;
   double weight = 1;
   int64_t piece_words = 0;  // MixturePart's
-  std::vector<Example> examples;
+  std::vector<data::Example> examples;
 };
 
 struct DataFile {
@@ -42,4 +42,4 @@ inline constexpr int64_t kTextWords = 300;
 // its part's kind does not fit (file and line named).
 Result<TrainingData> ReadTrainingData(FileSystem& files, const TrainOptions& options);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

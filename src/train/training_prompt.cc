@@ -2,18 +2,19 @@
 
 #include <string>
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 // The plan without blocks of no tokens, and with the head among what is computed: its block would
 // be another after every step.
-LinkPlan HeadComputed(LinkPlan plan) {
+link::LinkPlan HeadComputed(link::LinkPlan plan) {
   std::vector<int32_t> head;
-  for (const PlannedBlock& block : plan.blocks) {
+  for (const link::PlannedBlock& block : plan.blocks) {
     for (int32_t i = 0; block.document < 0 && i < block.length; ++i) head.push_back(i);
   }
-  std::erase_if(plan.blocks,
-                [](const PlannedBlock& block) { return block.document < 0 || block.length == 0; });
+  std::erase_if(plan.blocks, [](const link::PlannedBlock& block) {
+    return block.document < 0 || block.length == 0;
+  });
   plan.computed.insert(plan.computed.begin(), head.begin(), head.end());
   return plan;
 }
@@ -28,8 +29,9 @@ int64_t TrainingPrompt::document_tokens() const {
   return total;
 }
 
-Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Example& example,
-                                          bool full, AdapterScope scope, const Method& method,
+Result<TrainingPrompt> MakeTrainingPrompt(const link::LinkableModel& model,
+                                          const data::Example& example, bool full,
+                                          model::AdapterScope scope, const link::Method& method,
                                           int64_t max_tokens) {
   if (example.answers.empty() || example.answers.front().empty()) {
     return InvalidArgument("example \"" + example.id + "\" has no answer to train on");
@@ -49,15 +51,15 @@ Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Exam
                              std::to_string(least) + " tokens with its answer; at most " +
                              std::to_string(max_tokens) + " fit");
   }
-  LinkPlan plan = model.Plan("", documents, example.question, full);
+  link::LinkPlan plan = model.Plan("", documents, example.question, full);
 
   TrainingPrompt prompt;
   prompt.id = example.id;
   prompt.place = example.place;
-  const bool everywhere = scope == AdapterScope::kEverywhere;
-  for (const PlannedToken& token : plan.tokens) {
-    const bool document = token.source == TokenSource::kDocument;
-    if (full && !everywhere && (document || token.source == TokenSource::kSystem)) {
+  const bool everywhere = scope == model::AdapterScope::kEverywhere;
+  for (const link::PlannedToken& token : plan.tokens) {
+    const bool document = token.source == link::TokenSource::kDocument;
+    if (full && !everywhere && (document || token.source == link::TokenSource::kSystem)) {
       if (!document) ++prompt.prefix_head;
       prompt.prefix.push_back(token.id);
     } else if (!document || everywhere) {
@@ -65,7 +67,7 @@ Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Exam
       prompt.positions.push_back(token.position);
     }
   }
-  for (const PlannedBlock& block : plan.blocks) {
+  for (const link::PlannedBlock& block : plan.blocks) {
     if (block.document < 0 || block.length == 0) continue;
     if (everywhere) {
       prompt.sees_from.resize(static_cast<size_t>(block.start), 0);
@@ -75,8 +77,8 @@ Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Exam
     prompt.documents.push_back(std::move(documents[block.document]));
     prompt.starts.push_back(block.start);
   }
-  prompt.targets =
-      RenderAnswer(model.prompt_template(), model.model().tokenizer(), example.answers.front());
+  prompt.targets = text::RenderAnswer(model.prompt_template(), model.model().tokenizer(),
+                                      example.answers.front());
   // The token before the answer gives its first token; its end gives nothing.
   auto position = static_cast<int32_t>(plan.tokens.size());
   for (size_t i = 0; i < prompt.targets.size(); ++i) {
@@ -87,7 +89,8 @@ Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Exam
   }
   prompt.length = position;
   prompt.method = method;
-  if (method.recompute != Method::Recompute::kNothing) prompt.plan = HeadComputed(std::move(plan));
+  if (method.recompute != link::Method::Recompute::kNothing)
+    prompt.plan = HeadComputed(std::move(plan));
   if (prompt.length > max_tokens) {
     return ResourceExhausted("example \"" + example.id + "\" has " + std::to_string(prompt.length) +
                              " tokens with its answer; at most " + std::to_string(max_tokens) +
@@ -116,4 +119,4 @@ TrainingPrompt WithComputedAgain(TrainingPrompt prompt, std::span<const int32_t>
   return prompt;
 }
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -12,7 +12,7 @@
 #include "link/method.h"
 #include "link/plan.h"
 
-namespace kvlink {
+namespace kvlink::train {
 
 // T computed tokens, in the order of their positions: those outside documents, and of documents
 // those that a method computes again, or, where the adapter acts on documents too, all. One outside
@@ -28,8 +28,8 @@ struct TrainingPrompt {
   std::vector<uint8_t> in_document;  // [T] 1: computed again, without adapter; empty: all 0
   // How it is linked, and, where that computes tokens again, what to choose them by: all but the
   // answer, `documents` as blocks, the head computed.
-  Method method;
-  LinkPlan plan;
+  link::Method method;
+  link::LinkPlan plan;
   // Full attention, documents without adapter: what stands before the question, without gradient.
   // Tokens that the adapter acts on (those of the head) come first.
   std::vector<int32_t> prefix;  // at positions 0..
@@ -46,12 +46,13 @@ struct TrainingPrompt {
 
 // kInvalidArgument: no answer, or nothing to ask; kResourceExhausted: longer than max_tokens
 // (both lengths named).
-Result<TrainingPrompt> MakeTrainingPrompt(const LinkableModel& model, const Example& example,
-                                          bool full, AdapterScope scope, const Method& method,
+Result<TrainingPrompt> MakeTrainingPrompt(const link::LinkableModel& model,
+                                          const data::Example& example, bool full,
+                                          model::AdapterScope scope, const link::Method& method,
                                           int64_t max_tokens);
 
 // The same prompt with tokens of its documents computed again (link/recompute.h). chosen: their
 // positions, ascending.
 TrainingPrompt WithComputedAgain(TrainingPrompt prompt, std::span<const int32_t> chosen);
 
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -14,7 +14,7 @@
 #include "chart/plot_labels.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::chart {
 namespace {
 
 std::string Texts(const std::vector<AxisTick>& ticks) {
@@ -221,4 +221,4 @@ TEST(Plot, WritesAFile) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::chart

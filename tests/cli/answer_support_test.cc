@@ -31,7 +31,7 @@ Answer MakeAnswer(const std::string& text, float logprob) {
 
 TEST(AnswerSupport, TheSentenceAndTheVerdict) {
   const AnswerSupport support =
-      SupportOf("When does the ferry leave?", MakeAnswer("6:40", -0.1f), kDocuments, 1.0);
+      library::SupportOf("When does the ferry leave?", MakeAnswer("6:40", -0.1f), kDocuments, 1.0);
   Json json;
   AddSupport(support, kDocuments, &json);
   EXPECT_EQ(json["evidence"]["document"], "bb");
@@ -47,8 +47,8 @@ TEST(AnswerSupport, TheSentenceAndTheVerdict) {
 }
 
 TEST(AnswerSupport, WhatIsNotThereIsSaid) {
-  const AnswerSupport support =
-      SupportOf("Who invented the trindle?", MakeAnswer("Joren Mabb", -3), kDocuments, 0.2);
+  const AnswerSupport support = library::SupportOf("Who invented the trindle?",
+                                                   MakeAnswer("Joren Mabb", -3), kDocuments, 0.2);
   Json json;
   AddSupport(support, kDocuments, &json);
   EXPECT_TRUE(json["evidence"].is_null());
@@ -58,16 +58,16 @@ TEST(AnswerSupport, WhatIsNotThereIsSaid) {
 
 TEST(AnswerSupport, NothingIsJudgedWhereNothingCanBe) {
   // Documents that were named; an answer that was stopped.
-  EXPECT_FALSE(SupportOf("Who?", MakeAnswer("x", -9), kDocuments, std::nullopt).grounding);
+  EXPECT_FALSE(library::SupportOf("Who?", MakeAnswer("x", -9), kDocuments, std::nullopt).grounding);
   Answer stopped = MakeAnswer("x", -9);
   stopped.finish_reason = "cancelled";
-  EXPECT_FALSE(SupportOf("Who?", stopped, kDocuments, 0.1).grounding);
+  EXPECT_FALSE(library::SupportOf("Who?", stopped, kDocuments, 0.1).grounding);
 }
 
 TEST(AnswerSupport, ADroppedDocumentSaysNothing) {
   Answer answer = MakeAnswer("6:40", -0.1f);
   answer.documents[1].status = "dropped";
-  EXPECT_FALSE(SupportOf("When does the ferry leave?", answer, kDocuments, 1.0).evidence);
+  EXPECT_FALSE(library::SupportOf("When does the ferry leave?", answer, kDocuments, 1.0).evidence);
 }
 
 }  // namespace

@@ -44,24 +44,25 @@ int WriteModel(const std::string& directory, const std::string& name, const Sett
 kvlink::Status WriteLinks(const std::string& model, const std::string& path,
                           const Settings& settings) {
   kvlink::FileSystem& files = kvlink::FileSystem::Posix();
-  KVLINK_ASSIGN_OR_RETURN(const auto file, kvlink::GgufFile::Open(files, model));
-  KVLINK_ASSIGN_OR_RETURN(const kvlink::ModelConfig config, kvlink::ReadModelConfig(*file));
-  kvlink::Links links;
+  KVLINK_ASSIGN_OR_RETURN(const auto file, kvlink::formats::GgufFile::Open(files, model));
+  KVLINK_ASSIGN_OR_RETURN(const kvlink::model::ModelConfig config,
+                          kvlink::model::ReadModelConfig(*file));
+  kvlink::links::Links links;
   links.k = static_cast<int32_t>(Number(settings, "k", 1));
-  links.base = kvlink::ModelFingerprint(*file, config);
+  links.base = kvlink::model::ModelFingerprint(*file, config);
   if (Number(settings, "adapter", 0) != 0) {
     std::mt19937 random(static_cast<uint32_t>(Number(settings, "seed", 5)));
-    links.adapter =
-        kvlink::testing::RandomAdapter(&random, config, kvlink::AdapterScope::kOutsideDocuments);
+    links.adapter = kvlink::testing::RandomAdapter(&random, config,
+                                                   kvlink::model::AdapterScope::kOutsideDocuments);
     // A file has the same targets in every layer.
-    for (auto& layer : links.adapter->layers) layer[static_cast<int>(kvlink::Site::kO)] = {};
+    for (auto& layer : links.adapter->layers) layer[static_cast<int>(kvlink::model::Site::kO)] = {};
   }
   uint32_t state = static_cast<uint32_t>(Number(settings, "seed", 1));
   for (int64_t i = 0; i < static_cast<int64_t>(links.k) * config.width; ++i) {
     state = state * 1664525u + 1013904223u;  // any fixed numbers will do
     links.embeddings.push_back(static_cast<float>(state >> 8) / (1 << 24) - 0.5f);
   }
-  return kvlink::SaveLinks(files, path, links, config, "{}");
+  return kvlink::links::SaveLinks(files, path, links, config, "{}");
 }
 
 }  // namespace

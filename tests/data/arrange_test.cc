@@ -11,7 +11,7 @@
 #include "base/random.h"
 #include "data/pieces.h"
 
-namespace kvlink {
+namespace kvlink::data {
 namespace {
 
 Example Numbered(int documents, std::vector<int32_t> gold, const std::string& id = "x") {
@@ -203,4 +203,4 @@ RC_GTEST_PROP(Pieces, HoldEveryWordAndNoMoreThanAskedFor, ()) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::data

@@ -12,7 +12,7 @@
 #include "data/gzip.h"
 #include "support/memory_file.h"
 
-namespace kvlink {
+namespace kvlink::data {
 namespace {
 
 using testing::Gzip;
@@ -422,4 +422,4 @@ RC_GTEST_PROP(Readers, MutatedFilesAreReadOrRefused, ()) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::data

@@ -10,7 +10,7 @@
 #include "data/readers.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::data {
 namespace {
 
 struct SharedFile {
@@ -103,4 +103,4 @@ TEST(SharedData, PublishersLayoutsGiveTheOneShape) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::data

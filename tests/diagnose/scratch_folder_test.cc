@@ -12,7 +12,7 @@
 
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::diagnose {
 namespace {
 
 namespace fs = std::filesystem;
@@ -71,4 +71,4 @@ TEST(ScratchFolder, IsClearedAfterAKillAndNotWhileItsOwnerLives) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::diagnose

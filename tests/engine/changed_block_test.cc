@@ -14,7 +14,7 @@
 #include "kvlink/engine.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 namespace fs = std::filesystem;
@@ -58,7 +58,7 @@ class ChangedBlockTest : public ::testing::Test {
                             const std::function<void(const std::string&)>& at, std::string* heard) {
     const auto engine = Open(store);
     auto& parts_of = static_cast<EngineImpl&>(*engine);
-    Indexer indexer(&parts_of.linkable().model(), &parts_of.store(), nullptr, nullptr);
+    link::Indexer indexer(&parts_of.linkable().model(), &parts_of.store(), nullptr, nullptr);
     const EngineParts parts{&parts_of.linkable(), &indexer, &indexer, &Clock::System(),
                             &engine->model()};
     std::optional<Result<Answer>> answer;
@@ -197,4 +197,4 @@ TEST_F(ChangedBlockTest, AStoreThatCannotBeUsedIsLeftOut) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::engine

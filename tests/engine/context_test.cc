@@ -8,7 +8,7 @@
 #include "kvlink/engine.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 // `longest`: of these documents, the one that is longer than the context; -1: none.
@@ -67,4 +67,4 @@ TEST(Context, ALongDocumentTakesNothingFromTheOthers) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -13,7 +13,7 @@
 #include "model/config.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 enum class Gate { kNone, kPassed, kFellShort, kOtherModel, kOtherLinks, kEdited };
@@ -22,31 +22,31 @@ class EngineGateTest : public ::testing::Test {
  protected:
   std::string WriteLinks(Gate gate) {
     FileSystem& files = FileSystem::Posix();
-    const auto file = GgufFile::Open(files, model_);
+    const auto file = formats::GgufFile::Open(files, model_);
     EXPECT_TRUE(file.ok());
-    const auto config = ReadModelConfig(**file);
+    const auto config = model::ReadModelConfig(**file);
     EXPECT_TRUE(config.ok());
-    Links links;
+    links::Links links;
     links.k = 1;
-    links.base = ModelFingerprint(**file, *config);
+    links.base = model::ModelFingerprint(**file, *config);
     links.embeddings.assign(static_cast<size_t>(config->width), 0.25f);
     std::string path = folder_ / "links.safetensors";
-    EXPECT_TRUE(SaveLinks(files, path, links, *config, "").ok());
+    EXPECT_TRUE(links::SaveLinks(files, path, links, *config, "").ok());
     if (gate == Gate::kNone) return path;
-    const auto loaded = LoadLinks(files, path, *config, links.base);
+    const auto loaded = links::LoadLinks(files, path, *config, links.base);
     EXPECT_TRUE(loaded.ok());
-    GateRecord record{.passed = gate != Gate::kFellShort,
-                      .summary = "gate: recovers 0.970",
-                      .figures = "{}",
-                      .model = links.base,
-                      .links = (*loaded)->content,
-                      .data = {}};
+    links::GateRecord record{.passed = gate != Gate::kFellShort,
+                             .summary = "gate: recovers 0.970",
+                             .figures = "{}",
+                             .model = links.base,
+                             .links = (*loaded)->content,
+                             .data = {}};
     if (gate == Gate::kOtherModel) record.model[0] ^= 1;
     if (gate == Gate::kOtherLinks) record.links[0] ^= 1;
-    auto text = SignedGate(record);
+    auto text = links::SignedGate(record);
     EXPECT_TRUE(text.ok());
     if (gate == Gate::kEdited) text->replace(text->find("0.970"), 5, "0.990");
-    EXPECT_TRUE(RecordGate(files, path, *text).ok());
+    EXPECT_TRUE(links::RecordGate(files, path, *text).ok());
     return path;
   }
 
@@ -166,4 +166,4 @@ TEST_F(EngineGateTest, OnlyAnswersThatDependOnLinkingAreRefused) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -13,7 +13,7 @@
 #include "kvlink/engine.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 class KeptLaterTest : public ::testing::Test {
@@ -41,11 +41,11 @@ class KeptLaterTest : public ::testing::Test {
   }
 
   // Over a store that asks this before it keeps a block.
-  EngineOptions OptionsWith(KeepRule before_keeping) const {
-    DiskStoreOptions store;
+  EngineOptions OptionsWith(kv::KeepRule before_keeping) const {
+    kv::DiskStoreOptions store;
     store.path = folder_ / "store";
     store.before_keeping = std::move(before_keeping);
-    auto disk = DiskStore::Open(store);
+    auto disk = kv::DiskStore::Open(store);
     EXPECT_TRUE(disk.ok()) << disk.status().message();
     EngineOptions options = Options();
     options.store_path.clear();
@@ -99,4 +99,4 @@ TEST_F(KeptLaterTest, WhatWasNotKeptIsSaidAndWarnedOfOnTheCallersThread) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::engine

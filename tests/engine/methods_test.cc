@@ -18,7 +18,7 @@
 #include "support/tiny_model.h"
 #include "tensor/log_sum_exp.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 constexpr double kTolerance = 1e-4;  // nats; f32 sums in another order
@@ -45,26 +45,27 @@ std::unique_ptr<EngineImpl> MakeEngine(const Setting& setting) {
     options.context = setting.context;
     written[name] = testing::WriteTinyModel(folder.path(), options, name);
   }
-  auto model = Model::Load(FileSystem::Posix(), written[name], {.dtype = setting.dtype});
+  auto model = model::Model::Load(FileSystem::Posix(), written[name], {.dtype = setting.dtype});
   EXPECT_TRUE(model.ok()) << model.status().message();
   std::mt19937 random(4);
-  auto links = std::make_unique<Links>();
+  auto links = std::make_unique<links::Links>();
   links->k = setting.k;
   links->embeddings = testing::RandomFloats(
       &random, static_cast<size_t>(setting.k) * (*model)->config().width, 1.0f);
-  links->prompt_template = ChatMlTemplate();
+  links->prompt_template = text::ChatMlTemplate();
   links->prompt_template->document_prefix = setting.prefix;
   if (!setting.head) {
     links->prompt_template->system = links->prompt_template->default_system = "";
   }
   if (!setting.adapter.empty()) {
-    links->adapter = testing::RandomAdapter(
-        &random, (*model)->config(),
-        setting.adapter == "outside" ? AdapterScope::kOutsideDocuments : AdapterScope::kEverywhere);
+    links->adapter =
+        testing::RandomAdapter(&random, (*model)->config(),
+                               setting.adapter == "outside" ? model::AdapterScope::kOutsideDocuments
+                                                            : model::AdapterScope::kEverywhere);
   }
-  auto linkable = LinkableModel::Create(*std::move(model), std::move(links));
+  auto linkable = link::LinkableModel::Create(*std::move(model), std::move(links));
   EXPECT_TRUE(linkable.ok()) << linkable.status().message();
-  return std::make_unique<EngineImpl>(*std::move(linkable), NewMemoryStore(), EngineOptions{});
+  return std::make_unique<EngineImpl>(*std::move(linkable), kv::NewMemoryStore(), EngineOptions{});
 }
 
 Request MakeRequest(const std::string& method, const std::vector<std::string>& texts) {
@@ -124,21 +125,24 @@ struct Expected {
 };
 
 Expected Reference(EngineImpl& engine, const Request& request, const Answer& answer) {
-  LinkableModel& m = engine.linkable();
-  const Method method = *ParseMethod(request.method);
-  const PromptTemplate& t = m.prompt_template();
-  const Tokenizer& tokenizer = m.model().tokenizer();
+  link::LinkableModel& m = engine.linkable();
+  const link::Method method = *link::ParseMethod(request.method);
+  const text::PromptTemplate& t = m.prompt_template();
+  const text::Tokenizer& tokenizer = m.model().tokenizer();
   std::vector<std::vector<int32_t>> documents;
   for (const Document& d : request.documents) {
-    if (method.documents) documents.push_back(RenderDocument(t, tokenizer, d.title, d.text, 1));
+    if (method.documents)
+      documents.push_back(text::RenderDocument(t, tokenizer, d.title, d.text, 1));
   }
-  const LinkPlan plan = m.Plan(request.system, documents, request.question, method.layout);
+  const link::LinkPlan plan = m.Plan(request.system, documents, request.question, method.layout);
   EXPECT_EQ(plan.tokens.size(), answer.prompt.size());
-  const std::vector<int32_t> head = RenderHead(t, tokenizer, request.system, !documents.empty());
+  const std::vector<int32_t> head =
+      text::RenderHead(t, tokenizer, request.system, !documents.empty());
   std::vector<int32_t> prefix;
-  if (method.behind_head || (method.layout == Layout::kLinked && t.document_prefix == "head")) {
+  if (method.behind_head ||
+      (method.layout == link::Layout::kLinked && t.document_prefix == "head")) {
     prefix = head;
-  } else if (method.layout == Layout::kLinked && t.document_prefix == "first") {
+  } else if (method.layout == link::Layout::kLinked && t.document_prefix == "first") {
     prefix = {head[0]};
   }
 
@@ -146,8 +150,8 @@ Expected Reference(EngineImpl& engine, const Request& request, const Answer& ans
   std::vector<int32_t> open;  // what a token outside documents sees
   std::vector<int32_t> own;   // of the current document, by place
   for (size_t i = 0; i < plan.tokens.size(); ++i) {
-    const PlannedToken& token = plan.tokens[i];
-    const bool document = token.source == TokenSource::kDocument;
+    const link::PlannedToken& token = plan.tokens[i];
+    const bool document = token.source == link::TokenSource::kDocument;
     if (token.segment == 0) {
       open.push_back(list.Add(token.id, token.position, document, false, open));
       continue;
@@ -170,7 +174,7 @@ Expected Reference(EngineImpl& engine, const Request& request, const Answer& ans
     open.push_back(again ? list.Add(token.id, token.position, true, false, open)
                          : own[1 + i - own[0]]);
   }
-  const std::vector<int32_t> gold = RenderAnswer(t, tokenizer, request.gold);
+  const std::vector<int32_t> gold = text::RenderAnswer(t, tokenizer, request.gold);
   std::vector<int32_t> rows = {static_cast<int32_t>(list.ids.size()) - 1};
   int32_t position = plan.tokens.back().position;
   for (size_t i = 0; i + 1 < gold.size(); ++i) {
@@ -180,25 +184,26 @@ Expected Reference(EngineImpl& engine, const Request& request, const Answer& ans
 
   const std::vector<int32_t> no_segments(list.ids.size(), 0);
   const auto visible = list.Visible();
-  ReferenceInput input{list.ids,
-                       m.embeddings(),
-                       list.positions,
-                       no_segments,
-                       method.adapter && m.links()->adapter ? &*m.links()->adapter : nullptr,
-                       rows};
+  model::ReferenceInput input{list.ids,
+                              m.embeddings(),
+                              list.positions,
+                              no_segments,
+                              method.adapter && m.links()->adapter ? &*m.links()->adapter : nullptr,
+                              rows};
   input.visible = visible;
   input.documents = list.documents;
   input.weighed = list.weighed;
   input.temperature = method.temperature;
   input.scale = method.scale;
-  const auto logits = ReferenceLogits(m.model().file(), m.model().config(), input);
+  const auto logits = model::ReferenceLogits(m.model().file(), m.model().config(), input);
   EXPECT_TRUE(logits.ok());
   const size_t vocab = static_cast<size_t>(m.model().config().vocab);
   Expected expected;
   for (size_t r = 0; r < rows.size(); ++r) {
     const auto row = std::span(*logits).subspan(r * vocab, vocab);
-    expected.gold.push_back(row[gold[r]] - LogSumExp(row));
-    for (size_t v = 0; r == 0 && v < vocab; ++v) expected.first.push_back(row[v] - LogSumExp(row));
+    expected.gold.push_back(row[gold[r]] - tensor::LogSumExp(row));
+    for (size_t v = 0; r == 0 && v < vocab; ++v)
+      expected.first.push_back(row[v] - tensor::LogSumExp(row));
   }
   return expected;
 }
@@ -411,15 +416,16 @@ TEST(Methods, CountersSayWhatWasComputed) {
 TEST(Methods, CacheBlendChoosesTheLargestDeviations) {
   const auto engine = MakeEngine({});
   const Answer answer = Ask(*engine, MakeRequest("cacheblend:0.2", kTexts));
-  LinkableModel& m = engine->linkable();
-  const ModelConfig& c = m.model().config();
+  link::LinkableModel& m = engine->linkable();
+  const model::ModelConfig& c = m.model().config();
   std::vector<std::vector<int32_t>> documents;
   for (const std::string& text : kTexts) documents.push_back(m.RenderDocument("", text, 0));
-  const LinkPlan plan = m.Plan("be brief", documents, "what of the harbour?", Layout::kUnlinked);
-  const LinkedPrompt twin = MaskedTwin(plan);
-  auto full = Tail::Create(c.layers, c.kv_heads, c.head_dim, 1000, DType::kF32);
-  auto masked = Tail::Create(c.layers, c.kv_heads, c.head_dim, 1000, DType::kF32);
-  Sequence s;
+  const link::LinkPlan plan =
+      m.Plan("be brief", documents, "what of the harbour?", link::Layout::kUnlinked);
+  const link::LinkedPrompt twin = link::MaskedTwin(plan);
+  auto full = model::Tail::Create(c.layers, c.kv_heads, c.head_dim, 1000, DType::kF32);
+  auto masked = model::Tail::Create(c.layers, c.kv_heads, c.head_dim, 1000, DType::kF32);
+  model::Sequence s;
   s.tokens = twin.tokens;
   s.positions = twin.positions;
   s.tail = &*full;
@@ -430,7 +436,7 @@ TEST(Methods, CacheBlendChoosesTheLargestDeviations) {
   const auto* a = static_cast<const float*>(full->values(1));
   const auto* b = static_cast<const float*>(masked->values(1));
   double least_chosen = 1e30, most_left = 0;
-  for (const int32_t i : BlockTokens(plan)) {
+  for (const int32_t i : link::BlockTokens(plan)) {
     double deviation = 0;
     for (int32_t g = 0; g < c.kv_heads; ++g) {
       for (int32_t d = 0; d < c.head_dim; ++d) {
@@ -484,19 +490,19 @@ TEST(Methods, ModesAreMethods) {
 // A document's block behind a prefix is what one pass over prefix and document makes of it.
 TEST(Methods, ABlockBehindAPrefixIsTheEndOfOnePass) {
   const auto engine = MakeEngine({0, "everywhere"});
-  LinkableModel& m = engine->linkable();
-  const ModelConfig& c = m.model().config();
-  const auto store = NewMemoryStore();
-  Indexer indexer(&m.model(), store.get(), m.links(), m.adapter());
+  link::LinkableModel& m = engine->linkable();
+  const model::ModelConfig& c = m.model().config();
+  const auto store = kv::NewMemoryStore();
+  link::Indexer indexer(&m.model(), store.get(), m.links(), m.adapter());
   const std::vector<int32_t> prefix = m.model().tokenizer().Encode("some text that stands before");
   const std::vector<int32_t> document = m.model().tokenizer().Encode(kTexts[0]);
-  const auto block = indexer.Fetch(document, BlockKind::kDocument, "", prefix);
+  const auto block = indexer.Fetch(document, link::BlockKind::kDocument, "", prefix);
   ASSERT_TRUE(block.ok()) << block.status().message();
   std::vector<int32_t> both = prefix, positions;
   both.insert(both.end(), document.begin(), document.end());
   for (size_t i = 0; i < both.size(); ++i) positions.push_back(static_cast<int32_t>(i));
-  auto tail = Tail::Create(c.layers, c.kv_heads, c.head_dim, 1000, DType::kF32);
-  Sequence s;
+  auto tail = model::Tail::Create(c.layers, c.kv_heads, c.head_dim, 1000, DType::kF32);
+  model::Sequence s;
   s.tokens = both;
   s.positions = positions;
   s.tail = &*tail;
@@ -517,16 +523,17 @@ TEST(Methods, ABlockBehindAPrefixIsTheEndOfOnePass) {
     }
   }
   // Another block than the one that was encoded alone, and its own prefix's.
-  EXPECT_NE(indexer.IdOf(document, BlockKind::kDocument),
-            indexer.IdOf(document, BlockKind::kDocument, prefix));
-  EXPECT_NE(indexer.IdOf(document, BlockKind::kDocument, document),
-            indexer.IdOf(document, BlockKind::kDocument, prefix));
-  EXPECT_EQ(block->block->identity().id, indexer.IdOf(document, BlockKind::kDocument, prefix));
-  EXPECT_FALSE(indexer.Fetch(document, BlockKind::kDocument, "", prefix)->computed);
+  EXPECT_NE(indexer.IdOf(document, link::BlockKind::kDocument),
+            indexer.IdOf(document, link::BlockKind::kDocument, prefix));
+  EXPECT_NE(indexer.IdOf(document, link::BlockKind::kDocument, document),
+            indexer.IdOf(document, link::BlockKind::kDocument, prefix));
+  EXPECT_EQ(block->block->identity().id,
+            indexer.IdOf(document, link::BlockKind::kDocument, prefix));
+  EXPECT_FALSE(indexer.Fetch(document, link::BlockKind::kDocument, "", prefix)->computed);
   // Nothing is kept without a store, and the bytes are the same.
-  Indexer storeless(&m.model(), nullptr, m.links(), m.adapter());
+  link::Indexer storeless(&m.model(), nullptr, m.links(), m.adapter());
   for (int i = 0; i < 2; ++i) {
-    const auto again = storeless.Fetch(document, BlockKind::kDocument, "", prefix);
+    const auto again = storeless.Fetch(document, link::BlockKind::kDocument, "", prefix);
     ASSERT_TRUE(again.ok()) << again.status().message();
     EXPECT_TRUE(again->computed);
     EXPECT_TRUE(std::ranges::equal(again->block->image(), block->block->image()));
@@ -576,4 +583,4 @@ TEST(Gold, MustFitTheContext) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -14,7 +14,7 @@
 #include "support/fault_files.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 struct Setting {
@@ -100,7 +100,7 @@ TEST(ModelFileWhileLoaded, ACutIsOneErrorAtEveryPlace) {
     const std::string path = testing::WriteTinyModel(folder.path(), options);
     const auto size = std::filesystem::file_size(path);
     CutWhenMapped files(static_cast<uint64_t>(share * static_cast<double>(size)));
-    const auto model = Model::Load(files, path, {.threads = 1});
+    const auto model = model::Model::Load(files, path, {.threads = 1});
     ASSERT_FALSE(model.ok()) << share;
     EXPECT_EQ(model.code(), StatusCode::kDataLoss) << model.status().message();
     EXPECT_NE(model.status().message().find(path), std::string::npos);
@@ -111,17 +111,17 @@ TEST(ModelFileWhileLoaded, ACutIsOneErrorAtEveryPlace) {
 TEST(LinkFileWhileLoaded, ACutIsOneErrorAtEveryPlace) {
   testing::TempDir folder;
   const std::string model_path = testing::WriteTinyModel(folder.path(), {});
-  const auto model = Model::Load(FileSystem::Posix(), model_path, {.threads = 1});
+  const auto model = model::Model::Load(FileSystem::Posix(), model_path, {.threads = 1});
   ASSERT_TRUE(model.ok());
-  Links links;
+  links::Links links;
   links.k = 2;
   links.base = (*model)->fingerprint();
   links.embeddings.assign(static_cast<size_t>(2 * (*model)->config().width), 0.5f);
   const std::string path = folder / "links.safetensors";
   for (const uint64_t keep : {0, 4, 100, 400}) {
-    ASSERT_TRUE(SaveLinks(FileSystem::Posix(), path, links, (*model)->config(), "").ok());
+    ASSERT_TRUE(links::SaveLinks(FileSystem::Posix(), path, links, (*model)->config(), "").ok());
     CutWhenMapped files(keep);
-    const auto loaded = LoadLinks(files, path, (*model)->config(), (*model)->fingerprint());
+    const auto loaded = links::LoadLinks(files, path, (*model)->config(), (*model)->fingerprint());
     ASSERT_FALSE(loaded.ok()) << keep;
     EXPECT_EQ(loaded.status().message().find('\n'), std::string::npos);
     EXPECT_NE(loaded.status().message().find(path), std::string::npos);
@@ -130,4 +130,4 @@ TEST(LinkFileWhileLoaded, ACutIsOneErrorAtEveryPlace) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::engine

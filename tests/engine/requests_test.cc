@@ -16,7 +16,7 @@
 #include "engine/engine_impl.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 // Waits for the ends of requests, and keeps what was heard of each.
@@ -167,7 +167,7 @@ TEST_F(RequestsTest, ABlockThatSeveralWaitForIsComputedOnce) {
   std::vector<RequestId> ids;
   for (int i = 0; i < 6; ++i) ids.push_back(*engine->Submit(request, ear.handler()));
   for (const RequestId id : ids) ASSERT_TRUE(ear.Wait(id).ok());
-  const StoreCounters counters = static_cast<EngineImpl&>(*engine).store().counters();
+  const kv::StoreCounters counters = static_cast<EngineImpl&>(*engine).store().counters();
   EXPECT_EQ(counters.puts, 2);  // the document's and the head's
 }
 
@@ -374,4 +374,4 @@ TEST_F(RequestsTest, EncodingStopsWhenAsked) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -11,7 +11,7 @@
 #include <numeric>
 #include <set>
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
@@ -441,4 +441,4 @@ RC_GTEST_PROP(SamplerProperty, OnlyWhatTheCutsLeaveComesAndAllOfItCanCome, ()) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::engine

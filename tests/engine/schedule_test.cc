@@ -8,7 +8,7 @@
 
 #include "base/random.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 
 void PrintTo(const Share& share, std::ostream* out) {
   *out << "{" << share.work << ", " << share.tokens << "}";
@@ -101,4 +101,4 @@ TEST(PlanStep, NobodyStarves) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -9,7 +9,7 @@
 #include "engine/engine_impl.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::engine {
 namespace {
 
 Request RequestOver(int document) {
@@ -74,4 +74,4 @@ TEST(EngineThreads, MoreThanMayBeUsedAreCutAndSaid) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::engine

@@ -8,7 +8,7 @@
 
 #include "base/random.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 double Uniform(Random* random) {
@@ -84,4 +84,4 @@ TEST(Bootstrap, PairsCancelWhatTheyShare) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -12,11 +12,12 @@
 
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
-Example MakeExample(const std::string& id, int documents, const std::string& dataset = "set") {
-  Example e;
+data::Example MakeExample(const std::string& id, int documents,
+                          const std::string& dataset = "set") {
+  data::Example e;
   e.id = id;
   e.dataset = dataset;
   e.question = "How many cranes of " + id + "?";
@@ -29,9 +30,9 @@ Example MakeExample(const std::string& id, int documents, const std::string& dat
   return e;
 }
 
-std::string TitlesOf(const Example& e) {
+std::string TitlesOf(const data::Example& e) {
   std::string titles;
-  for (const ExampleDocument& d : e.documents) titles += d.title;
+  for (const data::ExampleDocument& d : e.documents) titles += d.title;
   return titles;
 }
 
@@ -50,14 +51,14 @@ EvaluationOptions Options(const std::vector<std::string>& methods) {
   return options;
 }
 
-Status RunEvaluation(const EvaluationOptions& options, const std::vector<Example>& examples,
+Status RunEvaluation(const EvaluationOptions& options, const std::vector<data::Example>& examples,
                      const EvaluationProgress& progress, PredictionLog* log) {
   KVLINK_ASSIGN_OR_RETURN(const auto engine, OpenForEvaluation(options.engine));
   return Evaluate(*engine, options, examples, progress, log);
 }
 
 std::vector<Prediction> AskAll(const EvaluationOptions& options,
-                               const std::vector<Example>& examples) {
+                               const std::vector<data::Example>& examples) {
   auto log = PredictionLog::Open("");
   EXPECT_TRUE(log.ok());
   const Status status = RunEvaluation(options, examples, {}, &*log);
@@ -77,12 +78,12 @@ std::vector<std::string> LinesOf(std::vector<Prediction> predictions) {
 
 TEST(Arrange, OrderComesFromSeedAndIdAlone) {
   EvaluationOptions options;
-  std::vector<Example> examples;
+  std::vector<data::Example> examples;
   for (int i = 0; i < 20; ++i) examples.push_back(MakeExample(std::to_string(i), 6));
-  const auto orders = [&](uint64_t seed, const std::vector<Example>& of) {
+  const auto orders = [&](uint64_t seed, const std::vector<data::Example>& of) {
     options.seed = seed;
     std::map<std::string, std::string> titles;
-    for (const Example& e : ArrangeExamples(of, options)) titles[e.id] = TitlesOf(e);
+    for (const data::Example& e : ArrangeExamples(of, options)) titles[e.id] = TitlesOf(e);
     return titles;
   };
   const auto one = orders(1, examples);
@@ -103,7 +104,7 @@ TEST(Arrange, OrderComesFromSeedAndIdAlone) {
 }
 
 TEST(Arrange, GoldFollowsItsDocument) {
-  for (const Example& e : ArrangeExamples({MakeExample("x", 6), MakeExample("y", 6)}, {})) {
+  for (const data::Example& e : ArrangeExamples({MakeExample("x", 6), MakeExample("y", 6)}, {})) {
     ASSERT_EQ(e.gold.size(), 1u);
     EXPECT_EQ(e.documents[e.gold[0]].title, "a");
   }
@@ -112,12 +113,12 @@ TEST(Arrange, GoldFollowsItsDocument) {
 TEST(Arrange, EveryPlaceOfTheGoldDocument) {
   EvaluationOptions options;
   options.gold_position = GoldPosition::kEvery;
-  const std::vector<Example> arranged =
+  const std::vector<data::Example> arranged =
       ArrangeExamples({MakeExample("x", 4), MakeExample("y", 3)}, options);
   ASSERT_EQ(arranged.size(), 7u);
   std::string others;  // the same order for every position
   for (int position = 0; position < 7; ++position) {
-    const Example& e = arranged[position];
+    const data::Example& e = arranged[position];
     const int at = position < 4 ? position : position - 4;
     EXPECT_EQ(e.id, position < 4 ? "x" : "y");
     EXPECT_EQ(e.gold_position, at);
@@ -135,10 +136,10 @@ TEST(Arrange, EveryPlaceOfTheGoldDocument) {
 TEST(Arrange, CyclesThroughPlaces) {
   EvaluationOptions options;
   options.gold_position = GoldPosition::kCycled;
-  std::vector<Example> examples;
+  std::vector<data::Example> examples;
   for (int i = 0; i < 5; ++i) examples.push_back(MakeExample(std::to_string(i), 3));
   int32_t i = 0;
-  for (const Example& e : ArrangeExamples(examples, options)) {
+  for (const data::Example& e : ArrangeExamples(examples, options)) {
     EXPECT_EQ(e.gold, std::vector<int32_t>{i++ % 3}) << e.id;
   }
 }
@@ -146,10 +147,10 @@ TEST(Arrange, CyclesThroughPlaces) {
 TEST(Arrange, SeveralGoldDocumentsAreShuffledAsTheRest) {
   EvaluationOptions shuffled, every;
   every.gold_position = GoldPosition::kEvery;
-  Example two = MakeExample("x", 6);
+  data::Example two = MakeExample("x", 6);
   two.gold = {0, 1};
-  const std::vector<Example> a = ArrangeExamples({two}, shuffled),
-                             b = ArrangeExamples({two}, every);
+  const std::vector<data::Example> a = ArrangeExamples({two}, shuffled),
+                                   b = ArrangeExamples({two}, every);
   ASSERT_EQ(b.size(), 1u);
   EXPECT_EQ(TitlesOf(b[0]), TitlesOf(a[0]));
 }
@@ -158,13 +159,13 @@ TEST(Arrange, LimitIsOfEachDataSet) {
   EvaluationOptions options;
   options.limit = 2;
   options.gold_position = GoldPosition::kEvery;
-  std::vector<Example> examples;
+  std::vector<data::Example> examples;
   for (int i = 0; i < 4; ++i) {
     examples.push_back(MakeExample("p" + std::to_string(i), 2, "p"));
     examples.push_back(MakeExample("q" + std::to_string(i), 2, "q"));
   }
   std::vector<std::string> ids;
-  for (const Example& e : ArrangeExamples(examples, options)) {
+  for (const data::Example& e : ArrangeExamples(examples, options)) {
     ids.push_back(e.id + "@" + std::to_string(e.gold_position));
   }
   EXPECT_EQ(ids, (std::vector<std::string>{"p0@0", "p0@1", "q0@0", "q0@1", "p1@0", "p1@1", "q1@0",
@@ -174,16 +175,16 @@ TEST(Arrange, LimitIsOfEachDataSet) {
 TEST(Arrange, FewerDocumentsKeepTheGoldOne) {
   EvaluationOptions options;
   options.documents = 2;
-  Example e = MakeExample("x", 6);
+  data::Example e = MakeExample("x", 6);
   e.gold = {5};
-  const std::vector<Example> arranged = ArrangeExamples({e}, options);
+  const std::vector<data::Example> arranged = ArrangeExamples({e}, options);
   ASSERT_EQ(arranged[0].documents.size(), 2u);
   EXPECT_EQ(arranged[0].documents[arranged[0].gold.at(0)].title, "f");
 }
 
 TEST(Arrange, TurnsOfAChatKeepTheirOrder) {
-  Example chat = MakeExample("x", 6);
-  chat.kind = ExampleKind::kChat;
+  data::Example chat = MakeExample("x", 6);
+  chat.kind = data::ExampleKind::kChat;
   chat.gold.clear();
   EXPECT_EQ(TitlesOf(ArrangeExamples({chat}, {})[0]), "abcdef");
   EvaluationOptions options;
@@ -195,17 +196,17 @@ TEST(Arrange, SummariesAreCutAndKeepTheirOrder) {
   EvaluationOptions options;
   options.piece_words = 5;
   options.gold_position = GoldPosition::kEvery;
-  Example e;
+  data::Example e;
   e.id = "s";
   e.dataset = "samsum";
-  e.kind = ExampleKind::kSummary;
+  e.kind = data::ExampleKind::kSummary;
   e.question = "Summarise.";
   e.answers = {"all of it"};
   for (int i = 0; i < 40; ++i) {
     e.documents.resize(1);
     e.documents[0].text += "word" + std::to_string(i) + " ";
   }
-  const std::vector<Example> arranged = ArrangeExamples({e}, options);
+  const std::vector<data::Example> arranged = ArrangeExamples({e}, options);
   ASSERT_EQ(arranged.size(), 1u);
   EXPECT_EQ(arranged[0].id, "s");
   ASSERT_EQ(arranged[0].documents.size(), 8u);
@@ -215,7 +216,7 @@ TEST(Arrange, SummariesAreCutAndKeepTheirOrder) {
 }
 
 TEST(Evaluate, QuestionByQuestionEachByEveryMethod) {
-  const std::vector<Example> examples = {MakeExample("x", 3), MakeExample("y", 3, "other")};
+  const std::vector<data::Example> examples = {MakeExample("x", 3), MakeExample("y", 3, "other")};
   const std::vector<Prediction> all = AskAll(Options({"none", "full", "link"}), examples);
   ASSERT_EQ(all.size(), 6u);
   const char* methods[] = {"none", "full", "link"};
@@ -235,7 +236,7 @@ TEST(Evaluate, QuestionByQuestionEachByEveryMethod) {
 // and positions. Everything computed again without links is full attention; no temperature, no
 // scale is plain reuse behind the head, and 0 tokens computed again are plain reuse.
 TEST(Evaluate, EveryMethodSeesTheSamePrompt) {
-  const std::vector<Example> examples = ArrangeExamples(
+  const std::vector<data::Example> examples = ArrangeExamples(
       {MakeExample("x", 5), MakeExample("y", 5), MakeExample("z", 5)}, EvaluationOptions{});
   const std::vector<Prediction> all = AskAll(
       Options({"full", "epic:100000", "cacheblend:1", "attention:1", "reuse", "link", "epic:0"}),
@@ -259,7 +260,7 @@ TEST(Evaluate, EveryMethodSeesTheSamePrompt) {
 // What is computed for a question is what a method must compute, whether or not documents' blocks
 // had to be made for it just before.
 TEST(Evaluate, ComputedTokensAreThoseOfWarmBlocks) {
-  const std::vector<Example> examples = {MakeExample("x", 5)};
+  const std::vector<data::Example> examples = {MakeExample("x", 5)};
   const std::vector<Prediction> all =
       AskAll(Options({"reuse", "epic:2", "epic:3", "full", "none"}), examples);
   ASSERT_EQ(all.size(), 5u);
@@ -282,8 +283,8 @@ TEST(Evaluate, AStoppedRunGoesOnToTheSameEnd) {
   const testing::TempDir folder;
   const std::string path = folder / "predictions.jsonl";
   const EvaluationOptions options = Options({"full", "link"});
-  const std::vector<Example> examples = {MakeExample("x", 3), MakeExample("y", 3),
-                                         MakeExample("z", 3)};
+  const std::vector<data::Example> examples = {MakeExample("x", 3), MakeExample("y", 3),
+                                               MakeExample("z", 3)};
   const std::vector<std::string> whole = LinesOf(AskAll(options, examples));
   for (const int64_t stop : {1, 3, 6}) {
     auto log = PredictionLog::Open(path);
@@ -315,7 +316,8 @@ TEST(Evaluate, OnlyTheLossWithoutAnswers) {
 }
 
 TEST(Evaluate, Refusals) {
-  const auto refused = [](const EvaluationOptions& options, const std::vector<Example>& examples,
+  const auto refused = [](const EvaluationOptions& options,
+                          const std::vector<data::Example>& examples,
                           const std::vector<const char*>& says) {
     auto log = PredictionLog::Open("");
     const Status status = RunEvaluation(options, examples, {}, &*log);
@@ -325,16 +327,16 @@ TEST(Evaluate, Refusals) {
     }
     EXPECT_TRUE(log->all().empty());
   };
-  const Example x = MakeExample("x", 2);
+  const data::Example x = MakeExample("x", 2);
   refused(Options({"full"}), {}, {"no example"});
   refused(Options({}), {x}, {"no method"});
   refused(Options({"sideways"}), {x}, {"sideways"});
   refused(Options({"block"}), {x}, {"--block-links"});
   refused(Options({"full"}), {x, MakeExample("y", 2), x}, {"example x of set", "two examples"});
-  Example text;
+  data::Example text;
   text.id = "t";
   text.dataset = "notes";
-  text.kind = ExampleKind::kText;
+  text.kind = data::ExampleKind::kText;
   text.answers = {"plain text"};
   refused(Options({"full"}), {text}, {"example t of notes", "no question"});
   // The same id in another data set is another example.
@@ -342,4 +344,4 @@ TEST(Evaluate, Refusals) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::eval

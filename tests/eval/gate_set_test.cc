@@ -11,13 +11,13 @@
 
 #include "eval/metrics.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
-std::vector<Example> BuiltIn() {
+std::vector<data::Example> BuiltIn() {
   auto examples = ReadGateSet(BuiltInGateSet());
   EXPECT_TRUE(examples.ok()) << examples.status().message();
-  return examples.ok() ? *std::move(examples) : std::vector<Example>();
+  return examples.ok() ? *std::move(examples) : std::vector<data::Example>();
 }
 
 TEST(GateSet, SixtyTextsOfTheirOwnTitles) {
@@ -39,17 +39,17 @@ TEST(GateSet, SixtyTextsOfTheirOwnTitles) {
 }
 
 TEST(GateSet, QuestionsHaveTenDocumentsAndIdsOfTheirOwn) {
-  const std::vector<Example> examples = BuiltIn();
+  const std::vector<data::Example> examples = BuiltIn();
   EXPECT_GE(examples.size(), 60u);
   std::set<std::string> ids, questions;
-  for (const Example& e : examples) {
+  for (const data::Example& e : examples) {
     SCOPED_TRACE(e.id);
     ids.insert(e.id);
     questions.insert(e.question);
     EXPECT_EQ(e.dataset, "gate");
     ASSERT_EQ(e.documents.size(), 10u);
     std::set<std::string> titles;
-    for (const ExampleDocument& d : e.documents) titles.insert(d.title);
+    for (const data::ExampleDocument& d : e.documents) titles.insert(d.title);
     EXPECT_EQ(titles.size(), 10u);
     ASSERT_FALSE(e.gold.empty());
     for (const int32_t gold : e.gold) {
@@ -62,7 +62,7 @@ TEST(GateSet, QuestionsHaveTenDocumentsAndIdsOfTheirOwn) {
 }
 
 TEST(GateSet, AnswersStandInTheirDocuments) {
-  for (const Example& e : BuiltIn()) {
+  for (const data::Example& e : BuiltIn()) {
     SCOPED_TRACE(e.id + ": " + e.question);
     std::string gold, others;
     for (size_t d = 0; d < e.documents.size(); ++d) {
@@ -87,7 +87,7 @@ TEST(GateSet, GoldFirstThenTextsThatShareWords) {
   const auto examples = ReadGateSet(kSmall);
   ASSERT_TRUE(examples.ok()) << examples.status().message();
   ASSERT_EQ(examples->size(), 1u);
-  const Example& e = examples->front();
+  const data::Example& e = examples->front();
   ASSERT_EQ(e.documents.size(), 3u);
   EXPECT_EQ(e.documents[0].title, "Cranes");
   EXPECT_EQ(e.documents[1].title, "Harbour");
@@ -123,4 +123,4 @@ TEST(GateSet, Refusals) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::eval

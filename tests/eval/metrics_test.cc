@@ -11,7 +11,7 @@
 #include "eval/characters.h"
 #include "eval/python.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 TEST(Metrics, Normalisation) {
@@ -105,4 +105,4 @@ TEST(Metrics, EqualPythons) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -12,7 +12,7 @@
 
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 Prediction Make(const std::string& id, const std::string& method = "link") {
@@ -204,4 +204,4 @@ TEST(PredictionLog, InMemoryOnly) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 Row MakeRow(const std::string& dataset, const std::string& method, double loss, double f1) {
@@ -65,12 +65,12 @@ TEST(QualityGate, SaysWhatPassed) {
 }
 
 TEST(QualityGate, ASampleIsEven) {
-  std::vector<Example> examples(130);
+  std::vector<data::Example> examples(130);
   for (size_t i = 0; i < examples.size(); ++i) {
     examples[i].dataset = i < 120 ? "gate" : "own few";
     examples[i].id = std::to_string(i);
   }
-  const std::vector<Example> sample = EvenSample(examples, 30);
+  const std::vector<data::Example> sample = EvenSample(examples, 30);
   ASSERT_EQ(sample.size(), 40u);
   for (size_t i = 0; i < 30; ++i) EXPECT_EQ(sample[i].id, std::to_string(4 * i));
   for (size_t i = 30; i < 40; ++i) EXPECT_EQ(sample[i].dataset, "own few");
@@ -155,7 +155,7 @@ TEST(QualityGate, FewQuestionsPassNothing) {
 }
 
 TEST(QualityGate, OwnExamplesMustBeQuestionsOverDocuments) {
-  Example example;
+  data::Example example;
   example.id = "x";
   example.dataset = "notes";
   example.question = "who?";
@@ -168,4 +168,4 @@ TEST(QualityGate, OwnExamplesMustBeQuestionsOverDocuments) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::eval

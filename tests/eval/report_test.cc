@@ -8,7 +8,7 @@
 #include <limits>
 #include <string>
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 Row MakeRow(const std::string& dataset, const std::string& method, double f1, double ttft_ms) {
@@ -163,4 +163,4 @@ TEST(Report, NothingMeasured) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -1,7 +1,7 @@
 // Made by rouge_golden.py: texts of its own, and what rouge-score 0.1.2 and NLTK make of them.
 #pragma once
 
-namespace kvlink {
+namespace kvlink::eval {
 
 inline constexpr const char* kRougeTexts[] = {
     "The harbour master counted seventeen boats before the fog rolled in.",
@@ -520,4 +520,4 @@ inline constexpr StemGolden kStemGolden[] = {
     {"ed", "ed"},
 };
 
-}  // namespace kvlink
+}  // namespace kvlink::eval

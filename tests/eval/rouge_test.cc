@@ -19,7 +19,7 @@
 #include "eval/rouge_golden.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 using nlohmann::json;
@@ -59,13 +59,13 @@ std::vector<std::pair<std::string, std::string>> RealPairs() {
   for (const char* name : {"data/dev/samsum.jsonl.gz", "data/dev/multinews.jsonl.gz"}) {
     const std::string path = testing::SharedPath(name);
     if (path.empty()) continue;
-    const auto examples = ReadExamples(FileSystem::Posix(), path, {});
+    const auto examples = data::ReadExamples(FileSystem::Posix(), path, {});
     EXPECT_TRUE(examples.ok());
     if (!examples.ok()) continue;
-    for (const Example& example : *examples) {
+    for (const data::Example& example : *examples) {
       std::string text;
-      for (const ExampleDocument& document : example.documents) text += document.text + "\n";
-      const auto pieces = CutText(text, CountWords(example.answers[0]) + 20);
+      for (const data::ExampleDocument& document : example.documents) text += document.text + "\n";
+      const auto pieces = data::CutText(text, data::CountWords(example.answers[0]) + 20);
       pairs.emplace_back(example.answers[0], std::string(pieces.at(0)));
     }
   }
@@ -119,4 +119,4 @@ TEST(Rouge, EqualsThePackage) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::eval {
 namespace {
 
 Prediction Make(const std::string& id, const std::string& method, double gold_loss,
@@ -215,4 +215,4 @@ TEST(Summary, ScoresThatAnAnswerLacksAreNotMeasured) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::eval

@@ -10,7 +10,7 @@
 #include "support/gguf_writer.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 namespace {
 
 class GgufCopy : public ::testing::Test {
@@ -35,7 +35,7 @@ class GgufCopy : public ::testing::Test {
 
 TEST_F(GgufCopy, F32IsTheSameModel) {
   const auto source = Open(source_);
-  ASSERT_TRUE(WriteGgufCopy(Files(), *source, copy_, DType::kF32, ReadVector).ok());
+  ASSERT_TRUE(WriteGgufCopy(Files(), *source, copy_, DType::kF32, model::ReadVector).ok());
   const auto copy = Open(copy_);
   ASSERT_NE(copy, nullptr);
   EXPECT_EQ(*copy->GetInt("general.file_type"), 0);
@@ -45,17 +45,17 @@ TEST_F(GgufCopy, F32IsTheSameModel) {
     const TensorInfo &a = source->tensors()[i], &b = copy->tensors()[i];
     EXPECT_EQ(a.name, b.name);
     EXPECT_EQ(a.shape, b.shape);
-    EXPECT_EQ(ReadVector(a), ReadVector(b));
+    EXPECT_EQ(model::ReadVector(a), model::ReadVector(b));
   }
-  const auto a = Model::Load(Files(), source_, {.dtype = "f32"});
-  const auto b = Model::Load(Files(), copy_, {.dtype = "f32"});
+  const auto a = model::Model::Load(Files(), source_, {.dtype = "f32"});
+  const auto b = model::Model::Load(Files(), copy_, {.dtype = "f32"});
   ASSERT_TRUE(a.ok() && b.ok());
   EXPECT_EQ((*a)->fingerprint(), (*b)->fingerprint());
 }
 
 TEST_F(GgufCopy, Bf16RoundsMatricesAndKeepsVectors) {
   const auto source = Open(source_);
-  ASSERT_TRUE(WriteGgufCopy(Files(), *source, copy_, DType::kBF16, ReadVector).ok());
+  ASSERT_TRUE(WriteGgufCopy(Files(), *source, copy_, DType::kBF16, model::ReadVector).ok());
   const auto copy = Open(copy_);
   ASSERT_NE(copy, nullptr);
   EXPECT_EQ(*copy->GetInt("general.file_type"), 32);
@@ -64,13 +64,13 @@ TEST_F(GgufCopy, Bf16RoundsMatricesAndKeepsVectors) {
     ASSERT_NE(b, nullptr);
     const bool matrix = a.shape.size() > 1;
     EXPECT_EQ(b->type, matrix ? GgmlType::kBF16 : GgmlType::kF32) << a.name;
-    std::vector<float> expected = ReadVector(a);
+    std::vector<float> expected = model::ReadVector(a);
     if (matrix) {
       for (float& value : expected) value = FromBf16(ToBf16(value));
     }
-    EXPECT_EQ(ReadVector(*b), expected) << a.name;
+    EXPECT_EQ(model::ReadVector(*b), expected) << a.name;
   }
-  EXPECT_TRUE(Model::Load(Files(), copy_, {.dtype = "bf16"}).ok());
+  EXPECT_TRUE(model::Model::Load(Files(), copy_, {.dtype = "bf16"}).ok());
 }
 
 TEST_F(GgufCopy, AFileTypeOfAnotherWidthIsLeftAlone) {
@@ -81,7 +81,7 @@ TEST_F(GgufCopy, AFileTypeOfAnotherWidthIsLeftAlone) {
   writer.U32("llama.vocab_size", 323);
   ASSERT_TRUE(WriteWholeFile(Files(), source_, writer.Build()).ok());
   const auto source = Open(source_);
-  ASSERT_TRUE(WriteGgufCopy(Files(), *source, copy_, DType::kBF16, ReadVector).ok());
+  ASSERT_TRUE(WriteGgufCopy(Files(), *source, copy_, DType::kBF16, model::ReadVector).ok());
   const auto copy = Open(copy_);
   ASSERT_NE(copy, nullptr);
   EXPECT_EQ(copy->scalars(), source->scalars());
@@ -91,7 +91,7 @@ TEST_F(GgufCopy, WhatIsNotFiniteIsNotWritten) {
   const auto source = Open(source_);
   const Status status =
       WriteGgufCopy(Files(), *source, copy_, DType::kBF16, [](const TensorInfo& tensor) {
-        std::vector<float> numbers = ReadVector(tensor);
+        std::vector<float> numbers = model::ReadVector(tensor);
         if (tensor.name == "blk.1.ffn_up.weight") numbers[3] = std::numeric_limits<float>::max();
         return numbers;
       });
@@ -101,4 +101,4 @@ TEST_F(GgufCopy, WhatIsNotFiniteIsNotWritten) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::formats

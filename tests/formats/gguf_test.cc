@@ -13,7 +13,7 @@
 #include "support/memory_file.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 namespace {
 
 using testing::GgufType;
@@ -210,4 +210,4 @@ TEST(Gguf, TheRealModelOpens) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::formats

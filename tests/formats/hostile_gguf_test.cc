@@ -15,7 +15,7 @@
 #include "support/memory_file.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 namespace {
 
 using testing::GgufType;
@@ -351,4 +351,4 @@ TEST(FlippedGguf, NoByteOfTheHeaderCanCrashTheReader) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::formats

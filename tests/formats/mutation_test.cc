@@ -12,7 +12,7 @@
 #include "support/mutated.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 namespace {
 
 using testing::Mutated;
@@ -80,4 +80,4 @@ TEST(Mutation, OfSafetensorsIsReadOrRefused) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::formats

@@ -13,7 +13,7 @@
 #include "support/memory_file.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::formats {
 namespace {
 
 using testing::MemoryFile;
@@ -251,4 +251,4 @@ TEST(TruncatedSafetensors, EveryByte) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::formats

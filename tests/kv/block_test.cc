@@ -8,7 +8,7 @@
 #include "kv/blocks.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 using namespace ::kvlink::testing;  // NOLINT: the tests' own words
@@ -274,4 +274,4 @@ TEST(Block, OpensFromAMappedFile) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -15,22 +15,22 @@
 
 namespace kvlink::testing {
 
-inline constexpr BlockShape kTinyShape = {
+inline constexpr kv::BlockShape kTinyShape = {
     .layers = 2, .kv_heads = 2, .head_dim = 8, .tokens = 5, .dtype = DType::kF32};
 
 inline Sha256Digest DigestOf(std::string_view text) { return Sha256().Field(text).Finish(); }
 
-inline BlockId IdOf(uint64_t seed) { return DigestOf("block " + std::to_string(seed)); }
+inline kv::BlockId IdOf(uint64_t seed) { return DigestOf("block " + std::to_string(seed)); }
 
 // A block whose id, tokens and planes follow from the seed.
-inline std::shared_ptr<const Block> MakeBlock(uint64_t seed, BlockShape shape = kTinyShape,
-                                              std::string_view model = "model") {
+inline std::shared_ptr<const kv::Block> MakeBlock(uint64_t seed, kv::BlockShape shape = kTinyShape,
+                                                  std::string_view model = "model") {
   std::mt19937_64 random(seed);
   std::vector<int32_t> tokens(static_cast<size_t>(shape.tokens));
   for (int32_t& token : tokens) token = static_cast<int32_t>(random() % 50'000);
-  Result<BlockBuilder> builder =
-      BlockBuilder::Create({IdOf(seed), DigestOf(model)}, shape, tokens,
-                           "{\"title\":\"document " + std::to_string(seed) + "\"}");
+  Result<kv::BlockBuilder> builder =
+      kv::BlockBuilder::Create({IdOf(seed), DigestOf(model)}, shape, tokens,
+                               "{\"title\":\"document " + std::to_string(seed) + "\"}");
   if (!builder.ok()) {
     ADD_FAILURE() << builder.status().message();
     return nullptr;
@@ -49,7 +49,7 @@ inline std::shared_ptr<const Block> MakeBlock(uint64_t seed, BlockShape shape = 
   return std::move(*builder).Finish();
 }
 
-inline bool SameBytes(const Block& a, const Block& b) {
+inline bool SameBytes(const kv::Block& a, const kv::Block& b) {
   return a.image().size() == b.image().size() &&
          std::memcmp(a.image().data(), b.image().data(), a.image().size()) == 0;
 }
@@ -70,9 +70,9 @@ class MemoryFile : public MappedFile {
   std::byte* data_;
 };
 
-inline Result<std::shared_ptr<const Block>> OpenBytes(std::span<const std::byte> bytes,
-                                                      bool verify_planes = true) {
-  return OpenBlock(std::make_shared<MemoryFile>(bytes), verify_planes);
+inline Result<std::shared_ptr<const kv::Block>> OpenBytes(std::span<const std::byte> bytes,
+                                                          bool verify_planes = true) {
+  return kv::OpenBlock(std::make_shared<MemoryFile>(bytes), verify_planes);
 }
 
 }  // namespace kvlink::testing

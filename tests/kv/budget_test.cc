@@ -7,7 +7,7 @@
 
 #include "kv/store_fixture.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 using namespace ::kvlink::testing;  // NOLINT: the tests' own words
@@ -261,4 +261,4 @@ TEST_F(BudgetTest, APinComesWithTheBlockAndWithItsDocument) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

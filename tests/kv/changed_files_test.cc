@@ -4,7 +4,7 @@
 #include "kv/store_fixture.h"
 #include "kv/warm_store.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 namespace fs = std::filesystem;
@@ -61,4 +61,4 @@ TEST_F(ChangedFilesTest, ABlockThatWasRemovedOrReplacedIsUsedOn) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

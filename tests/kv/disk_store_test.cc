@@ -10,7 +10,7 @@
 #include "base/sqlite.h"
 #include "kv/store_fixture.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 using namespace ::kvlink::testing;  // NOLINT: the tests' own words
@@ -553,4 +553,4 @@ TEST_F(DiskStoreTest, ALiveWritersTmpFileStays) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

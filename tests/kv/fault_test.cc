@@ -7,7 +7,7 @@
 
 #include "kv/store_fixture.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 using namespace ::kvlink::testing;  // NOLINT: the tests' own words
@@ -195,4 +195,4 @@ TEST_F(FaultTest, AFullDiskLeavesNoFileAndNoRow) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

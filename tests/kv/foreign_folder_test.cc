@@ -8,7 +8,7 @@
 #include "kv/store_folder.h"
 #include "kv/store_names.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 namespace fs = std::filesystem;
@@ -261,4 +261,4 @@ TEST(StoreNames, AreRecognisedAsTheyAreGiven) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -11,7 +11,7 @@
 
 #include "kv/store_fixture.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 using namespace ::kvlink::testing;  // NOLINT: the tests' own words
@@ -185,4 +185,4 @@ TEST_F(ProcessTest, ThreadsShareAStore) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -6,7 +6,7 @@
 
 #include "kv/store_fixture.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 using namespace ::kvlink::testing;  // NOLINT: the tests' own words
@@ -177,4 +177,4 @@ TEST_F(LazyCatalogueTest, ADamagedPageIsMendedWhenItIsMet) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

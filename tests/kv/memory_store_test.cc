@@ -4,7 +4,7 @@
 #include "kv/blocks.h"
 #include "kv/store.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 using namespace ::kvlink::testing;  // NOLINT: the tests' own words
@@ -48,4 +48,4 @@ TEST(MemoryStore, KeepsItsBudget) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

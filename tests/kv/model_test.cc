@@ -8,7 +8,7 @@
 
 #include "kv/store_fixture.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 using namespace ::kvlink::testing;  // NOLINT: the tests' own words
@@ -139,4 +139,4 @@ RC_GTEST_FIXTURE_PROP(ModelTest, BehavesAsAMapWithABudget, ()) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -37,12 +37,12 @@ class ManualClock : public Clock {
   std::atomic<int64_t> now_ms{1'000'000};
 };
 
-inline std::string HexOf(const BlockId& id) { return ToHex(id); }
+inline std::string HexOf(const kv::BlockId& id) { return ToHex(id); }
 
 class DiskStoreTest : public ::testing::Test {
  protected:
-  DiskStoreOptions Options() {
-    DiskStoreOptions options;
+  kv::DiskStoreOptions Options() {
+    kv::DiskStoreOptions options;
     options.path = dir_ / "store";
     options.clock = &clock_;
     options.files = &files_;  // without faults: only sparing real syncs
@@ -52,13 +52,13 @@ class DiskStoreTest : public ::testing::Test {
     });
     return options;
   }
-  std::unique_ptr<DiskStore> MustOpen(const DiskStoreOptions& options) {
-    auto store = DiskStore::Open(options);
+  std::unique_ptr<kv::DiskStore> MustOpen(const kv::DiskStoreOptions& options) {
+    auto store = kv::DiskStore::Open(options);
     if (store.ok()) return *std::move(store);
     ADD_FAILURE() << store.status().message();
     return nullptr;
   }
-  std::unique_ptr<DiskStore> MustOpen() { return MustOpen(Options()); }
+  std::unique_ptr<kv::DiskStore> MustOpen() { return MustOpen(Options()); }
 
   std::string PathOf(uint64_t seed) const {
     const std::string hex = HexOf(IdOf(seed));
@@ -91,7 +91,7 @@ class DiskStoreTest : public ::testing::Test {
 };
 
 // The Get succeeds and gives the block that the seed stands for.
-inline void ExpectStored(BlockStore& store, uint64_t seed, BlockShape shape = kTinyShape) {
+inline void ExpectStored(kv::BlockStore& store, uint64_t seed, kv::BlockShape shape = kTinyShape) {
   const auto got = store.Get(IdOf(seed));
   ASSERT_TRUE(got.ok()) << seed << ": " << got.status().message();
   EXPECT_TRUE(SameBytes(**got, *MakeBlock(seed, shape))) << seed;

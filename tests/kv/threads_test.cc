@@ -15,7 +15,7 @@ namespace {
 constexpr int kThreads = 4, kRounds = 60;
 constexpr uint64_t kBlocks = 6;
 
-void UseFromSeveralThreads(BlockStore* store) {
+void UseFromSeveralThreads(kv::BlockStore* store) {
   std::vector<std::thread> threads;
   std::atomic<int> wrong = 0, got = 0;
   for (int t = 0; t < kThreads; ++t) {
@@ -23,7 +23,7 @@ void UseFromSeveralThreads(BlockStore* store) {
       std::mt19937 random(static_cast<uint32_t>(t));
       for (int round = 0; round < kRounds; ++round) {
         const uint64_t seed = 1 + random() % kBlocks;
-        const std::shared_ptr<const Block> expected = MakeBlock(seed);
+        const std::shared_ptr<const kv::Block> expected = MakeBlock(seed);
         switch (random() % 8) {
           case 0:
             (void)store->Remove(expected->identity().id);
@@ -67,12 +67,12 @@ TEST_F(StoreThreads, TwoOpeningsOfOneFolder) {
 TEST_F(StoreThreads, WarmOverDisk) {
   // Room for two blocks, so that they push each other out.
   const auto room = static_cast<int64_t>(2 * MakeBlock(1)->image().size());
-  WarmStore store(MustOpen(), room, room);
+  kv::WarmStore store(MustOpen(), room, room);
   UseFromSeveralThreads(&store);
 }
 
 TEST_F(StoreThreads, Memory) {
-  const auto store = NewMemoryStore();
+  const auto store = kv::NewMemoryStore();
   UseFromSeveralThreads(store.get());
 }
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 std::shared_ptr<const Block> TinyBlock(uint8_t name) {
@@ -73,4 +73,4 @@ TEST(WarmStore, RefusedBlocksHaveASmallBudgetOfTheirOwn) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

@@ -14,7 +14,7 @@
 #include "kv/store_fixture.h"
 #include "kv/warm_store.h"
 
-namespace kvlink {
+namespace kvlink::kv {
 namespace {
 
 using namespace ::kvlink::testing;  // NOLINT: the tests' own words
@@ -65,7 +65,8 @@ class WriterTest : public ::testing::Test {
   const int64_t size_ = static_cast<int64_t>(MakeBlock(0)->image().size());
   std::unique_ptr<SlowStore> owned_ = std::make_unique<SlowStore>();
   SlowStore& slow_ = *owned_;
-  // Written by one thread, read behind a Flush; outlives the store, whose end writes what is queued.
+  // Written by one thread, read behind a Flush; outlives the store, whose end writes what is
+  // queued.
   std::vector<Status> done_;
   WarmStore store_{std::move(owned_), 1 << 20, 3 * size_};
 
@@ -209,4 +210,4 @@ TEST_F(DiskWriterTest, WhatIsSaidToBeKeptSurvivesAKill) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::kv

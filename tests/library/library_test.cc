@@ -10,7 +10,7 @@
 #include "base/sqlite.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 class Lines : public IndexObserver {
@@ -244,4 +244,4 @@ TEST_F(LibraryTest, AnAnswerIsKeptAsADocument) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::library

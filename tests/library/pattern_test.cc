@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace kvlink {
+namespace kvlink::library {
 namespace {
 
 TEST(Pattern, MatchesAsAShellDoes) {
@@ -59,4 +59,4 @@ TEST(Pattern, EscapedIsItself) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::library

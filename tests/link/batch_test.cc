@@ -15,10 +15,10 @@
 #include "support/random_links.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::link {
 namespace {
 
-constexpr int64_t kPiece = Model::kPieceTokens;
+constexpr int64_t kPiece = model::Model::kPieceTokens;
 
 std::vector<int32_t> Tokens(int64_t n, uint32_t seed) {
   std::mt19937 random(seed);
@@ -27,8 +27,8 @@ std::vector<int32_t> Tokens(int64_t n, uint32_t seed) {
   return tokens;
 }
 
-std::unique_ptr<Model> Load(const std::string& path, const std::string& dtype, int threads) {
-  auto model = Model::Load(FileSystem::Posix(), path, {.dtype = dtype, .threads = threads});
+std::unique_ptr<model::Model> Load(const std::string& path, const std::string& dtype, int threads) {
+  auto model = model::Model::Load(FileSystem::Posix(), path, {.dtype = dtype, .threads = threads});
   EXPECT_TRUE(model.ok()) << model.status().message();
   return *std::move(model);
 }
@@ -67,16 +67,16 @@ class Batch : public ::testing::Test {
     model_ = Load(path_, dtype, threads);
     std::mt19937 random(3);
     for (int i = 0; i < 2; ++i) {
-      const Adapter adapter = testing::RandomAdapter(
+      const model::Adapter adapter = testing::RandomAdapter(
           &random, model_->config(),
-          i == 0 ? AdapterScope::kOutsideDocuments : AdapterScope::kEverywhere);
+          i == 0 ? model::AdapterScope::kOutsideDocuments : model::AdapterScope::kEverywhere);
       adapters_.push_back(
-          *PreparedAdapter::Create(adapter, model_->config(), model_->matmul_dtype()));
+          *model::PreparedAdapter::Create(adapter, model_->config(), model_->matmul_dtype()));
     }
   }
 
   // Encoded once, by one model: all requests read the same planes.
-  const Block& BlockOf(int i) {
+  const kv::Block& BlockOf(int i) {
     if (blocks_[i] == nullptr) {
       constexpr int64_t kLengths[] = {300, 20, 513};
       Indexer indexer(model_.get(), nullptr, nullptr, nullptr);
@@ -88,17 +88,17 @@ class Batch : public ::testing::Test {
   // A request in flight.
   struct State {
     const Job* job;
-    std::vector<Segment> segments;
+    std::vector<model::Segment> segments;
     std::vector<int32_t> tokens, positions;
     std::vector<uint8_t> documents;
-    std::unique_ptr<Tail> tail;
+    std::unique_ptr<model::Tail> tail;
     std::vector<float> logits;
     int32_t last = 0;
     int64_t done = 0;
   };
 
   State Start(const Job& job) {
-    const ModelConfig& c = model_->config();
+    const model::ModelConfig& c = model_->config();
     State s;
     s.job = &job;
     int32_t start = job.start;
@@ -111,16 +111,16 @@ class Batch : public ::testing::Test {
     s.positions.resize(s.tokens.size());
     std::iota(s.positions.begin(), s.positions.end(), start);
     for (int64_t i = 0; job.documents && i < total; ++i) s.documents.push_back(i % 3 == 0);
-    s.tail = std::make_unique<Tail>(
-        *Tail::Create(c.layers, c.kv_heads, c.head_dim, total, model_->kv_dtype()));
+    s.tail = std::make_unique<model::Tail>(
+        *model::Tail::Create(c.layers, c.kv_heads, c.head_dim, total, model_->kv_dtype()));
     s.logits.resize(job.wants_logits ? static_cast<size_t>(c.vocab) : 0);
     return s;
   }
 
   // The next tokens: of the prompt `chunk` at most, or one that was generated.
-  Sequence Next(State* s, int64_t chunk) {
+  model::Sequence Next(State* s, int64_t chunk) {
     const Job& job = *s->job;
-    Sequence sequence;
+    model::Sequence sequence;
     sequence.generated = s->done >= job.prompt;
     const int64_t count = sequence.generated ? 1 : std::min(chunk, job.prompt - s->done);
     sequence.tokens = std::span(s->tokens).subspan(s->done, count);
@@ -137,7 +137,7 @@ class Batch : public ::testing::Test {
   }
 
   Result Finish(State* s) {
-    const ModelConfig& c = model_->config();
+    const model::ModelConfig& c = model_->config();
     const auto total = static_cast<int64_t>(s->tokens.size());
     EXPECT_EQ(s->tail->size(), total);
     Result result;
@@ -160,7 +160,7 @@ class Batch : public ::testing::Test {
     std::vector<State> states;
     for (const Job& job : jobs) states.push_back(Start(job));
     for (int step = 0;; ++step) {
-      std::vector<Sequence> batch;
+      std::vector<model::Sequence> batch;
       bool waits = false;
       for (size_t i = 0; i < jobs.size(); ++i) {
         waits = waits || step < from[i];
@@ -181,9 +181,9 @@ class Batch : public ::testing::Test {
   testing::TempDir folder_;
   testing::TinyModelOptions options_;
   std::string path_;
-  std::unique_ptr<Model> model_;
-  std::vector<std::unique_ptr<PreparedAdapter>> adapters_;
-  std::array<std::shared_ptr<const Block>, 3> blocks_;
+  std::unique_ptr<model::Model> model_;
+  std::vector<std::unique_ptr<model::PreparedAdapter>> adapters_;
+  std::array<std::shared_ptr<const kv::Block>, 3> blocks_;
 };
 
 const std::vector<Job> kJobs = {
@@ -267,7 +267,7 @@ TEST_F(Batch, APassThatFailsLeavesTailsAsTheyWere) {
   ASSERT_EQ(std::count(g.tokens.begin(), g.tokens.end(), lost), 0);
   b.tokens[1] = lost;
   const auto forward = [&](State* first, State* second) {
-    std::vector<Sequence> batch;
+    std::vector<model::Sequence> batch;
     for (State* s : {first, second}) {
       if (s != nullptr) batch.push_back(Next(s, 10000));
     }
@@ -289,7 +289,7 @@ TEST_F(Batch, OneBadSequenceIsNamedBeforeAnythingIsComputed) {
   const Job job{{1}, 0, 9, 0, 0};
   State good = Start(job), bad = Start(job);
   bad.tokens[4] = 1 << 20;
-  std::vector<Sequence> batch = {Next(&good, 100), Next(&bad, 100)};
+  std::vector<model::Sequence> batch = {Next(&good, 100), Next(&bad, 100)};
   EXPECT_TRUE(model_->Check(batch[0]).ok());
   EXPECT_EQ(model_->Check(batch[1]).code(), StatusCode::kInvalidArgument);
   const Status refused = model_->Forward(batch);
@@ -305,4 +305,4 @@ TEST_F(Batch, OneBadSequenceIsNamedBeforeAnythingIsComputed) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::link

@@ -16,11 +16,11 @@
 #include "link/linkable_model.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::link {
 namespace {
 
-std::unique_ptr<Model> Load(const std::string& path, const std::string& dtype, int threads) {
-  auto model = Model::Load(FileSystem::Posix(), path, {.dtype = dtype, .threads = threads});
+std::unique_ptr<model::Model> Load(const std::string& path, const std::string& dtype, int threads) {
+  auto model = model::Model::Load(FileSystem::Posix(), path, {.dtype = dtype, .threads = threads});
   EXPECT_TRUE(model.ok()) << model.status().message();
   return *std::move(model);
 }
@@ -32,15 +32,15 @@ std::vector<int32_t> Tokens(int64_t n) {
   return tokens;
 }
 
-std::shared_ptr<const Block> Encode(Model* model, const std::vector<int32_t>& tokens,
-                                    const std::vector<int32_t>& prefix = {}) {
+std::shared_ptr<const kv::Block> Encode(model::Model* model, const std::vector<int32_t>& tokens,
+                                        const std::vector<int32_t>& prefix = {}) {
   Indexer indexer(model, nullptr, nullptr, nullptr);
   auto block = indexer.Encode(tokens, BlockKind::kDocument, "", prefix);
   EXPECT_TRUE(block.ok()) << block.status().message();
   return block.ok() ? *block : nullptr;
 }
 
-bool SameBytes(const Block& a, const Block& b) {
+bool SameBytes(const kv::Block& a, const kv::Block& b) {
   return a.image().size() == b.image().size() &&
          std::memcmp(a.image().data(), b.image().data(), a.image().size()) == 0;
 }
@@ -79,7 +79,7 @@ TEST(BlockBytes, AreTheSameFromAThreadAndARegionOfTheCallers) {
   const testing::TempDir folder;
   const auto model = Load(testing::WriteTinyModel(folder.path(), {}), "auto", 3);
   const auto here = Encode(model.get(), Tokens(300));
-  std::shared_ptr<const Block> there, inside;
+  std::shared_ptr<const kv::Block> there, inside;
   std::thread([&] { there = Encode(model.get(), Tokens(300)); }).join();
 #pragma omp parallel num_threads(2)
   {
@@ -136,7 +136,7 @@ TEST(BlockBytes, NumbersThatAreNotFiniteMakeNoBlock) {
   const std::string path = testing::WriteTinyModel(folder.path(), options);
   for (const char* dtype : {"f32", "bf16"}) {
     const auto model = Load(path, dtype, 2);
-    const auto store = NewMemoryStore();
+    const auto store = kv::NewMemoryStore();
     Indexer indexer(model.get(), store.get(), nullptr, nullptr);
     for (const std::string& before : {std::string(), std::string("a"), std::string(40, 'b')}) {
       const std::vector<int32_t> bad = model->tokenizer().Encode(before + "q");
@@ -153,4 +153,4 @@ TEST(BlockBytes, NumbersThatAreNotFiniteMakeNoBlock) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::link

@@ -17,7 +17,7 @@
 #include "support/random_links.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::link {
 namespace {
 
 using testing::RandomAdapter;
@@ -58,20 +58,20 @@ std::unique_ptr<LinkableModel> MakeModel(const Case& the, const std::string& dty
   if (!written.contains(name)) {
     written[name] = testing::WriteTinyModel(folder.path(), options, name);
   }
-  auto model = Model::Load(FileSystem::Posix(), written[name], {.dtype = dtype});
+  auto model = model::Model::Load(FileSystem::Posix(), written[name], {.dtype = dtype});
   EXPECT_TRUE(model.ok()) << model.status().message();
   std::mt19937 random(the.seed);
-  auto links = std::make_unique<Links>();
+  auto links = std::make_unique<links::Links>();
   links->k = the.k;
   links->slots = the.per_slot ? 3 : 1;
   links->embeddings = RandomFloats(
       &random, static_cast<size_t>(links->slots) * the.k * (*model)->config().width, 1.0f);
   if (!the.adapter.empty()) {
-    links->adapter = RandomAdapter(
-        &random, (*model)->config(),
-        the.adapter == "outside" ? AdapterScope::kOutsideDocuments : AdapterScope::kEverywhere);
+    links->adapter = RandomAdapter(&random, (*model)->config(),
+                                   the.adapter == "outside" ? model::AdapterScope::kOutsideDocuments
+                                                            : model::AdapterScope::kEverywhere);
   }
-  links->prompt_template = *ChooseTemplate((*model)->tokenizer());
+  links->prompt_template = *text::ChooseTemplate((*model)->tokenizer());
   links->prompt_template->document_prefix = the.prefix;
   auto linkable = LinkableModel::Create(*std::move(model), std::move(links));
   EXPECT_TRUE(linkable.ok()) << linkable.status().message();
@@ -90,15 +90,15 @@ std::vector<std::vector<int32_t>> RandomDocuments(const Case& the, int32_t vocab
 }
 
 struct Outcome {
-  Difference difference;
+  diagnose::Difference difference;
   bool ids_equal = false;
   std::vector<float> masked_logits;  // first step
 };
 
-Outcome LinkedAgainstMasked(LinkableModel& m, const LinkPlan& plan, BlockStore* store) {
+Outcome LinkedAgainstMasked(LinkableModel& m, const LinkPlan& plan, kv::BlockStore* store) {
   const std::vector<int32_t> prefix = m.DocumentPrefix("");
   Indexer indexer(&m.model(), store, m.links(), m.adapter());
-  std::vector<std::shared_ptr<const Block>> blocks;
+  std::vector<std::shared_ptr<const kv::Block>> blocks;
   for (const PlannedBlock& b : plan.blocks) {
     if (b.length == 0) {
       blocks.push_back(nullptr);
@@ -110,13 +110,13 @@ Outcome LinkedAgainstMasked(LinkableModel& m, const LinkPlan& plan, BlockStore* 
   }
   const LinkedPrompt linked = Link(plan, std::move(blocks));
   const LinkedPrompt masked = MaskedTwin(plan, prefix);
-  auto a = Continue(m.model(), m.adapter(), m.embeddings(), linked, kSteps, {});
-  auto free = Continue(m.model(), m.adapter(), m.embeddings(), masked, kSteps, {});
+  auto a = diagnose::Continue(m.model(), m.adapter(), m.embeddings(), linked, kSteps, {});
+  auto free = diagnose::Continue(m.model(), m.adapter(), m.embeddings(), masked, kSteps, {});
   EXPECT_TRUE(a.ok() && free.ok());
-  auto b = Continue(m.model(), m.adapter(), m.embeddings(), masked, kSteps, a->ids);
+  auto b = diagnose::Continue(m.model(), m.adapter(), m.embeddings(), masked, kSteps, a->ids);
   EXPECT_TRUE(b.ok());
   Outcome out;
-  out.difference = Compare(*a, *b, m.model().config().vocab);
+  out.difference = diagnose::Compare(*a, *b, m.model().config().vocab);
   out.ids_equal = a->ids == free->ids;
   out.masked_logits.assign(b->logits.begin(), b->logits.begin() + m.model().config().vocab);
   return out;
@@ -125,7 +125,7 @@ Outcome LinkedAgainstMasked(LinkableModel& m, const LinkPlan& plan, BlockStore* 
 void ExpectEqual(const Case& the) {
   const auto m = MakeModel(the, "f32");
   const auto documents = RandomDocuments(the, m->model().config().vocab);
-  const auto store = NewMemoryStore();
+  const auto store = kv::NewMemoryStore();
   const LinkPlan plan = m->Plan("", documents, "what stands where?", false);
   const Outcome out = LinkedAgainstMasked(*m, plan, store.get());
   EXPECT_LE(out.difference.max_logit, kTolerance);
@@ -165,7 +165,7 @@ RC_GTEST_PROP(LinkedMasked, RandomPrompts, ()) {
   the.prefix = *rc::gen::element<std::string>("", "first", "head");
   const auto m = MakeModel(the, "f32");
   auto documents = RandomDocuments(the, m->model().config().vocab);
-  const auto store = NewMemoryStore();
+  const auto store = kv::NewMemoryStore();
   const Outcome first = LinkedAgainstMasked(*m, m->Plan("", documents, "q?", false), store.get());
   RC_ASSERT(first.difference.max_logit <= kTolerance);
   RC_ASSERT(first.ids_equal);
@@ -188,16 +188,16 @@ TEST(LinkedMasked, MaskedPassEqualsTheSlowReference) {
       const Case the{
           2, true, scaling, adapter, {20, 1, 33}, 21, *adapter == '\0' ? "head" : "first"};
       const auto m = MakeModel(the, "f32");
-      const auto store = NewMemoryStore();
+      const auto store = kv::NewMemoryStore();
       const LinkPlan plan =
           m->Plan("", RandomDocuments(the, m->model().config().vocab), "why?", false);
       const Outcome out = LinkedAgainstMasked(*m, plan, store.get());
       const LinkedPrompt twin = MaskedTwin(plan, m->DocumentPrefix(""));
       const std::vector<int32_t> last = {static_cast<int32_t>(twin.tokens.size()) - 1};
       const auto slow =
-          ReferenceLogits(m->model().file(), m->model().config(),
-                          {twin.tokens, m->embeddings(), twin.positions, twin.segment_ids,
-                           m->links()->adapter ? &*m->links()->adapter : nullptr, last});
+          model::ReferenceLogits(m->model().file(), m->model().config(),
+                                 {twin.tokens, m->embeddings(), twin.positions, twin.segment_ids,
+                                  m->links()->adapter ? &*m->links()->adapter : nullptr, last});
       ASSERT_TRUE(slow.ok()) << slow.status().message();
       for (size_t i = 0; i < slow->size(); ++i) {
         ASSERT_NEAR((*slow)[i], out.masked_logits[i], kTolerance) << scaling << adapter << i;
@@ -210,7 +210,7 @@ TEST(LinkedMasked, MaskedPassEqualsTheSlowReference) {
 TEST(LinkedMasked, Bf16StaysClose) {
   const Case the{5, false, "", "outside", {60, 44, 80}, 31};
   const auto m = MakeModel(the, "bf16");
-  const auto store = NewMemoryStore();
+  const auto store = kv::NewMemoryStore();
   const LinkPlan plan =
       m->Plan("s", RandomDocuments(the, m->model().config().vocab), "why?", false);
   EXPECT_LE(LinkedAgainstMasked(*m, plan, store.get()).difference.mean_kl, 1e-3);
@@ -222,14 +222,15 @@ TEST(LinkedMasked, QuantisedWeightsStayClose) {
   const Case the{5, false, "", "outside", {60, 44, 80}, 31, "first", /*quantised=*/true};
   for (const char* dtype : {"bf16", "f32"}) {
     const auto m = MakeModel(the, dtype);
-    const auto store = NewMemoryStore();
+    const auto store = kv::NewMemoryStore();
     const LinkPlan plan =
         m->Plan("s", RandomDocuments(the, m->model().config().vocab), "why?", false);
     const std::vector<int32_t> prefix = m->DocumentPrefix("");
     EXPECT_LE(LinkedAgainstMasked(*m, plan, store.get()).difference.mean_kl, 1e-3);
     // Its steps one after the other, then all tokens in one masked pass of the reference.
     const LinkedPrompt twin = MaskedTwin(plan, prefix);
-    const auto fast = Continue(m->model(), m->adapter(), m->embeddings(), twin, kSteps, {});
+    const auto fast =
+        diagnose::Continue(m->model(), m->adapter(), m->embeddings(), twin, kSteps, {});
     ASSERT_TRUE(fast.ok()) << fast.status().message();
     std::vector<int32_t> tokens = twin.tokens, positions = twin.positions,
                          segments = twin.segment_ids, rows;
@@ -239,12 +240,13 @@ TEST(LinkedMasked, QuantisedWeightsStayClose) {
       positions.push_back(positions.back() + 1);
       segments.push_back(0);
     }
-    const auto slow = ReferenceLogits(
+    const auto slow = model::ReferenceLogits(
         m->model().file(), m->model().config(),
         {tokens, m->embeddings(), positions, segments, &*m->links()->adapter, rows});
     ASSERT_TRUE(slow.ok()) << slow.status().message();
     const double kl =
-        Compare(*fast, {.ids = fast->ids, .logits = *slow}, m->model().config().vocab).mean_kl;
+        diagnose::Compare(*fast, {.ids = fast->ids, .logits = *slow}, m->model().config().vocab)
+            .mean_kl;
     EXPECT_LE(kl, *dtype == 'f' ? 1e-6 : 2e-3);
   }
 }
@@ -254,7 +256,7 @@ TEST(LinkedMasked, QuantisedWeightsStayClose) {
 TEST(LinkedMasked, DocumentsMatter) {
   const Case the{0, false, "", "", {40, 40}, 41};
   const auto m = MakeModel(the, "f32");
-  const auto store = NewMemoryStore();
+  const auto store = kv::NewMemoryStore();
   auto documents = RandomDocuments(the, m->model().config().vocab);
   const auto a = LinkedAgainstMasked(*m, m->Plan("", documents, "q", false), store.get());
   std::swap(documents[0], documents[1]);
@@ -267,4 +269,4 @@ TEST(LinkedMasked, DocumentsMatter) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::link

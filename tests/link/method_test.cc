@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace kvlink {
+namespace kvlink::link {
 namespace {
 
 using Recompute = Method::Recompute;
@@ -140,4 +140,4 @@ TEST(MethodTest, AListIsRefusedForWhatIsWrongInIt) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::link

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <tuple>
 
-namespace kvlink {
+namespace kvlink::link {
 namespace {
 
 using Row = std::tuple<int32_t, int32_t, int32_t, std::string_view>;  // id, position, segment
@@ -243,4 +243,4 @@ TEST(PlanDeathTest, LinkIdsOfAnotherLengthAreOurOwnBug) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::link

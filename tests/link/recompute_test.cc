@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-namespace kvlink {
+namespace kvlink::link {
 namespace {
 
 // head 10 11 | documents 20 21 22, none, 30 | one link token each | question 90
@@ -66,8 +66,8 @@ TEST(Recompute, ChosenTokensAreComputedInOrderAndSeeEverythingBefore) {
 
 TEST(Recompute, TheBlocksCopyIsHidden) {
   const auto block = [](int32_t tokens) {
-    auto builder = BlockBuilder::Create({}, {1, 1, 2, tokens, DType::kF32},
-                                        std::vector<int32_t>(static_cast<size_t>(tokens)), "");
+    auto builder = kv::BlockBuilder::Create({}, {1, 1, 2, tokens, DType::kF32},
+                                            std::vector<int32_t>(static_cast<size_t>(tokens)), "");
     EXPECT_TRUE(builder.ok());
     return std::move(*builder).Finish();
   };
@@ -86,4 +86,4 @@ TEST(Recompute, TheBlocksCopyIsHidden) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::link

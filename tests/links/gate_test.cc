@@ -14,7 +14,7 @@ namespace {
 
 class GateTest : public LinkFileTest {
  protected:
-  GateRecord RecordFor(const Links& links) {
+  links::GateRecord RecordFor(const links::Links& links) {
     return {.passed = true,
             .summary = "recovered 0.98 of 1",
             .figures = R"({"n":120,"recovered":0.98})",
@@ -22,10 +22,10 @@ class GateTest : public LinkFileTest {
             .links = links.content,
             .data = Sha256().Field("questions").Finish()};
   }
-  void Record(const GateRecord& record) {
-    const auto gate = SignedGate(record);
+  void Record(const links::GateRecord& record) {
+    const auto gate = links::SignedGate(record);
     ASSERT_TRUE(gate.ok()) << gate.status().message();
-    ASSERT_EQ(Message(RecordGate(Files(), path_, *gate)), "");
+    ASSERT_EQ(Message(links::RecordGate(Files(), path_, *gate)), "");
   }
 };
 
@@ -43,20 +43,20 @@ TEST_F(GateTest, IsBelievedForTheseLinksOnly) {
   EXPECT_EQ(loaded->content, saved->content);
   EXPECT_EQ(loaded->embeddings, saved->embeddings);
 
-  GateRecord other = RecordFor(*saved);
+  links::GateRecord other = RecordFor(*saved);
   other.links[0] ^= 1;
   Record(other);
   const auto foreign = Load();
   ASSERT_NE(foreign, nullptr);
   EXPECT_FALSE(foreign->gate.measured);
   EXPECT_TRUE(foreign->warnings.empty());  // one concern is said once
-  EXPECT_NE(WhyNotGated(foreign.get()).find("other links"), std::string::npos);
+  EXPECT_NE(links::WhyNotGated(foreign.get()).find("other links"), std::string::npos);
 }
 
 TEST_F(GateTest, AnEditedOrUnsignedRecordIsNotBelieved) {
   const auto saved = SaveAndLoad(SmallLinks());
   ASSERT_NE(saved, nullptr);
-  const auto gate = SignedGate(RecordFor(*saved));
+  const auto gate = links::SignedGate(RecordFor(*saved));
   ASSERT_TRUE(gate.ok());
   const auto why = [&](const char* field, const nlohmann::json& value) {
     nlohmann::json edited = nlohmann::json::parse(*gate);
@@ -65,9 +65,9 @@ TEST_F(GateTest, AnEditedOrUnsignedRecordIsNotBelieved) {
     } else {
       edited[field] = value;
     }
-    return Message(VerifyGate(edited.dump(), FakeFingerprint(), saved->content));
+    return Message(links::VerifyGate(edited.dump(), FakeFingerprint(), saved->content));
   };
-  EXPECT_EQ(Message(VerifyGate(*gate, FakeFingerprint(), saved->content)), "");
+  EXPECT_EQ(Message(links::VerifyGate(*gate, FakeFingerprint(), saved->content)), "");
   EXPECT_NE(why("summary", "recovered 1.00 of 1").find("changed"), std::string::npos);
   EXPECT_NE(why("passed", false).find("changed"), std::string::npos);
   EXPECT_NE(why("figures", nlohmann::json{{"n", 121}}).find("changed"), std::string::npos);
@@ -82,7 +82,7 @@ TEST_F(GateTest, RecordingTwiceReplaces) {
   ASSERT_NE(saved, nullptr);
   Record(RecordFor(*saved));
   const auto once = ReadWholeFile(Files(), path_, 1 << 20);
-  GateRecord second = RecordFor(*saved);
+  links::GateRecord second = RecordFor(*saved);
   second.passed = false;
   Record(second);
   EXPECT_FALSE(Load()->gate.passed);
@@ -92,19 +92,19 @@ TEST_F(GateTest, RecordingTwiceReplaces) {
 }
 
 TEST_F(GateTest, SaysWhyLinksAreNotKnownToBeGood) {
-  EXPECT_NE(WhyNotGated(nullptr).find("no link file"), std::string::npos);
+  EXPECT_NE(links::WhyNotGated(nullptr).find("no link file"), std::string::npos);
   const auto saved = SaveAndLoad(SmallLinks());
   ASSERT_NE(saved, nullptr);
-  ExpectHasAll(WhyNotGated(saved.get()), {"not gated", path_, "kvlink check --quality"});
-  GateRecord record = RecordFor(*saved);
+  ExpectHasAll(links::WhyNotGated(saved.get()), {"not gated", path_, "kvlink check --quality"});
+  links::GateRecord record = RecordFor(*saved);
   Record(record);
-  EXPECT_EQ(WhyNotGated(Load().get()), "");
+  EXPECT_EQ(links::WhyNotGated(Load().get()), "");
   record.passed = false;
   Record(record);
-  ExpectHasAll(WhyNotGated(Load().get()), {path_, "fell short", record.summary});
+  ExpectHasAll(links::WhyNotGated(Load().get()), {path_, "fell short", record.summary});
   record.model[0] ^= 1;
   Record(record);
-  ExpectHasAll(WhyNotGated(Load().get()), {"not gated", path_, "another base model"});
+  ExpectHasAll(links::WhyNotGated(Load().get()), {"not gated", path_, "another base model"});
 }
 
 // A file whose header is written to once it was looked at.
@@ -137,10 +137,10 @@ class ChangingFile : public FaultFiles {
 TEST_F(GateTest, AFileThatChangesMeanwhileIsLeftAlone) {
   const auto saved = SaveAndLoad(SmallLinks());
   ASSERT_NE(saved, nullptr);
-  const auto gate = SignedGate(RecordFor(*saved));
+  const auto gate = links::SignedGate(RecordFor(*saved));
   ASSERT_TRUE(gate.ok());
   ChangingFile files;
-  EXPECT_EQ(RecordGate(files, path_, *gate).code(), StatusCode::kDataLoss);
+  EXPECT_EQ(links::RecordGate(files, path_, *gate).code(), StatusCode::kDataLoss);
   const auto loaded = Load();
   ASSERT_NE(loaded, nullptr);
   EXPECT_FALSE(loaded->gate.measured);
@@ -148,13 +148,13 @@ TEST_F(GateTest, AFileThatChangesMeanwhileIsLeftAlone) {
 
 TEST_F(GateTest, RefusesWhatIsNoLinkFileOrNoGate) {
   ASSERT_NE(SaveAndLoad(SmallLinks()), nullptr);
-  EXPECT_FALSE(RecordGate(Files(), path_, "no").ok());
-  EXPECT_FALSE(
-      RecordGate(Files(), path_ + ".missing", R"({"measured":true,"passed":true,"summary":"fine"})")
-          .ok());
-  GateRecord record;
+  EXPECT_FALSE(links::RecordGate(Files(), path_, "no").ok());
+  EXPECT_FALSE(links::RecordGate(Files(), path_ + ".missing",
+                                 R"({"measured":true,"passed":true,"summary":"fine"})")
+                   .ok());
+  links::GateRecord record;
   record.figures = "[1]";
-  EXPECT_EQ(SignedGate(record).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(links::SignedGate(record).code(), StatusCode::kInvalidArgument);
   EXPECT_NE(Load(), nullptr);
 }
 

@@ -10,7 +10,7 @@
 #include "links/link_file.h"
 #include "links/link_file_fixture.h"
 
-namespace kvlink {
+namespace kvlink::links {
 namespace {
 
 using testing::LinkFileTest;
@@ -86,7 +86,7 @@ Matrix RotateGguf(const Matrix& x, int head_dim, int position) {
   return y;
 }
 
-std::vector<float> Scores(const Matrix& q, const Matrix& k, const ModelConfig& c) {
+std::vector<float> Scores(const Matrix& q, const Matrix& k, const model::ModelConfig& c) {
   std::vector<float> scores;
   for (int head = 0; head < c.heads; ++head) {
     const int group = head / (c.heads / c.kv_heads);
@@ -105,16 +105,16 @@ std::string Tensor(int layer, const std::string& module, const std::string& matr
 }
 
 struct SiteCase {
-  Site site;
+  model::Site site;
   const char* module;
   int64_t inputs, outputs;
 };
 // For SmallConfig: E 8, H*D 24, G*D 12, F 10.
 const SiteCase kCases[] = {
-    {Site::kQ, "self_attn.q_proj", 8, 24}, {Site::kK, "self_attn.k_proj", 8, 12},
-    {Site::kV, "self_attn.v_proj", 8, 12}, {Site::kO, "self_attn.o_proj", 24, 8},
-    {Site::kGate, "mlp.gate_proj", 8, 10}, {Site::kUp, "mlp.up_proj", 8, 10},
-    {Site::kDown, "mlp.down_proj", 10, 8},
+    {model::Site::kQ, "self_attn.q_proj", 8, 24}, {model::Site::kK, "self_attn.k_proj", 8, 12},
+    {model::Site::kV, "self_attn.v_proj", 8, 12}, {model::Site::kO, "self_attn.o_proj", 24, 8},
+    {model::Site::kGate, "mlp.gate_proj", 8, 10}, {model::Site::kUp, "mlp.up_proj", 8, 10},
+    {model::Site::kDown, "mlp.down_proj", 10, 8},
 };
 
 class LinkAdapterTest : public LinkFileTest {
@@ -135,7 +135,7 @@ class LinkAdapterTest : public LinkFileTest {
     }
     return parts;
   }
-  const LowRank& At(const Links& links, int layer, Site site) {
+  const model::LowRank& At(const Links& links, int layer, model::Site site) {
     return links.adapter->layers[layer][static_cast<size_t>(site)];
   }
 
@@ -146,7 +146,7 @@ TEST_F(LinkAdapterTest, QueriesAndKeysGiveTheScoresOfHuggingFace) {
   const Parts parts = PeftParts();
   const auto links = Load(parts);
   ASSERT_NE(links, nullptr);
-  const ModelConfig& c = config_;
+  const model::ModelConfig& c = config_;
   const float scale = kAlpha / kRank;
   const Matrix base_q = RandomMatrix(c.heads * c.head_dim, c.width, &random_);
   const Matrix base_k = RandomMatrix(c.kv_heads * c.head_dim, c.width, &random_);
@@ -160,15 +160,15 @@ TEST_F(LinkAdapterTest, QueriesAndKeysGiveTheScoresOfHuggingFace) {
       const Matrix low = Multiply(in_file(layer, module, "A"), input);
       return Plus(Multiply(base, input), Multiply(in_file(layer, module, "B"), low), scale);
     };
-    const auto kvlink = [&](const Matrix& base, int heads, Site site, const Matrix& input) {
-      const LowRank& m = At(*links, layer, site);
+    const auto kvlink = [&](const Matrix& base, int heads, model::Site site, const Matrix& input) {
+      const model::LowRank& m = At(*links, layer, site);
       return Plus(Multiply(ToGgufRows(base, heads, c.head_dim), input),
                   Multiply(m.b, Multiply(m.a, input)), 1);
     };
     const Matrix q_hf = hugging_face(base_q, "self_attn.q_proj", x);
     const Matrix k_hf = hugging_face(base_k, "self_attn.k_proj", y);
-    const Matrix q = kvlink(base_q, c.heads, Site::kQ, x);
-    const Matrix k = kvlink(base_k, c.kv_heads, Site::kK, y);
+    const Matrix q = kvlink(base_q, c.heads, model::Site::kQ, x);
+    const Matrix k = kvlink(base_k, c.kv_heads, model::Site::kK, y);
     for (const auto& [p, j] : {std::pair{0, 0}, {1, 0}, {17, 5}, {900, 3}}) {
       const auto expected =
           Scores(RotateHuggingFace(q_hf, c.head_dim, p), RotateHuggingFace(k_hf, c.head_dim, j), c);
@@ -180,7 +180,7 @@ TEST_F(LinkAdapterTest, QueriesAndKeysGiveTheScoresOfHuggingFace) {
     // The same with lora_B left in the file's order must differ, or this test could not fail.
     const Matrix unmoved = Plus(Multiply(ToGgufRows(base_q, c.heads, c.head_dim), x),
                                 Multiply(in_file(layer, "self_attn.q_proj", "B"),
-                                         Multiply(At(*links, layer, Site::kQ).a, x)),
+                                         Multiply(At(*links, layer, model::Site::kQ).a, x)),
                                 scale);
     const auto expected =
         Scores(RotateHuggingFace(q_hf, c.head_dim, 17), RotateHuggingFace(k_hf, c.head_dim, 5), c);
@@ -197,17 +197,17 @@ TEST_F(LinkAdapterTest, OnlyRowsOfQueryAndKeyBMove) {
   const Parts parts = PeftParts();
   const auto links = Load(parts);
   ASSERT_NE(links, nullptr);
-  EXPECT_EQ(links->adapter->scope, AdapterScope::kOutsideDocuments);
+  EXPECT_EQ(links->adapter->scope, model::AdapterScope::kOutsideDocuments);
   ASSERT_EQ(links->adapter->layers.size(), 3u);
   for (int layer = 0; layer < config_.layers; ++layer) {
     for (const SiteCase& s : kCases) {
-      const LowRank& m = At(*links, layer, s.site);
+      const model::LowRank& m = At(*links, layer, s.site);
       EXPECT_EQ(m.rank, kRank);
       EXPECT_EQ(m.a, parts.tensors.at(Tensor(layer, s.module, "A")).values) << s.module;
       Matrix b = parts.tensors.at(Tensor(layer, s.module, "B")).values;
       for (float& value : b) value *= kAlpha / kRank;
-      if (s.site == Site::kQ) b = ToGgufRows(b, config_.heads, config_.head_dim);
-      if (s.site == Site::kK) b = ToGgufRows(b, config_.kv_heads, config_.head_dim);
+      if (s.site == model::Site::kQ) b = ToGgufRows(b, config_.heads, config_.head_dim);
+      if (s.site == model::Site::kK) b = ToGgufRows(b, config_.kv_heads, config_.head_dim);
       EXPECT_EQ(m.b, b) << s.module;
     }
   }
@@ -226,7 +226,7 @@ TEST_F(LinkAdapterTest, TheOrderOfOneHeadAsATable) {
   const auto links = Load(parts);
   ASSERT_NE(links, nullptr);
   std::vector<float> rows;
-  for (size_t i = 0; i < b.size(); i += kRank) rows.push_back(At(*links, 0, Site::kK).b[i]);
+  for (size_t i = 0; i < b.size(); i += kRank) rows.push_back(At(*links, 0, model::Site::kK).b[i]);
   EXPECT_EQ(rows, (std::vector<float>{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11}));
 }
 
@@ -235,7 +235,7 @@ TEST_F(LinkAdapterTest, SavingGivesTheFileOfPeftBackWithTheScaleInB) {
   const auto links = Load(parts);
   ASSERT_NE(links, nullptr);
   ASSERT_EQ(Message(SaveLinks(Files(), path_, *links, config_, "")), "");
-  const auto file = SafetensorsFile::Open(Files(), path_);
+  const auto file = formats::SafetensorsFile::Open(Files(), path_);
   ASSERT_TRUE(file.ok());
   EXPECT_EQ((*file)->tensors().size(), parts.tensors.size());
   for (const auto& [name, tensor] : parts.tensors) {
@@ -275,10 +275,10 @@ TEST_F(LinkAdapterTest, SomeTargetsInSomeLayers) {
   }
   const auto links = Load(parts);
   ASSERT_NE(links, nullptr);
-  EXPECT_EQ(links->adapter->scope, AdapterScope::kEverywhere);
+  EXPECT_EQ(links->adapter->scope, model::AdapterScope::kEverywhere);
   for (int layer = 0; layer < config_.layers; ++layer) {
     for (const SiteCase& s : kCases) {
-      const bool here = layer != 1 && (s.site == Site::kQ || s.site == Site::kUp);
+      const bool here = layer != 1 && (s.site == model::Site::kQ || s.site == model::Site::kUp);
       EXPECT_EQ(At(*links, layer, s.site).rank, here ? kRank : 0);
       EXPECT_EQ(At(*links, layer, s.site).a.empty(), !here);
     }
@@ -291,35 +291,35 @@ TEST_F(LinkAdapterTest, SomeTargetsInSomeLayers) {
 TEST_F(LinkAdapterTest, TheHashCoversScopePlacesAndEachNumber) {
   const auto links = Load(PeftParts());
   ASSERT_NE(links, nullptr);
-  const Adapter& adapter = *links->adapter;
-  EXPECT_EQ(AdapterHash(adapter), adapter.hash);
-  const std::function<void(Adapter*)> changes[] = {
-      [](Adapter* a) { a->scope = AdapterScope::kEverywhere; },
-      [](Adapter* a) { std::swap(a->layers[0], a->layers[1]); },
-      [](Adapter* a) { std::swap(a->layers[2][4], a->layers[2][5]); },
-      [](Adapter* a) { a->layers[2][6].b.back() *= 1.0000001f; },
-      [](Adapter* a) { a->layers[0][0].a[0] = -a->layers[0][0].a[0]; },
-      [](Adapter* a) { a->layers[1][3] = {}; },
-      [](Adapter* a) { a->layers.pop_back(); },
+  const model::Adapter& adapter = *links->adapter;
+  EXPECT_EQ(model::AdapterHash(adapter), adapter.hash);
+  const std::function<void(model::Adapter*)> changes[] = {
+      [](model::Adapter* a) { a->scope = model::AdapterScope::kEverywhere; },
+      [](model::Adapter* a) { std::swap(a->layers[0], a->layers[1]); },
+      [](model::Adapter* a) { std::swap(a->layers[2][4], a->layers[2][5]); },
+      [](model::Adapter* a) { a->layers[2][6].b.back() *= 1.0000001f; },
+      [](model::Adapter* a) { a->layers[0][0].a[0] = -a->layers[0][0].a[0]; },
+      [](model::Adapter* a) { a->layers[1][3] = {}; },
+      [](model::Adapter* a) { a->layers.pop_back(); },
   };
   for (const auto& change : changes) {
-    Adapter changed = adapter;
+    model::Adapter changed = adapter;
     change(&changed);
-    EXPECT_NE(AdapterHash(changed), adapter.hash);
+    EXPECT_NE(model::AdapterHash(changed), adapter.hash);
   }
-  Adapter unchanged = adapter;
+  model::Adapter unchanged = adapter;
   unchanged.hash = {};
-  EXPECT_EQ(AdapterHash(unchanged), adapter.hash);
+  EXPECT_EQ(model::AdapterHash(unchanged), adapter.hash);
 }
 
 // The bytes that docs/link-file.md says are hashed, put together apart from the code and hashed
 // with another program.
 TEST(AdapterHashTest, Golden) {
-  Adapter adapter;
-  adapter.scope = AdapterScope::kEverywhere;
+  model::Adapter adapter;
+  adapter.scope = model::AdapterScope::kEverywhere;
   adapter.layers.resize(1);
   adapter.layers[0][1] = {.rank = 1, .a = {1.0f, 2.0f}, .b = {-0.5f}};
-  EXPECT_EQ(ToHex(AdapterHash(adapter)),
+  EXPECT_EQ(ToHex(model::AdapterHash(adapter)),
             "4ee45e99ad844fc681ff3889991423d23b0cc6d917790e8e612c73ca31130a44");
 }
 
@@ -417,17 +417,18 @@ TEST_F(LinkAdapterTest, AdaptersThatTheGrammarCannotSayAreNotSaved) {
   const auto loaded = Load(PeftParts());
   ASSERT_NE(loaded, nullptr);
   struct Case {
-    std::function<void(Adapter*)> change;
+    std::function<void(model::Adapter*)> change;
     std::vector<std::string> parts;
   };
   const Case cases[] = {
-      {[](Adapter* a) { a->layers.pop_back(); }, {"layers", "expected 3", "found 2"}},
-      {[](Adapter* a) { a->layers.assign(3, {}); }, {"adapter", "none"}},
-      {[](Adapter* a) { a->layers[1][2].rank = 3; }, {"layer 1", "v_proj", "2 everywhere", "3"}},
-      {[](Adapter* a) { a->layers[0][0].rank = -1; }, {"layer 0", "q_proj", "-1"}},
-      {[](Adapter* a) { a->layers[1][2] = {}; }, {"layer 1", "targets of layer 0"}},
-      {[](Adapter* a) { a->layers[1][2].a.pop_back(); }, {"layer 1", "v_proj", "[16, 24]"}},
-      {[](Adapter* a) { a->layers[2][0].b[0] = NAN; }, {"layer 2", "q_proj", "finite"}},
+      {[](model::Adapter* a) { a->layers.pop_back(); }, {"layers", "expected 3", "found 2"}},
+      {[](model::Adapter* a) { a->layers.assign(3, {}); }, {"adapter", "none"}},
+      {[](model::Adapter* a) { a->layers[1][2].rank = 3; },
+       {"layer 1", "v_proj", "2 everywhere", "3"}},
+      {[](model::Adapter* a) { a->layers[0][0].rank = -1; }, {"layer 0", "q_proj", "-1"}},
+      {[](model::Adapter* a) { a->layers[1][2] = {}; }, {"layer 1", "targets of layer 0"}},
+      {[](model::Adapter* a) { a->layers[1][2].a.pop_back(); }, {"layer 1", "v_proj", "[16, 24]"}},
+      {[](model::Adapter* a) { a->layers[2][0].b[0] = NAN; }, {"layer 2", "q_proj", "finite"}},
   };
   for (const Case& c : cases) {
     Links links = *loaded;
@@ -441,4 +442,4 @@ TEST_F(LinkAdapterTest, AdaptersThatTheGrammarCannotSayAreNotSaved) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::links

@@ -19,8 +19,8 @@
 namespace kvlink::testing {
 
 // Every size is another number, so that a mix-up shows.
-inline ModelConfig SmallConfig() {
-  ModelConfig config;
+inline model::ModelConfig SmallConfig() {
+  model::ModelConfig config;
   config.architecture = "llama";
   config.layers = 3;
   config.heads = 4;
@@ -44,15 +44,15 @@ class LinkFileTest : public ::testing::Test {
  protected:
   // A file as what stands in it.
   struct Parts {
-    std::map<std::string, SafeTensorToWrite> tensors;
+    std::map<std::string, formats::SafeTensorToWrite> tensors;
     std::map<std::string, std::string> metadata;
   };
 
   static FileSystem& Files() { return FileSystem::Posix(); }
   static std::string Message(const Status& status) { return status.ok() ? "" : status.message(); }
 
-  static Links SmallLinks() {
-    Links links;
+  static links::Links SmallLinks() {
+    links::Links links;
     links.k = 2;
     links.base = FakeFingerprint();
     for (int i = 0; i < 2 * SmallConfig().width; ++i) {
@@ -61,7 +61,7 @@ class LinkFileTest : public ::testing::Test {
     return links;
   }
   static Parts SmallParts() {
-    const Links links = SmallLinks();
+    const links::Links links = SmallLinks();
     return {
         .tensors = {{"link_embeddings", {.shape = {2, 8}, .values = links.embeddings}}},
         .metadata = {
@@ -69,26 +69,27 @@ class LinkFileTest : public ::testing::Test {
   }
 
   // nullptr, and a failure, where the file is refused.
-  std::unique_ptr<const Links> Load() {
-    auto links = LoadLinks(Files(), path_, config_, FakeFingerprint());
+  std::unique_ptr<const links::Links> Load() {
+    auto links = links::LoadLinks(Files(), path_, config_, FakeFingerprint());
     EXPECT_EQ(Message(links.status()), "");
     return links.ok() ? *std::move(links) : nullptr;
   }
-  std::unique_ptr<const Links> Load(const Parts& parts) {
+  std::unique_ptr<const links::Links> Load(const Parts& parts) {
     Write(parts);
     return Load();
   }
-  std::unique_ptr<const Links> SaveAndLoad(const Links& links) {
-    EXPECT_EQ(Message(SaveLinks(Files(), path_, links, config_, "")), "");
+  std::unique_ptr<const links::Links> SaveAndLoad(const links::Links& links) {
+    EXPECT_EQ(Message(links::SaveLinks(Files(), path_, links, config_, "")), "");
     return Load();
   }
-  Result<std::unique_ptr<const Links>> LoadBytes(std::string_view bytes) {
+  Result<std::unique_ptr<const links::Links>> LoadBytes(std::string_view bytes) {
     MemoryFile file(bytes);
-    return LoadLinks(file, path_, config_, FakeFingerprint());
+    return links::LoadLinks(file, path_, config_, FakeFingerprint());
   }
 
   void Write(const Parts& parts) {
-    EXPECT_EQ(Message(WriteSafetensors(Files(), path_, parts.tensors, parts.metadata)), "");
+    EXPECT_EQ(Message(formats::WriteSafetensors(Files(), path_, parts.tensors, parts.metadata)),
+              "");
   }
   static void ExpectHasAll(const std::string& message, const std::vector<std::string>& parts) {
     for (const std::string& part : parts) {
@@ -96,7 +97,7 @@ class LinkFileTest : public ::testing::Test {
     }
   }
   void ExpectRefused(StatusCode code, const std::vector<std::string>& parts) {
-    const auto links = LoadLinks(Files(), path_, config_, FakeFingerprint());
+    const auto links = links::LoadLinks(Files(), path_, config_, FakeFingerprint());
     ASSERT_FALSE(links.ok()) << "accepted, though a refusal with \"" << parts[0] << "\" is due";
     const std::string& message = links.status().message();
     EXPECT_EQ(links.code(), code) << message;
@@ -112,7 +113,7 @@ class LinkFileTest : public ::testing::Test {
 
   TempDir directory_;
   std::string path_ = directory_ / "links.safetensors";
-  ModelConfig config_ = SmallConfig();
+  model::ModelConfig config_ = SmallConfig();
 };
 
 }  // namespace kvlink::testing

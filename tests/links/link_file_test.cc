@@ -13,7 +13,7 @@
 #include "links/gate.h"
 #include "links/link_file_fixture.h"
 
-namespace kvlink {
+namespace kvlink::links {
 namespace {
 
 using testing::FakeFingerprint;
@@ -78,13 +78,14 @@ TEST_F(LinkFileTest, NoLinkTokensAtAll) {
 
 TEST_F(LinkFileTest, TemplateAndProvenanceComeBack) {
   Links saved = SmallLinks();
-  saved.prompt_template = Llama3Template();
+  saved.prompt_template = text::Llama3Template();
   ASSERT_EQ(Message(SaveLinks(Files(), path_, saved, SmallConfig(), R"({"steps": 600})")), "");
   const auto loaded = Load();
   ASSERT_NE(loaded, nullptr);
   ASSERT_TRUE(loaded->prompt_template.has_value());
-  EXPECT_EQ(TemplateToJson(*loaded->prompt_template), TemplateToJson(Llama3Template()));
-  const auto file = SafetensorsFile::Open(Files(), path_);
+  EXPECT_EQ(text::TemplateToJson(*loaded->prompt_template),
+            text::TemplateToJson(text::Llama3Template()));
+  const auto file = formats::SafetensorsFile::Open(Files(), path_);
   ASSERT_TRUE(file.ok());
   EXPECT_EQ((*file)->metadata().find("provenance")->second, R"({"steps": 600})");
 }
@@ -114,7 +115,7 @@ TEST_F(LinkFileTest, GoldenBytes) {
   Links links;
   links.k = 1;
   links.base = FakeFingerprint();
-  ModelConfig config = SmallConfig();
+  model::ModelConfig config = SmallConfig();
   config.width = 2;
   links.embeddings = {1.0f, -2.5f};
   ASSERT_EQ(Message(SaveLinks(Files(), path_, links, config, "")), "");
@@ -136,7 +137,7 @@ TEST_F(LinkFileTest, GoldenBytesOfBf16) {
   Links links;
   links.k = 1;
   links.base = FakeFingerprint();
-  ModelConfig config = SmallConfig();
+  model::ModelConfig config = SmallConfig();
   config.width = 2;
   links.embeddings = {1.0f / 3, -2.5f};
   ASSERT_EQ(Message(SaveLinks(Files(), path_, links, config, "", DType::kBF16)), "");
@@ -407,4 +408,4 @@ TEST_F(LinkFileTest, WhatCannotBeLoadedIsNotSaved) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::links

@@ -13,7 +13,7 @@
 #include "support/memory_file.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::model {
 namespace {
 
 using testing::GgufWriter;
@@ -22,13 +22,14 @@ using testing::TinyModelOptions;
 using testing::TinyModelWriter;
 using Change = std::function<void(GgufWriter&)>;
 
-std::unique_ptr<GgufFile> Open(const GgufWriter& writer) {
+std::unique_ptr<formats::GgufFile> Open(const GgufWriter& writer) {
   MemoryFile files(writer.Build());
-  auto file = GgufFile::Open(files, "m.gguf");
+  auto file = formats::GgufFile::Open(files, "m.gguf");
   EXPECT_TRUE(file.ok()) << file.status().message();
   return *std::move(file);
 }
-std::unique_ptr<GgufFile> OpenTiny(const TinyModelOptions& options, const Change& change = {}) {
+std::unique_ptr<formats::GgufFile> OpenTiny(const TinyModelOptions& options,
+                                            const Change& change = {}) {
   GgufWriter writer = TinyModelWriter(options);
   if (change) change(writer);
   return Open(writer);
@@ -36,7 +37,7 @@ std::unique_ptr<GgufFile> OpenTiny(const TinyModelOptions& options, const Change
 Result<ModelConfig> ConfigOf(const TinyModelOptions& options, const Change& change = {}) {
   return ReadModelConfig(*OpenTiny(options, change));
 }
-Result<TokenizerConfig> WordsOf(const Change& change) {
+Result<text::TokenizerConfig> WordsOf(const Change& change) {
   return ReadTokenizerConfig(*OpenTiny({}, change));
 }
 
@@ -136,7 +137,7 @@ TEST(ModelConfig, SaysWhyAModelCannotBeLinked) {
 TEST(ModelConfig, ReadsTheRealModel) {
   const std::string path = testing::RealModelPath();
   if (path.empty()) GTEST_SKIP() << "skipped: no real model (KVLINK_TEST_MODEL)";
-  const auto file = GgufFile::Open(FileSystem::Posix(), path);
+  const auto file = formats::GgufFile::Open(FileSystem::Posix(), path);
   ASSERT_TRUE(file.ok()) << file.status().message();
   const auto config = ReadModelConfig(**file);
   ASSERT_TRUE(config.ok()) << config.status().message();
@@ -397,14 +398,14 @@ TEST(TokenizerConfig, ReadsTheTinyModel) {
   EXPECT_EQ(words->tokens.size(), 323u);
   EXPECT_EQ(words->tokens[2], "<|im_end|>");
   EXPECT_EQ(words->types.size(), 323u);
-  EXPECT_EQ(words->types[2], TokenType::kControl);
-  EXPECT_EQ(words->types[3], TokenType::kNormal);
+  EXPECT_EQ(words->types[2], text::TokenType::kControl);
+  EXPECT_EQ(words->types[3], text::TokenType::kNormal);
   EXPECT_EQ(words->merges.size(), 64u);
   EXPECT_EQ(words->bos, 1);
   EXPECT_EQ(words->eos, 2);
   // <|endoftext|>; eos itself is not a further one.
   EXPECT_EQ(words->end_of_generation, (std::vector<int32_t>{0}));
-  EXPECT_TRUE(Tokenizer::Create(*words).ok());
+  EXPECT_TRUE(text::Tokenizer::Create(*words).ok());
 }
 
 TEST(TokenizerConfig, KnowsEndsByTheirSpelling) {
@@ -452,7 +453,7 @@ TEST(TokenizerConfig, WithoutTypesSpellingDecides) {
   const auto words = WordsOf(Without("tokenizer.ggml.token_type"));
   ASSERT_TRUE(words.ok()) << words.status().message();
   for (size_t i = 0; i < words->types.size(); ++i) {
-    EXPECT_EQ(words->types[i], i < 3 ? TokenType::kControl : TokenType::kNormal) << i;
+    EXPECT_EQ(words->types[i], i < 3 ? text::TokenType::kControl : text::TokenType::kNormal) << i;
   }
 }
 
@@ -583,7 +584,7 @@ TEST(ModelFingerprint, IgnoresWhatDoesNot) {
   moved.alignment = 64;
   moved.U32("general.alignment", 64);
   const auto file = Open(base);
-  const TensorInfo* norm = file->FindTensor("blk.0.attn_norm.weight");
+  const formats::TensorInfo* norm = file->FindTensor("blk.0.attn_norm.weight");
   moved.RemoveTensor(norm->name);
   moved.Tensor(norm->name, norm->type, norm->shape, AsText(norm->data));
   EXPECT_EQ(FingerprintOf(moved), expected);
@@ -597,4 +598,4 @@ TEST(ModelFingerprint, IsStable) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::model

@@ -42,10 +42,10 @@ class Linked : public ::testing::Test {
     if (path_.empty()) GTEST_SKIP() << "skipped: the default model is not installed";
   }
 
-  Difference LinkedAgainstMasked(const std::string& dtype, int32_t k, bool* ids_equal) {
-    auto model = Model::Load(FileSystem::Posix(), path_, {.dtype = dtype});
+  diagnose::Difference LinkedAgainstMasked(const std::string& dtype, int32_t k, bool* ids_equal) {
+    auto model = model::Model::Load(FileSystem::Posix(), path_, {.dtype = dtype});
     EXPECT_TRUE(model.ok()) << model.status().message();
-    auto links = std::make_unique<Links>();
+    auto links = std::make_unique<links::Links>();
     links->k = k;
     // Rows of the vocabulary's own embeddings, scaled: the size that trained ones have.
     std::vector<float> row(static_cast<size_t>((*model)->config().width));
@@ -53,27 +53,28 @@ class Linked : public ::testing::Test {
       (*model)->weights().embedding.ReadRow(1000 + 17 * i, row.data());
       links->embeddings.insert(links->embeddings.end(), row.begin(), row.end());
     }
-    auto m = LinkableModel::Create(*std::move(model), std::move(links));
+    auto m = link::LinkableModel::Create(*std::move(model), std::move(links));
     EXPECT_TRUE(m.ok()) << m.status().message();
-    const auto store = NewMemoryStore();
-    Indexer indexer(&(*m)->model(), store.get(), (*m)->links(), (*m)->adapter());
+    const auto store = kv::NewMemoryStore();
+    link::Indexer indexer(&(*m)->model(), store.get(), (*m)->links(), (*m)->adapter());
     std::vector<std::vector<int32_t>> documents;
     for (const Text& t : kTexts) documents.push_back((*m)->RenderDocument(t.title, t.text, 0));
-    const LinkPlan plan = (*m)->Plan("", documents, kQuestion, false);
-    std::vector<std::shared_ptr<const Block>> blocks;
-    for (const PlannedBlock& b : plan.blocks) {
+    const link::LinkPlan plan = (*m)->Plan("", documents, kQuestion, false);
+    std::vector<std::shared_ptr<const kv::Block>> blocks;
+    for (const link::PlannedBlock& b : plan.blocks) {
       auto fetched = indexer.Fetch(plan, b, /*prefix=*/{});
       EXPECT_TRUE(fetched.ok()) << fetched.status().message();
       blocks.push_back(fetched->block);
     }
-    const LinkedPrompt linked = Link(plan, std::move(blocks)), masked = MaskedTwin(plan);
-    auto a = Continue((*m)->model(), nullptr, (*m)->embeddings(), linked, kSteps, {});
-    auto free = Continue((*m)->model(), nullptr, (*m)->embeddings(), masked, kSteps, {});
+    const link::LinkedPrompt linked = link::Link(plan, std::move(blocks)),
+                             masked = link::MaskedTwin(plan);
+    auto a = diagnose::Continue((*m)->model(), nullptr, (*m)->embeddings(), linked, kSteps, {});
+    auto free = diagnose::Continue((*m)->model(), nullptr, (*m)->embeddings(), masked, kSteps, {});
     EXPECT_TRUE(a.ok() && free.ok());
-    auto b = Continue((*m)->model(), nullptr, (*m)->embeddings(), masked, kSteps, a->ids);
+    auto b = diagnose::Continue((*m)->model(), nullptr, (*m)->embeddings(), masked, kSteps, a->ids);
     EXPECT_TRUE(b.ok());
     *ids_equal = a->ids == free->ids;
-    return Compare(*b, *a, (*m)->model().config().vocab);
+    return diagnose::Compare(*b, *a, (*m)->model().config().vocab);
   }
 
   std::string path_;
@@ -82,7 +83,7 @@ class Linked : public ::testing::Test {
 TEST_F(Linked, EqualsMaskedInF32) {
   for (const int32_t k : {0, 5}) {
     bool ids_equal = false;
-    const Difference d = LinkedAgainstMasked("f32", k, &ids_equal);
+    const diagnose::Difference d = LinkedAgainstMasked("f32", k, &ids_equal);
     EXPECT_LE(d.max_logit, 2e-3) << "k " << k;
     EXPECT_TRUE(ids_equal) << "k " << k;
   }

@@ -44,20 +44,20 @@ class Logits : public ::testing::Test {
     if (model_path_.empty()) GTEST_SKIP() << "skipped: the default model is not installed";
     if (folder.empty()) GTEST_SKIP() << "skipped: the reference's numbers are not here";
     plans_ = ReadPlans(folder + "/plans.json");
-    auto file = SafetensorsFile::Open(FileSystem::Posix(), folder + "/logits.safetensors");
+    auto file = formats::SafetensorsFile::Open(FileSystem::Posix(), folder + "/logits.safetensors");
     ASSERT_TRUE(file.ok()) << file.status().message();
     expected_ = *std::move(file);
   }
 
-  std::unique_ptr<Model> Load(const std::string& dtype) {
-    auto model = Model::Load(FileSystem::Posix(), model_path_, {.dtype = dtype});
+  std::unique_ptr<model::Model> Load(const std::string& dtype) {
+    auto model = model::Model::Load(FileSystem::Posix(), model_path_, {.dtype = dtype});
     EXPECT_TRUE(model.ok()) << model.status().message();
     return *std::move(model);
   }
 
   template <class T>
   std::vector<T> Ids(const std::string& name) {
-    const SafeTensor& t = expected_->tensors().at(name);
+    const formats::SafeTensor& t = expected_->tensors().at(name);
     std::vector<T> out;
     for (int64_t i = 0; i < t.elements(); ++i) {
       if (t.dtype == "I32") {
@@ -77,14 +77,15 @@ class Logits : public ::testing::Test {
     return it == expected_->tensors().end() ? std::vector<float>{} : it->second.ToFloat();
   }
 
-  std::vector<float> Forward(Model& model, const Plan& plan, const std::vector<float>& embeddings,
+  std::vector<float> Forward(model::Model& model, const Plan& plan,
+                             const std::vector<float>& embeddings,
                              const std::vector<int32_t>& rows) {
-    const ModelConfig& c = model.config();
-    auto tail = Tail::Create(c.layers, c.kv_heads, c.head_dim,
-                             static_cast<int64_t>(plan.tokens.size()), model.kv_dtype());
+    const model::ModelConfig& c = model.config();
+    auto tail = model::Tail::Create(c.layers, c.kv_heads, c.head_dim,
+                                    static_cast<int64_t>(plan.tokens.size()), model.kv_dtype());
     EXPECT_TRUE(tail.ok());
     std::vector<float> logits(rows.size() * c.vocab);
-    Sequence s;
+    model::Sequence s;
     s.tokens = plan.tokens;
     s.embeddings = embeddings;
     s.positions = plan.positions;
@@ -99,7 +100,7 @@ class Logits : public ::testing::Test {
 
   std::string model_path_;
   std::vector<Plan> plans_;
-  std::unique_ptr<SafetensorsFile> expected_;
+  std::unique_ptr<formats::SafetensorsFile> expected_;
 };
 
 TEST_F(Logits, F32EqualsTheIndependentReference) {
@@ -138,7 +139,7 @@ TEST_F(Logits, SlowReferenceEqualsTheIndependentReference) {
     const auto rows = Ids<int32_t>(plan.name + ".rows");
     const auto embeddings = Floats(plan.name + ".link_embeddings");
     const std::vector<int32_t> last_row = {rows.back()};
-    const auto logits = ReferenceLogits(
+    const auto logits = model::ReferenceLogits(
         model->file(), model->config(),
         {plan.tokens, embeddings, plan.positions, plan.segments, nullptr, last_row});
     ASSERT_TRUE(logits.ok()) << logits.status().message();

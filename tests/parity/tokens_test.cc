@@ -18,18 +18,18 @@ namespace {
 
 using nlohmann::json;
 
-std::unique_ptr<Tokenizer> RealTokenizer(const std::string& path) {
-  const auto file = GgufFile::Open(FileSystem::Posix(), path);
+std::unique_ptr<text::Tokenizer> RealTokenizer(const std::string& path) {
+  const auto file = formats::GgufFile::Open(FileSystem::Posix(), path);
   if (!file.ok()) {
     ADD_FAILURE() << file.status().message();
     return nullptr;
   }
-  auto config = ReadTokenizerConfig(**file);
+  auto config = model::ReadTokenizerConfig(**file);
   if (!config.ok()) {
     ADD_FAILURE() << config.status().message();
     return nullptr;
   }
-  auto tokenizer = Tokenizer::Create(*std::move(config));
+  auto tokenizer = text::Tokenizer::Create(*std::move(config));
   if (!tokenizer.ok()) {
     ADD_FAILURE() << tokenizer.status().message();
     return nullptr;
@@ -42,7 +42,7 @@ TEST(TokenParity, EveryLineOfTheReference) {
   const std::string lines = testing::SharedPath("parity/tokens.jsonl");
   if (model.empty()) GTEST_SKIP() << "skipped: the real model is not here (KVLINK_TEST_MODEL)";
   if (lines.empty()) GTEST_SKIP() << "skipped: parity/tokens.jsonl is not here (KVLINK_SHARED)";
-  const std::unique_ptr<Tokenizer> tokenizer = RealTokenizer(model);
+  const std::unique_ptr<text::Tokenizer> tokenizer = RealTokenizer(model);
   ASSERT_NE(tokenizer, nullptr);
 
   std::ifstream file(lines);
@@ -62,12 +62,12 @@ TEST(TokenParity, EveryLineOfTheReference) {
 TEST(TokenParity, TheRealVocabularyTakesChatMl) {
   const std::string model = testing::RealModelPath();
   if (model.empty()) GTEST_SKIP() << "skipped: the real model is not here (KVLINK_TEST_MODEL)";
-  const std::unique_ptr<Tokenizer> tokenizer = RealTokenizer(model);
+  const std::unique_ptr<text::Tokenizer> tokenizer = RealTokenizer(model);
   ASSERT_NE(tokenizer, nullptr);
-  const auto chosen = ChooseTemplate(*tokenizer);
+  const auto chosen = text::ChooseTemplate(*tokenizer);
   ASSERT_TRUE(chosen.ok()) << chosen.status().message();
   EXPECT_EQ(chosen->name, "chatml");
-  const std::vector<int32_t> head = RenderHead(*chosen, *tokenizer, "", true);
+  const std::vector<int32_t> head = text::RenderHead(*chosen, *tokenizer, "", true);
   ASSERT_FALSE(head.empty());
   EXPECT_EQ(head.front(), tokenizer->Find("<|im_start|>"));
   // Bytes that this vocabulary lacks.

@@ -7,7 +7,7 @@
 
 #include "retrieval/markdown.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -140,4 +140,4 @@ TEST(CharacterRuns, HoldWholeCharacters) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 struct Hit {
@@ -78,4 +78,4 @@ TEST(ChoosePassages, WhatSaysNothingNewIsLeftOut) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

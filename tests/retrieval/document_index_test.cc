@@ -18,7 +18,7 @@
 #include "base/sqlite.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 namespace fs = std::filesystem;
@@ -509,4 +509,4 @@ TEST_F(DocumentIndexTest, SaysHowToRebuildADamagedFile) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 const std::vector<Passage> kPassages = {
@@ -85,4 +85,4 @@ TEST(Evidence, ShareInPassages) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -15,7 +15,7 @@
 #include "support/read_source.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 namespace fs = std::filesystem;
@@ -65,4 +65,4 @@ TEST(Examples, QuestionsFindTheTextThatHoldsTheirAnswer) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

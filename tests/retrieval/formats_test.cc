@@ -12,7 +12,7 @@
 #include "retrieval/splitter.h"
 #include "support/made_documents.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 int64_t CountBytes(std::string_view text) { return static_cast<int64_t>(text.size()); }
@@ -160,4 +160,4 @@ TEST(ReadFormat, SurvivesFilesMadeToBreakReaders) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

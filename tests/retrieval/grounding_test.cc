@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 TEST(Grounding, SureAnswersOverPassagesThatHaveTheQuestionAreGrounded) {
@@ -76,4 +76,4 @@ TEST(Grounding, EachSignCounts) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -8,7 +8,7 @@
 
 #include "retrieval/html_charset.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using Titled = std::vector<std::pair<std::string, std::string>>;
@@ -105,4 +105,4 @@ TEST(ReadTextAs, TakesTheFilesOwnWordForIt) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -14,7 +14,7 @@
 #include "retrieval/read_source.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 namespace fs = std::filesystem;
@@ -243,4 +243,4 @@ TEST_F(IndexRowsTest, AnIndexOfVersion1IsBroughtUpToDateWithoutLoss) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

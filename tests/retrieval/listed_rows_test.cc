@@ -7,7 +7,7 @@
 #include "retrieval/document_index.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 class ListedRowsTest : public ::testing::Test {
@@ -132,4 +132,4 @@ TEST_F(ListedRowsTest, AnOlderListIsBroughtUpToDate) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using Titled = std::vector<std::pair<std::string, std::string>>;
@@ -75,4 +75,4 @@ TEST(MarkdownSections, AHeadingThatNothingFollowsIsKept) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

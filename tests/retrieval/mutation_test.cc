@@ -9,7 +9,7 @@
 #include "support/made_documents.h"
 #include "support/mutated.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using testing::Mutated;
@@ -113,4 +113,4 @@ TEST(ReaderMutation, OfAReadersResultIsSoundOrRefused) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -12,7 +12,7 @@
 #include "retrieval/xml.h"
 #include "support/made_documents.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using testing::DocxParagraph;
@@ -192,4 +192,4 @@ TEST(VisitXml, RefusesDepthWithoutRecursion) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -6,7 +6,7 @@
 
 #include "support/made_documents.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 RepairedText Bytes(std::string bytes) {
@@ -64,4 +64,4 @@ TEST(WithJoinedHyphens, JoinsWordsOnly) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

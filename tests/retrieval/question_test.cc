@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -66,4 +66,4 @@ TEST(Question, NamesFiles) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

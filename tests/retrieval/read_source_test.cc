@@ -7,7 +7,7 @@
 
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 int64_t CountBytes(std::string_view text) { return static_cast<int64_t>(text.size()) / 4; }
@@ -102,4 +102,4 @@ TEST_F(ReadSourceTest, WhatTakesADocumentMayStop) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -9,7 +9,7 @@
 #include "retrieval/read_source.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -204,4 +204,4 @@ TEST_F(SearchTest, AnIndexOfAnotherAnalysisIsIndexedAgain) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -139,4 +139,4 @@ TEST(SearchWords, TakeAnyBytes) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

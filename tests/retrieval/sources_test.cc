@@ -14,7 +14,7 @@
 #include "support/read_source.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 namespace fs = std::filesystem;
@@ -417,4 +417,4 @@ RC_GTEST_PROP(RepairUtf8, OffsetsLeadBack, ()) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 TEST(Spelling, CountsWrongLetters) {
@@ -27,4 +27,4 @@ TEST(Spelling, CountsWrongLetters) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -9,7 +9,7 @@
 #include "retrieval/boundaries.h"
 #include "retrieval/markdown.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 int64_t CountWords(std::string_view text) {
@@ -268,4 +268,4 @@ TEST(SplitText, CountsEachByteAHandfulOfTimes) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -7,7 +7,7 @@
 
 #include "retrieval/repaired_text.h"
 
-namespace kvlink {
+namespace kvlink::retrieval {
 namespace {
 
 int64_t CountBytes(std::string_view text) { return static_cast<int64_t>(text.size()); }
@@ -43,4 +43,4 @@ RC_GTEST_PROP(BoundedTitle, IsBoundedAndValid, (const std::string& title)) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::retrieval

@@ -21,22 +21,25 @@ inline std::vector<float> RandomFloats(std::mt19937* random, size_t n, float sca
 }
 
 // Large enough to be seen in every logit.
-inline Adapter RandomAdapter(std::mt19937* random, const ModelConfig& c, AdapterScope scope) {
-  Adapter adapter;
+inline model::Adapter RandomAdapter(std::mt19937* random, const model::ModelConfig& c,
+                                    model::AdapterScope scope) {
+  model::Adapter adapter;
   adapter.scope = scope;
   adapter.hash = Sha256().Field("test adapter").Field((*random)()).Finish();
   const int64_t qd = c.heads * c.head_dim, kd = c.kv_heads * c.head_dim;
-  const std::array<std::pair<int64_t, int64_t>, kSites> sizes = {{{c.width, qd},
-                                                                  {c.width, kd},
-                                                                  {c.width, kd},
-                                                                  {qd, c.width},
-                                                                  {c.width, c.feed_forward},
-                                                                  {c.width, c.feed_forward},
-                                                                  {c.feed_forward, c.width}}};
+  const std::array<std::pair<int64_t, int64_t>, model::kSites> sizes = {
+      {{c.width, qd},
+       {c.width, kd},
+       {c.width, kd},
+       {qd, c.width},
+       {c.width, c.feed_forward},
+       {c.width, c.feed_forward},
+       {c.feed_forward, c.width}}};
   for (int32_t l = 0; l < c.layers; ++l) {
-    std::array<LowRank, kSites> sites;
-    for (int site = 0; site < kSites; ++site) {
-      if (site == static_cast<int>(Site::kO) && l == 0) continue;  // a site without an adapter
+    std::array<model::LowRank, model::kSites> sites;
+    for (int site = 0; site < model::kSites; ++site) {
+      if (site == static_cast<int>(model::Site::kO) && l == 0)
+        continue;  // a site without an adapter
       sites[site].rank = 3;
       sites[site].a = RandomFloats(random, 3 * sizes[site].first, 0.1f);
       sites[site].b = RandomFloats(random, 3 * sizes[site].second, 0.3f);

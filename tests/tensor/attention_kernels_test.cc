@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 std::vector<float> Random(int64_t n, std::mt19937* random) {
@@ -67,4 +67,4 @@ TEST(AttentionKernels, EqualPlainSumsAndEachRowItselfAlone) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -14,7 +14,7 @@
 #include "tensor/linear.h"
 #include "tensor/thread_team.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 std::vector<float> Random(int64_t n, std::mt19937* random) {
@@ -300,4 +300,4 @@ TEST(Linear, EqualsPlainSums) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::tensor

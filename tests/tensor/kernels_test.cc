@@ -11,7 +11,7 @@
 #include <random>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 constexpr int64_t kSizes[] = {1, 2, 3, 7, 8, 15, 16, 31, 33, 64, 100, 577};
@@ -246,4 +246,4 @@ TEST(Kernels, AllFiniteSeesEveryPlace) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -11,7 +11,7 @@
 #include "tensor/kernels.h"
 #include "tensor/thread_team.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 TEST(Linear, MultipliesAndAdds) {
@@ -100,4 +100,4 @@ TEST(Linear, GivesTheSameBytesByAnyNumberOfThreads) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -10,7 +10,7 @@
 
 #include "tensor/thread_team.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 using dnnl::memory;
@@ -68,4 +68,4 @@ TEST(PackMatrix, LeavesThePaddingOfPlainRowsAlone) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::tensor

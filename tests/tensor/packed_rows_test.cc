@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 struct Layout {
@@ -109,4 +109,4 @@ TEST(PackedRows, EqualPlainSumsAndEachRowItselfAlone) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::tensor

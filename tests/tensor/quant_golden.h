@@ -4,7 +4,7 @@
 
 #include "tensor/quant.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 
 struct QuantGolden {
   GgmlType type;
@@ -214,4 +214,4 @@ inline constexpr QuantGolden kQuantGolden[] = {
 };
 // clang-format on
 
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -13,7 +13,7 @@
 
 #include "tensor/quant_golden.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 std::vector<uint8_t> FromHex(const std::string& hex) {
@@ -204,4 +204,4 @@ TEST(Quant, UnknownTypesHaveNoTraits) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -15,7 +15,7 @@
 #include "tensor/kernels.h"
 #include "tensor/linear.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 constexpr GgmlType kQuantised[] = {
@@ -215,4 +215,4 @@ TEST(QuantizedMatrix, AreWhatALinearMultipliesRowsBy) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::tensor

@@ -18,7 +18,7 @@
 #include "tensor/kernels.h"
 #include "tensor/linear.h"
 
-namespace kvlink {
+namespace kvlink::tensor {
 namespace {
 
 int Team() {
@@ -245,4 +245,4 @@ TEST(ThreadTeam, ThreadsStayFromProductToProduct) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::tensor

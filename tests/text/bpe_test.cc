@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 using Rules = std::map<std::pair<int32_t, int32_t>, Merge>;
@@ -90,4 +90,4 @@ TEST(MergeTable, FindsEveryPairOfAFullTable) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 TEST(ByteAlphabet, KnownSpellings) {
@@ -36,4 +36,4 @@ TEST(ByteAlphabet, RefusesWhatIsNotInIt) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -11,7 +11,7 @@
 #include "text/jinja_outputs.h"
 #include "text/small_vocabulary.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 using ::kvlink::testing::AddToken;
@@ -337,4 +337,4 @@ TEST(JinjaCondition, IsWhatItIsForAMessage) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -8,7 +8,7 @@
 #include "text/small_vocabulary.h"
 #include "text/tokenizer.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 using ::kvlink::testing::AddToken;
@@ -105,4 +105,4 @@ TEST(CreateTokenizer, ToleratesWhatRealFilesHave) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::text

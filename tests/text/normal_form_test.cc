@@ -9,7 +9,7 @@
 #include "text/normal_form_golden.h"
 #include "text/small_vocabulary.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 using ::kvlink::testing::AddMerge;
@@ -65,4 +65,4 @@ TEST(NormalForm, TextThatIsNormalIsNotCopied) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -12,7 +12,7 @@
 #include "base/utf8.h"
 #include "text/small_vocabulary.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 using ::kvlink::testing::kPreTokenizers;
@@ -241,4 +241,4 @@ RC_GTEST_PROP(PreTokenizer, WordsJoinToTheText, ()) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -13,17 +13,17 @@
 
 namespace kvlink::testing {
 
-inline int32_t AddToken(TokenizerConfig* config, std::string_view spelling,
-                        TokenType type = TokenType::kNormal) {
+inline int32_t AddToken(text::TokenizerConfig* config, std::string_view spelling,
+                        text::TokenType type = text::TokenType::kNormal) {
   config->tokens.emplace_back(spelling);
   config->types.push_back(type);
   return static_cast<int32_t>(config->tokens.size()) - 1;
 }
 
 // In raw bytes; the merged token is added unless it is there.
-inline void AddMerge(TokenizerConfig* config, std::string_view left, std::string_view right) {
-  const std::string l = AlphabetFromBytes(left);
-  const std::string r = AlphabetFromBytes(right);
+inline void AddMerge(text::TokenizerConfig* config, std::string_view left, std::string_view right) {
+  const std::string l = text::AlphabetFromBytes(left);
+  const std::string r = text::AlphabetFromBytes(right);
   config->merges.push_back(l + " " + r);
   if (std::find(config->tokens.begin(), config->tokens.end(), l + r) == config->tokens.end()) {
     AddToken(config, l + r);
@@ -31,18 +31,18 @@ inline void AddMerge(TokenizerConfig* config, std::string_view left, std::string
 }
 
 // Id of a byte: its value.
-inline TokenizerConfig BytesOnly(std::string_view pre = "gpt-2") {
-  TokenizerConfig config;
+inline text::TokenizerConfig BytesOnly(std::string_view pre = "gpt-2") {
+  text::TokenizerConfig config;
   config.pre = pre;
   for (int b = 0; b < 256; ++b) {
-    AddToken(&config, AlphabetFromBytes(std::string(1, static_cast<char>(b))));
+    AddToken(&config, text::AlphabetFromBytes(std::string(1, static_cast<char>(b))));
   }
   return config;
 }
 
 // Some English, repeats, white space and UTF-8 merges, and ChatML's special tokens.
-inline TokenizerConfig SmallVocabulary(std::string_view pre = "gpt-2") {
-  TokenizerConfig config = BytesOnly(pre);
+inline text::TokenizerConfig SmallVocabulary(std::string_view pre = "gpt-2") {
+  text::TokenizerConfig config = BytesOnly(pre);
   const std::pair<std::string_view, std::string_view> kMerges[] = {
       {"h", "e"},           {"t", "he"},      {" ", "the"}, {"a", "a"},       {"aa", "aa"},
       {"i", "n"},           {"in", "g"},      {" ", " "},   {"  ", "  "},     {"\n", "\n"},
@@ -53,22 +53,22 @@ inline TokenizerConfig SmallVocabulary(std::string_view pre = "gpt-2") {
   };
   for (const auto& [left, right] : kMerges) {
     for (const std::string_view part : {left, right}) {
-      const std::string spelling = AlphabetFromBytes(part);
+      const std::string spelling = text::AlphabetFromBytes(part);
       if (std::find(config.tokens.begin(), config.tokens.end(), spelling) == config.tokens.end()) {
         AddToken(&config, spelling);
       }
     }
     AddMerge(&config, left, right);
   }
-  AddToken(&config, "<|endoftext|>", TokenType::kControl);
-  config.bos = AddToken(&config, "<|im_start|>", TokenType::kControl);
-  config.eos = AddToken(&config, "<|im_end|>", TokenType::kControl);
-  AddToken(&config, "<tool>", TokenType::kUserDefined);
+  AddToken(&config, "<|endoftext|>", text::TokenType::kControl);
+  config.bos = AddToken(&config, "<|im_start|>", text::TokenType::kControl);
+  config.eos = AddToken(&config, "<|im_end|>", text::TokenType::kControl);
+  AddToken(&config, "<tool>", text::TokenType::kUserDefined);
   return config;
 }
 
-inline std::unique_ptr<Tokenizer> MakeTokenizer(const TokenizerConfig& config) {
-  auto made = Tokenizer::Create(config);
+inline std::unique_ptr<text::Tokenizer> MakeTokenizer(const text::TokenizerConfig& config) {
+  auto made = text::Tokenizer::Create(config);
   return made.ok() ? *std::move(made) : nullptr;
 }
 

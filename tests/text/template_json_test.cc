@@ -6,7 +6,7 @@
 
 #include "text/template.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 bool Same(const PromptTemplate& a, const PromptTemplate& b) {
@@ -122,4 +122,4 @@ TEST(TemplateJson, WritingTextThatIsNotUtf8DoesNotThrow) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::text

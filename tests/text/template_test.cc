@@ -10,7 +10,7 @@
 
 #include "text/small_vocabulary.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 using ::kvlink::testing::AddToken;
@@ -154,4 +154,4 @@ TEST(ChooseTemplate, ByTheVocabularysSpecialTokens) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -12,7 +12,7 @@
 
 #include "text/small_vocabulary.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 using ::kvlink::testing::AddMerge;
@@ -281,4 +281,4 @@ TEST(Encode, FromSeveralThreads) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -9,7 +9,7 @@
 
 #include "text/unicode.h"
 
-namespace kvlink {
+namespace kvlink::text {
 namespace {
 
 std::atomic<bool> exhausted{false};
@@ -40,4 +40,4 @@ TEST(UnicodeMemory, ItsEndIsThrown) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::text

@@ -13,7 +13,7 @@
 #include "support/random_links.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 class Average : public ::testing::Test {
@@ -22,7 +22,7 @@ class Average : public ::testing::Test {
     testing::TinyModelOptions sizes;
     sizes.seed = 7;
     options_.model = testing::WriteTinyModel(folder_.path(), sizes);
-    auto model = Model::Load(FileSystem::Posix(), options_.model, {});
+    auto model = model::Model::Load(FileSystem::Posix(), options_.model, {});
     ASSERT_TRUE(model.ok()) << model.status().message();
     model_ = *std::move(model);
     options_.out = folder_ / "mean.safetensors";
@@ -31,33 +31,34 @@ class Average : public ::testing::Test {
   }
 
   // Random links; `change` may make others of them.
-  void Add(uint32_t seed, const std::function<void(Links*)>& change = {}) {
+  void Add(uint32_t seed, const std::function<void(links::Links*)>& change = {}) {
     std::mt19937 random(seed);
-    Links links;
+    links::Links links;
     links.k = 2;
     links.embeddings = testing::RandomFloats(&random, 2 * model_->config().width, 1.0f);
-    links.prompt_template = *ChooseTemplate(model_->tokenizer());
+    links.prompt_template = *text::ChooseTemplate(model_->tokenizer());
     links.base = model_->fingerprint();
     links.adapter =
-        testing::RandomAdapter(&random, model_->config(), AdapterScope::kOutsideDocuments);
+        testing::RandomAdapter(&random, model_->config(), model::AdapterScope::kOutsideDocuments);
     // RandomAdapter leaves a place of the first layer out, and a file has the same in all layers.
-    for (auto& sites : links.adapter->layers) sites[static_cast<size_t>(Site::kO)] = {};
+    for (auto& sites : links.adapter->layers) sites[static_cast<size_t>(model::Site::kO)] = {};
     if (change) change(&links);
     const std::string path = folder_ / ("member" + std::to_string(options_.links.size()));
-    const Status saved = SaveLinks(FileSystem::Posix(), path, links, model_->config(), "");
+    const Status saved = links::SaveLinks(FileSystem::Posix(), path, links, model_->config(), "");
     ASSERT_TRUE(saved.ok()) << saved.message();
     options_.links.push_back(path);
   }
 
-  std::unique_ptr<const Links> Load(const std::string& path) {
-    auto links = LoadLinks(FileSystem::Posix(), path, model_->config(), model_->fingerprint());
+  std::unique_ptr<const links::Links> Load(const std::string& path) {
+    auto links =
+        links::LoadLinks(FileSystem::Posix(), path, model_->config(), model_->fingerprint());
     EXPECT_TRUE(links.ok()) << links.status().message();
     return *std::move(links);
   }
 
   // [N, K], what the adapter adds at a site.
-  static at::Tensor Added(const Links& links, size_t layer, int site) {
-    const LowRank& low = links.adapter->layers[layer][site];
+  static at::Tensor Added(const links::Links& links, size_t layer, int site) {
+    const model::LowRank& low = links.adapter->layers[layer][site];
     if (low.rank == 0) return at::zeros({1}, at::kDouble);
     return at::mm(torch::tensor(low.b, at::kDouble).view({-1, low.rank}),
                   torch::tensor(low.a, at::kDouble).view({low.rank, -1}));
@@ -74,11 +75,11 @@ class Average : public ::testing::Test {
 
   testing::TempDir folder_;
   AverageOptions options_;
-  std::unique_ptr<Model> model_;
+  std::unique_ptr<model::Model> model_;
 };
 
 TEST_F(Average, IsTheMeanOfEverything) {
-  Add(1), Add(2), Add(3, [](Links* links) { links->adapter.reset(); });
+  Add(1), Add(2), Add(3, [](links::Links* links) { links->adapter.reset(); });
   const auto summary = AverageLinks(options_);
   ASSERT_TRUE(summary.ok()) << summary.status().message();
   EXPECT_EQ(summary->rank, 6);
@@ -90,11 +91,12 @@ TEST_F(Average, IsTheMeanOfEverything) {
     EXPECT_NEAR(mean->embeddings[i], (a->embeddings[i] + b->embeddings[i] + c->embeddings[i]) / 3,
                 1e-6);
   }
-  EXPECT_EQ(TemplateToJson(*mean->prompt_template), TemplateToJson(*a->prompt_template));
+  EXPECT_EQ(text::TemplateToJson(*mean->prompt_template),
+            text::TemplateToJson(*a->prompt_template));
   EXPECT_EQ(mean->base, model_->fingerprint());
   ASSERT_TRUE(mean->adapter);
   for (size_t l = 0; l < mean->adapter->layers.size(); ++l) {
-    for (int site = 0; site < kSites; ++site) {
+    for (int site = 0; site < model::kSites; ++site) {
       const at::Tensor expected = (Added(*a, l, site) + Added(*b, l, site)) / 3;
       EXPECT_LT((Added(*mean, l, site) - expected).abs().max().item<double>(), 1e-5)
           << l << " " << site;
@@ -112,7 +114,7 @@ TEST_F(Average, ASmallerRankIsTheNearest) {
   const auto a = Load(options_.links[0]), b = Load(options_.links[1]), mean = Load(options_.out);
   double total = 0, kept = 0;
   for (size_t l = 0; l < mean->adapter->layers.size(); ++l) {
-    for (int site = 0; site < kSites; ++site) {
+    for (int site = 0; site < model::kSites; ++site) {
       const at::Tensor whole = (Added(*a, l, site) + Added(*b, l, site)) / 2;
       if (whole.dim() < 2) continue;
       const at::Tensor squares = at::linalg_svdvals(whole).square();
@@ -149,7 +151,7 @@ TEST_F(Average, OfRankZeroHasNoAdapter) {
 
 TEST_F(Average, WithoutAdapters) {
   for (const uint32_t seed : {1, 2}) {
-    Add(seed, [](Links* links) { links->adapter.reset(); });
+    Add(seed, [](links::Links* links) { links->adapter.reset(); });
   }
   const auto summary = AverageLinks(options_);
   ASSERT_TRUE(summary.ok()) << summary.status().message();
@@ -160,40 +162,40 @@ TEST_F(Average, WithoutAdapters) {
 TEST_F(Average, OfOtherKindsIsRefused) {
   EXPECT_NE(Refusal().find("expected link files, found none"), std::string::npos);
   Add(1);
-  const auto with = [&](const std::function<void(Links*)>& change) {
+  const auto with = [&](const std::function<void(links::Links*)>& change) {
     Add(2, change);
     const std::string refusal = Refusal();
     options_.links.pop_back();
     return refusal;
   };
-  EXPECT_NE(with([](Links* links) {
+  EXPECT_NE(with([](links::Links* links) {
               links->k = 1;
               links->embeddings.resize(links->embeddings.size() / 2);
             }).find("K: expected 2, found 1"),
             std::string::npos);
-  EXPECT_NE(with([](Links* links) {
+  EXPECT_NE(with([](links::Links* links) {
               links->slots = 2;
               links->embeddings.resize(links->embeddings.size() * 2);
             }).find("slots: expected 1, found 2"),
             std::string::npos);
-  EXPECT_NE(with([](Links* links) { links->base = {}; }).find("names no base model"),
+  EXPECT_NE(with([](links::Links* links) { links->base = {}; }).find("names no base model"),
             std::string::npos);
-  Add(3, [](Links* links) { links->prompt_template->name = "by another name"; });
+  Add(3, [](links::Links* links) { links->prompt_template->name = "by another name"; });
   EXPECT_TRUE(AverageLinks(options_).ok());
   ASSERT_TRUE(FileSystem::Posix().Remove(options_.out).ok());
-  EXPECT_NE(with([](Links* links) {
+  EXPECT_NE(with([](links::Links* links) {
               links->prompt_template->document_prefix = "first";
             }).find("its template is another one"),
             std::string::npos);
-  EXPECT_NE(with([](Links* links) {
-              links->adapter->scope = AdapterScope::kEverywhere;
+  EXPECT_NE(with([](links::Links* links) {
+              links->adapter->scope = model::AdapterScope::kEverywhere;
             }).find("scope: expected outside_documents, found everywhere"),
             std::string::npos);
   options_.links.clear();
-  Add(4, [](Links* links) { links->adapter.reset(); });
+  Add(4, [](links::Links* links) { links->adapter.reset(); });
   Add(5);
-  EXPECT_NE(with([](Links* links) {
-              links->adapter->scope = AdapterScope::kEverywhere;
+  EXPECT_NE(with([](links::Links* links) {
+              links->adapter->scope = model::AdapterScope::kEverywhere;
             }).find("scope: expected outside_documents, found everywhere"),
             std::string::npos);
   options_.rank = -1;
@@ -212,4 +214,4 @@ TEST_F(Average, NeverWritesOverWhatItReads) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -12,7 +12,7 @@
 #include "support/memory_file.h"
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using testing::Fault;
@@ -151,4 +151,4 @@ TEST(Checkpoint, AFullDiskOrADeathLeavesTheLastOneWhole) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -18,7 +18,7 @@
 #include "train/run_state.h"
 #include "train/tiny_training.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using testing::TinyExample;
@@ -108,14 +108,14 @@ TEST(Device, LinksAndAdapterTrainOnAnother) {
   options.rank = 2;
   options.distill = 0.5;
   options.teacher = TrainTeacher::kAdapter;
-  options.methods = *ParseMethods("link,link+attention:0.3");
+  options.methods = *link::ParseMethods("link,link+attention:0.3");
   TinyTraining training(options, testing::TinySizes(), "first");
   std::vector<TrainingPrompt> prompts;
   for (int i = 0; i < 3; ++i) {
-    const Example example = TinyExample(3 - i, i);
+    const data::Example example = TinyExample(3 - i, i);
     prompts.push_back(training.Prompt(example, /*method=*/i % 2));
     prompts.back().teacher.push_back(*MakeTrainingPrompt(training.model(), example, /*full=*/true,
-                                                         options.scope, Method(), 4096));
+                                                         options.scope, link::Method(), 4096));
   }
   ExpectSameEverywhere(prompts, [&](at::Device device) {
     return *LinkLearner::Create(&training.model(), options, /*start=*/nullptr, device);
@@ -126,7 +126,7 @@ TEST(Device, TheAdapterOnDocumentsTrainsOnAnother) {
   TrainOptions options;
   options.k = 1;
   options.rank = 2;
-  options.scope = AdapterScope::kEverywhere;
+  options.scope = model::AdapterScope::kEverywhere;
   TinyTraining training(options);
   const std::vector<TrainingPrompt> prompts = {training.Prompt(TinyExample(3))};
   ExpectSameEverywhere(prompts, [&](at::Device device) {
@@ -203,4 +203,4 @@ TEST(Device, SumsOverProcessesComeBackToIt) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -11,7 +11,7 @@
 
 #include "train/schedule.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 TEST(ExampleOrder, OnePartIsShuffledAnewEachEpoch) {
@@ -66,4 +66,4 @@ RC_GTEST_PROP(ExampleOrder, SkippingEqualsDrawing, ()) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

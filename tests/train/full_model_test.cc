@@ -15,7 +15,7 @@
 #include "train/loss.h"
 #include "train/tiny_training.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using testing::TinyExample;
@@ -110,7 +110,7 @@ TEST(FullModel, GradientsOfEveryKindOfWeight) {
       }
     };
     expect(0, full.full->link_count(), "links");
-    for (const TensorInfo& tensor : full.training.model().model().file().tensors()) {
+    for (const formats::TensorInfo& tensor : full.training.model().model().file().tensors()) {
       if (tied && tensor.name != "token_embd.weight") continue;  // only that differs
       const at::Tensor* leaf = full.full->Find(tensor.name);
       ASSERT_NE(leaf, nullptr) << tensor.name;
@@ -146,7 +146,7 @@ TEST(FullModel, CheckpointingComputesAgainAndHoldsLess) {
   testing::TinyModelOptions sizes = TinySizes();
   sizes.layers = 8;
   Full full(Options(1), sizes);
-  Example example = TinyExample(4);
+  data::Example example = TinyExample(4);
   for (int i = 0; i < 30; ++i) example.question += " and what of the lamp in the town";
   const TrainingPrompt prompt = full.training.Prompt(example);
   const auto run = [&](bool checkpointing, int64_t* bytes) {
@@ -187,4 +187,4 @@ TEST(FullLearner, OptionsItHasNoUseForAreRefused) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

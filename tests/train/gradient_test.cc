@@ -10,7 +10,7 @@
 #include "train/loss.h"
 #include "train/tiny_training.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using testing::TinyExample;
@@ -87,7 +87,7 @@ void ExpectAllRanges(const TrainOptions& options, const testing::TinyModelOption
   if (parameters.link_count() > 0) gradients.ExpectRange(0, parameters.link_count(), "links");
   if (!parameters.has_adapter()) return;
   for (int32_t layer = 0; layer < training.model().model().config().layers; ++layer) {
-    for (const Site site : options.targets) {
+    for (const model::Site site : options.targets) {
       const TrainedLowRank& low = parameters.At(layer, site);
       const std::string where =
           "layer " + std::to_string(layer) + " site " + std::to_string(static_cast<int>(site));
@@ -111,7 +111,8 @@ TEST(Gradient, WithoutLinkTokens) {
   options.k = 0;
   options.rank = 3;
   options.alpha = 2;
-  options.targets = {Site::kQ, Site::kV, Site::kUp};  // sites beside others that have none
+  options.targets = {model::Site::kQ, model::Site::kV,
+                     model::Site::kUp};  // sites beside others that have none
   ExpectAllRanges(options, TinySizes(/*tied=*/false));
 }
 
@@ -125,11 +126,11 @@ TEST(Gradient, LinksOnly) {
 // Documents' keys are trained then, in ranges that begin behind the first tile of them.
 TEST(Gradient, TheAdapterOnDocumentsToo) {
   TrainOptions options;
-  options.scope = AdapterScope::kEverywhere;
+  options.scope = model::AdapterScope::kEverywhere;
   options.k = 1;
   options.rank = 2;
   options.alpha = 3;
-  options.targets = {Site::kK, Site::kV, Site::kDown};
+  options.targets = {model::Site::kK, model::Site::kV, model::Site::kDown};
   TinyTraining training(options);
   ASSERT_GT(training.Prompt(TinyExample(9, 1)).length, 2 * kKeyMultiple);
   ExpectAllRanges(options, TinySizes(), 9);
@@ -138,11 +139,11 @@ TEST(Gradient, TheAdapterOnDocumentsToo) {
 // Through tokens of documents too, whose keys and values depend on links and adapter before them.
 TEST(Gradient, TokensComputedAgain) {
   TrainOptions options;
-  options.methods = *ParseMethods("link+epic:2");  // a choice that no parameter moves
+  options.methods = *link::ParseMethods("link+epic:2");  // a choice that no parameter moves
   options.k = 2;
   options.rank = 2;
   options.alpha = 3;
-  options.targets = {Site::kK, Site::kV, Site::kDown};
+  options.targets = {model::Site::kK, model::Site::kV, model::Site::kDown};
   ExpectAllRanges(options, TinySizes());
 }
 
@@ -151,7 +152,7 @@ TEST(Gradient, Distillation) {
   options.k = 2;
   options.rank = 2;
   options.alpha = 3;
-  options.targets = {Site::kQ, Site::kDown};
+  options.targets = {model::Site::kQ, model::Site::kDown};
   TinyTraining training(options);
   training.Randomize();
   const TrainingPrompt prompt = training.Prompt(TinyExample(3));
@@ -167,7 +168,7 @@ TEST(Gradient, Distillation) {
         .objective;
   });
   gradients.ExpectRange(0, training.parameters().link_count(), "links");
-  for (const Site site : options.targets) {
+  for (const model::Site site : options.targets) {
     const TrainedLowRank& low = training.parameters().At(1, site);
     gradients.ExpectRange(gradients.OffsetOf(low.a), low.a.numel(), "A");
     gradients.ExpectRange(gradients.OffsetOf(low.b), low.b.numel(), "B");
@@ -187,7 +188,8 @@ TEST(Gradient, FullAttention) {
   const TrainingPrompt prompt = training.Prompt(TinyExample(3));
   Gradients gradients(&training, [&] { return training.Loss({&prompt, 1}); });
   const int32_t last = training.model().model().config().layers - 1;
-  for (const Site site : {Site::kO, Site::kGate, Site::kUp, Site::kDown}) {
+  for (const model::Site site :
+       {model::Site::kO, model::Site::kGate, model::Site::kUp, model::Site::kDown}) {
     const TrainedLowRank& low = training.parameters().At(last, site);
     gradients.ExpectRange(gradients.OffsetOf(low.a), low.a.numel(), "A");
     gradients.ExpectRange(gradients.OffsetOf(low.b), low.b.numel(), "B");
@@ -213,4 +215,4 @@ TEST(Gradient, MicroBatchesAddUp) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -9,7 +9,7 @@
 #include "train/link_learner.h"
 #include "train/tiny_training.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using testing::TinyExample;
@@ -62,7 +62,8 @@ struct Distilling {
     example = TinyExample(documents, 1);
     prompt = training->Prompt(example);
     prompt.teacher.push_back(*MakeTrainingPrompt(training->model(), example, /*full=*/true,
-                                                 AdapterScope::kOutsideDocuments, Method(), 4096));
+                                                 model::AdapterScope::kOutsideDocuments,
+                                                 link::Method(), 4096));
     EXPECT_EQ(prompt.teacher.at(0).targets, prompt.targets);
   }
   double GradientNorm() {
@@ -74,7 +75,7 @@ struct Distilling {
   TrainOptions options;
   std::unique_ptr<TinyTraining> training;
   std::unique_ptr<LinkLearner> learner;
-  Example example;
+  data::Example example;
   TrainingPrompt prompt;
 };
 
@@ -140,4 +141,4 @@ TEST(Distillation, StepsTowardsTheTeacherLowerTheDivergence) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

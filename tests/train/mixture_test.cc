@@ -7,7 +7,7 @@
 
 #include "support/tiny_model.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using testing::TempDir;
@@ -125,4 +125,4 @@ TEST(Mixture, Patterns) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

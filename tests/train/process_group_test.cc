@@ -19,7 +19,7 @@
 #include "train/tiny_training.h"
 #include "train/trainer.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 constexpr const char* kFolder = "KVLINK_TEST_GROUP_FOLDER";
@@ -116,10 +116,10 @@ class TwoProcesses : public ::testing::Test {
     testing::WriteTinyModel(folder_.path(), testing::TinySizes());
     std::string lines;
     for (int i = 0; i < kExamples; ++i) {
-      const Example example = testing::TinyExample(2, i);
+      const data::Example example = testing::TinyExample(2, i);
       nlohmann::json line = {
           {"id", example.id}, {"question", example.question}, {"answers", example.answers}};
-      for (const ExampleDocument& d : example.documents) {
+      for (const data::ExampleDocument& d : example.documents) {
         line["documents"].push_back({{"title", d.title}, {"text", d.text}});
       }
       lines += line.dump() + "\n";
@@ -166,8 +166,9 @@ class TwoProcesses : public ::testing::Test {
 
   void ExpectTheSameNumbers(const std::string& alone) {
     EXPECT_FALSE(FileSystem::Posix().Stat(folder_ / "out1.safetensors").ok()) << "both wrote";
-    const auto one = SafetensorsFile::Open(FileSystem::Posix(), alone);
-    const auto two = SafetensorsFile::Open(FileSystem::Posix(), folder_ / "out0.safetensors");
+    const auto one = formats::SafetensorsFile::Open(FileSystem::Posix(), alone);
+    const auto two =
+        formats::SafetensorsFile::Open(FileSystem::Posix(), folder_ / "out0.safetensors");
     ASSERT_TRUE(one.ok() && two.ok());
     ASSERT_EQ((*one)->tensors().size(), (*two)->tensors().size());
     double largest = 0, moved = 0;
@@ -183,7 +184,7 @@ class TwoProcesses : public ::testing::Test {
     }
     EXPECT_LE(largest, 1e-5);
     EXPECT_GT(moved, 1e-3);
-    const auto loss = [](const SafetensorsFile& file) {
+    const auto loss = [](const formats::SafetensorsFile& file) {
       return nlohmann::json::parse(file.metadata().find("provenance")->second)["valid_loss"]
           .get<double>();
     };
@@ -266,4 +267,4 @@ TEST(ProcessGroup, WrongPlacesAreNamed) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -8,7 +8,7 @@
 #include "support/tiny_model.h"
 #include "train/run_description.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using testing::Fault;
@@ -171,13 +171,13 @@ TEST(RunDescription, WhatDiffersIsNamed) {
   TrainingData data;
   data.train.push_back({});
   data.files.push_back({.path = "sets/a.jsonl", .hash = {1}, .examples = 1, .validation = false});
-  const std::string before = DescribeRun(options, {7}, "f32", ChatMlTemplate(), data);
+  const std::string before = DescribeRun(options, {7}, "f32", text::ChatMlTemplate(), data);
   EXPECT_TRUE(CheckSameRun(before, before).ok());
 
   const auto refusal = [&](const TrainOptions& o, const TrainingData& d, uint8_t model,
                            const char* compute) {
     const Status status =
-        CheckSameRun(before, DescribeRun(o, {model}, compute, ChatMlTemplate(), d));
+        CheckSameRun(before, DescribeRun(o, {model}, compute, text::ChatMlTemplate(), d));
     EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
     return status.message();
   };
@@ -206,7 +206,8 @@ TEST(RunDescription, WhatDiffersIsNamed) {
   other.threads = 2;
   other.store = "z";
   other.rank_of = 1;
-  EXPECT_TRUE(CheckSameRun(before, DescribeRun(other, {7}, "f32", ChatMlTemplate(), data)).ok());
+  EXPECT_TRUE(
+      CheckSameRun(before, DescribeRun(other, {7}, "f32", text::ChatMlTemplate(), data)).ok());
   // Older checkpoints say which process wrote them.
   EXPECT_TRUE(CheckSameRun("{\"rank-of\":0," + before.substr(1), before).ok());
   // Nor did they say how documents were linked.
@@ -216,9 +217,10 @@ TEST(RunDescription, WhatDiffersIsNamed) {
   older.erase(older.find(methods), methods.size());
   EXPECT_TRUE(CheckSameRun(older, before).ok());
   other = options;
-  other.methods = *ParseMethods("link+epic:1");
-  EXPECT_FALSE(CheckSameRun(older, DescribeRun(other, {7}, "f32", ChatMlTemplate(), data)).ok());
+  other.methods = *link::ParseMethods("link+epic:1");
+  EXPECT_FALSE(
+      CheckSameRun(older, DescribeRun(other, {7}, "f32", text::ChatMlTemplate(), data)).ok());
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

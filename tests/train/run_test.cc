@@ -14,7 +14,7 @@
 #include "support/tiny_model.h"
 #include "train/trainer.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using nlohmann::json;
@@ -150,7 +150,7 @@ TEST_F(Run, GoesOnExactlyWhereverItDied) {
 }
 
 TEST_F(Run, TokensComputedAgainGoOnExactly) {
-  options_.methods = *ParseMethods("link,link+attention:0.4");
+  options_.methods = *link::ParseMethods("link,link+attention:0.4");
   options_.epochs = 1;
   const auto whole = Train(options_, {});
   ASSERT_TRUE(whole.ok()) << whole.status().message();
@@ -467,7 +467,7 @@ TEST_F(Run, OptionsOutOfRangeNameTheirFlag) {
   options_.distill = std::nan("");
   ExpectRefused("--distill: a share from 0 to 1 expected");
   options_ = good;
-  options_.scope = AdapterScope::kEverywhere;
+  options_.scope = model::AdapterScope::kEverywhere;
   options_.document_prefix = "first";
   ExpectRefused("--scope everywhere sees no prefix before a document");
   options_ = good;
@@ -476,9 +476,9 @@ TEST_F(Run, OptionsOutOfRangeNameTheirFlag) {
   options_.document_prefix = "head";
   ExpectRefused("--mode full sees no prefix before a document");
   options_ = good;
-  options_.methods = *ParseMethods("link,reuse");
+  options_.methods = *link::ParseMethods("link,reuse");
   ExpectRefused("--methods: link or link+... expected (docs/methods.md), \"reuse\" found");
-  options_.methods = *ParseMethods("link+epic:1");
+  options_.methods = *link::ParseMethods("link+epic:1");
   options_.attention = TrainAttention::kFull;
   ExpectRefused("--methods link+epic:1 computes tokens of blocks again");
   options_ = good;
@@ -487,4 +487,4 @@ TEST_F(Run, OptionsOutOfRangeNameTheirFlag) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

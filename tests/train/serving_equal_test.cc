@@ -11,7 +11,7 @@
 #include "links/link_file.h"
 #include "train/tiny_training.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using testing::TinyExample;
@@ -23,35 +23,36 @@ constexpr double kTolerance = 1e-3;
 
 // The largest difference of a logit at the answer's tokens, linked by the serving pass from its own
 // blocks, with the links and adapter that a link file would hold.
-double LargestDifference(TinyTraining* training, const Example& example) {
+double LargestDifference(TinyTraining* training, const data::Example& example) {
   const TrainingPrompt prompt = training->Prompt(example);
   const at::NoGradGuard no_gradient;
   const at::Tensor logits =
       training->frozen().AnswerLogits(training->Input({&prompt, 1}), training->parameters());
 
-  Model& model = training->model().model();
-  const Links links = training->parameters().ToLinks(training->model());
-  const std::unique_ptr<PreparedAdapter> adapter = training->AdapterOf(links);
-  const auto store = NewMemoryStore();
-  Indexer indexer(&model, store.get(), &links, adapter.get());
+  model::Model& model = training->model().model();
+  const links::Links links = training->parameters().ToLinks(training->model());
+  const std::unique_ptr<model::PreparedAdapter> adapter = training->AdapterOf(links);
+  const auto store = kv::NewMemoryStore();
+  link::Indexer indexer(&model, store.get(), &links, adapter.get());
   std::vector<std::vector<int32_t>> documents;
   for (size_t d = 0; d < example.documents.size(); ++d) {
     documents.push_back(training->model().RenderDocument(
         example.documents[d].title, example.documents[d].text, static_cast<int>(d)));
   }
-  LinkPlan plan = training->model().Plan("", documents, example.question, training->full());
-  std::vector<std::shared_ptr<const Block>> blocks;
+  link::LinkPlan plan = training->model().Plan("", documents, example.question, training->full());
+  std::vector<std::shared_ptr<const kv::Block>> blocks;
   const std::vector<int32_t> prefix = training->model().DocumentPrefix("");
-  for (const PlannedBlock& b : plan.blocks) {
+  for (const link::PlannedBlock& b : plan.blocks) {
     blocks.push_back(b.length == 0 ? nullptr : indexer.Fetch(plan, b, prefix)->block);
   }
-  const Method& method = training->options().methods[0];
-  const auto chosen = ChooseTokens(method, model, adapter.get(), links.embeddings, plan,
-                                   Link(plan, blocks, method));
+  const link::Method& method = training->options().methods[0];
+  const auto chosen = link::ChooseTokens(method, model, adapter.get(), links.embeddings, plan,
+                                         link::Link(plan, blocks, method));
   EXPECT_TRUE(chosen.ok()) << chosen.status().message();
-  plan = Recomputed(std::move(plan), *chosen);
-  const auto served = Continue(model, adapter.get(), links.embeddings, Link(plan, blocks, method),
-                               static_cast<int32_t>(prompt.targets.size()), prompt.targets);
+  plan = link::Recomputed(std::move(plan), *chosen);
+  const auto served =
+      diagnose::Continue(model, adapter.get(), links.embeddings, link::Link(plan, blocks, method),
+                         static_cast<int32_t>(prompt.targets.size()), prompt.targets);
   EXPECT_TRUE(served.ok()) << served.status().message();
   EXPECT_EQ(logits.numel(), static_cast<int64_t>(served->logits.size()));
   const at::Tensor there = torch::tensor(served->logits).view(logits.sizes());
@@ -87,10 +88,11 @@ TEST(ServingEqual, HeadsThatAreNotGroupedAndManyTokens) {
   TrainOptions options;
   options.k = 5;
   options.rank = 2;
-  options.targets = {Site::kK, Site::kO, Site::kUp};  // places beside others that have none
+  options.targets = {model::Site::kK, model::Site::kO,
+                     model::Site::kUp};  // places beside others that have none
   TinyTraining training(options, sizes);
   training.Randomize();
-  Example example = TinyExample(12, 1);  // 60 link tokens: more than one tile of rows
+  data::Example example = TinyExample(12, 1);  // 60 link tokens: more than one tile of rows
   for (int i = 0; i < 40; ++i) example.answers[0] += " and the lamp";
   EXPECT_LE(LargestDifference(&training, example), kTolerance);
 }
@@ -123,7 +125,7 @@ TEST(ServingEqual, TheAdapterOnDocumentsToo) {
     for (const int32_t k : {0, 2}) {
       TrainOptions options;
       options.attention = attention;
-      options.scope = AdapterScope::kEverywhere;
+      options.scope = model::AdapterScope::kEverywhere;
       options.k = k;
       options.rank = 3;
       TinyTraining training(options);
@@ -141,7 +143,7 @@ TEST(ServingEqual, TokensComputedAgain) {
     for (const int32_t rank : {0, 3}) {
       SCOPED_TRACE(std::string(method) + " rank " + std::to_string(rank));
       TrainOptions options;
-      options.methods = *ParseMethods(method);
+      options.methods = *link::ParseMethods(method);
       options.k = 2;
       options.rank = rank;
       TinyTraining training(options, TinySizes(), "first");
@@ -158,7 +160,7 @@ TEST(ServingEqual, ABatchIsItsExamples) {
   TrainOptions options;
   options.k = 2;
   options.rank = 3;
-  options.methods = *ParseMethods("link,link+epic:2");
+  options.methods = *link::ParseMethods("link,link+epic:2");
   TinyTraining training(options);
   training.Randomize();
   const at::NoGradGuard no_gradient;
@@ -172,4 +174,4 @@ TEST(ServingEqual, ABatchIsItsExamples) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

@@ -27,10 +27,10 @@
 namespace kvlink::testing {
 
 // A question over `documents` texts; the second is empty where there are more than two.
-inline Example TinyExample(int documents, int which = 0) {
+inline data::Example TinyExample(int documents, int which = 0) {
   static const char* const kWords[] = {"the mill", "a tower and a lamp", "in the town",
                                        "of paper", "she was there",      "on the river"};
-  Example example;
+  data::Example example;
   example.id = "tiny" + std::to_string(which);
   for (int d = 0; d < documents; ++d) {
     std::string text;
@@ -59,29 +59,30 @@ inline TinyModelOptions TinySizes(bool tied = true) {
 // One owner, one thread.
 class TinyTraining {
  public:
-  explicit TinyTraining(const TrainOptions& options, const TinyModelOptions& sizes = TinySizes(),
+  explicit TinyTraining(const train::TrainOptions& options,
+                        const TinyModelOptions& sizes = TinySizes(),
                         const std::string& document_prefix = "")
       : options_(options) {
     at::set_num_threads(1);
     path_ = WriteTinyModel(folder_.path(), sizes);
-    auto model = Model::Load(FileSystem::Posix(), path_, {.dtype = "f32", .threads = 1});
+    auto model = model::Model::Load(FileSystem::Posix(), path_, {.dtype = "f32", .threads = 1});
     EXPECT_TRUE(model.ok()) << model.status().message();
-    auto parameters = Parameters::Create(**model, options_, at::kCPU);
+    auto parameters = train::Parameters::Create(**model, options_, at::kCPU);
     EXPECT_TRUE(parameters.ok()) << parameters.status().message();
-    parameters_ = std::make_unique<Parameters>(*std::move(parameters));
-    frozen_ = *FrozenModel::Create(**model, at::kFloat, at::kCPU);
-    auto links = std::make_unique<Links>();
+    parameters_ = std::make_unique<train::Parameters>(*std::move(parameters));
+    frozen_ = *train::FrozenModel::Create(**model, at::kFloat, at::kCPU);
+    auto links = std::make_unique<links::Links>();
     links->k = full() ? 0 : options_.k;
     links->slots = links->k == 0 ? 1 : options_.slots;
     links->embeddings.resize(static_cast<size_t>(links->k) * links->slots *
                              (*model)->config().width);
     if (!document_prefix.empty()) {
-      links->prompt_template = *ChooseTemplate((*model)->tokenizer());
+      links->prompt_template = *text::ChooseTemplate((*model)->tokenizer());
       links->prompt_template->document_prefix = document_prefix;
     }
-    model_ = *LinkableModel::Create(*std::move(model), std::move(links));
-    blocks_ = *DocumentBlocks::Open(&model_->model(), model_->DocumentPrefix(""), int64_t{1} << 26,
-                                    "", 0);
+    model_ = *link::LinkableModel::Create(*std::move(model), std::move(links));
+    blocks_ = *train::DocumentBlocks::Open(&model_->model(), model_->DocumentPrefix(""),
+                                           int64_t{1} << 26, "", 0);
   }
 
   // As if something had been learned: B would be zero else, and A without a gradient.
@@ -98,26 +99,26 @@ class TinyTraining {
     }
   }
 
-  TrainingPrompt Prompt(const Example& example, size_t method = 0) {
-    auto prompt = MakeTrainingPrompt(*model_, example, full(), options_.scope,
-                                     options_.methods[method], 4096);
+  train::TrainingPrompt Prompt(const data::Example& example, size_t method = 0) {
+    auto prompt = train::MakeTrainingPrompt(*model_, example, full(), options_.scope,
+                                            options_.methods[method], 4096);
     EXPECT_TRUE(prompt.ok()) << prompt.status().message();
     return *std::move(prompt);
   }
 
   // A prompt whose method computes tokens again is brought to do so first.
-  PassInput Input(std::span<const TrainingPrompt> prompts) {
-    PassInput input;
+  train::PassInput Input(std::span<const train::TrainingPrompt> prompts) {
+    train::PassInput input;
     again_.clear();
-    for (const TrainingPrompt& prompt : prompts) {
+    for (const train::TrainingPrompt& prompt : prompts) {
       input.prompts.push_back(&prompt);
       input.blocks.push_back(*blocks_->Fetch(prompt));
-      if (prompt.method.recompute == Method::Recompute::kNothing) continue;
+      if (prompt.method.recompute == link::Method::Recompute::kNothing) continue;
       const at::NoGradGuard no_gradient;
-      const Links links = parameters_->ToLinks(*model_);
+      const links::Links links = parameters_->ToLinks(*model_);
       const auto adapter = AdapterOf(links);
-      auto again = ComputedAgain(model_->model(), adapter.get(), links.embeddings, prompt,
-                                 input.blocks.back());
+      auto again = train::ComputedAgain(model_->model(), adapter.get(), links.embeddings, prompt,
+                                        input.blocks.back());
       EXPECT_TRUE(again.ok()) << again.status().message();
       again_.push_back(*std::move(again));
       input.prompts.back() = &again_.back();
@@ -126,16 +127,16 @@ class TinyTraining {
   }
 
   // nullptr: none
-  std::unique_ptr<PreparedAdapter> AdapterOf(const Links& links) {
+  std::unique_ptr<model::PreparedAdapter> AdapterOf(const links::Links& links) {
     if (!links.adapter) return nullptr;
-    return *PreparedAdapter::Create(*links.adapter, model_->model().config(),
-                                    model_->model().matmul_dtype());
+    return *model::PreparedAdapter::Create(*links.adapter, model_->model().config(),
+                                           model_->model().matmul_dtype());
   }
 
   // Nats, summed over the answers of all prompts.
-  at::Tensor Loss(std::span<const TrainingPrompt> prompts) {
+  at::Tensor Loss(std::span<const train::TrainingPrompt> prompts) {
     std::vector<int64_t> targets;
-    for (const TrainingPrompt& prompt : prompts) {
+    for (const train::TrainingPrompt& prompt : prompts) {
       targets.insert(targets.end(), prompt.targets.begin(), prompt.targets.end());
     }
     return at::nll_loss(
@@ -143,23 +144,23 @@ class TinyTraining {
         torch::tensor(targets, at::kLong), {}, at::Reduction::Sum);
   }
 
-  bool full() const { return options_.attention == TrainAttention::kFull; }
-  const TrainOptions& options() const { return options_; }
+  bool full() const { return options_.attention == train::TrainAttention::kFull; }
+  const train::TrainOptions& options() const { return options_; }
   const std::string& model_path() const { return path_; }
   std::string operator/(const std::string& name) const { return folder_ / name; }
-  LinkableModel& model() { return *model_; }
-  FrozenModel& frozen() { return *frozen_; }
-  Parameters& parameters() { return *parameters_; }
+  link::LinkableModel& model() { return *model_; }
+  train::FrozenModel& frozen() { return *frozen_; }
+  train::Parameters& parameters() { return *parameters_; }
 
  private:
   TempDir folder_;
-  TrainOptions options_;
+  train::TrainOptions options_;
   std::string path_;
-  std::unique_ptr<LinkableModel> model_;
-  std::unique_ptr<Parameters> parameters_;
-  std::unique_ptr<FrozenModel> frozen_;
-  std::unique_ptr<DocumentBlocks> blocks_;
-  std::deque<TrainingPrompt> again_;
+  std::unique_ptr<link::LinkableModel> model_;
+  std::unique_ptr<train::Parameters> parameters_;
+  std::unique_ptr<train::FrozenModel> frozen_;
+  std::unique_ptr<train::DocumentBlocks> blocks_;
+  std::deque<train::TrainingPrompt> again_;
 };
 
 }  // namespace kvlink::testing

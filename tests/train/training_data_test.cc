@@ -12,7 +12,7 @@
 #include "support/tiny_model.h"
 #include "train/torch_failure.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 // A file that is replaced by another each time it was opened.
@@ -56,4 +56,4 @@ TEST(GuardedTorch, TellsMemoryFromTorch) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train

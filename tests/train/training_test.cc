@@ -14,7 +14,7 @@
 #include "train/tiny_training.h"
 #include "train/trainer.h"
 
-namespace kvlink {
+namespace kvlink::train {
 namespace {
 
 using nlohmann::json;
@@ -29,10 +29,10 @@ class TrainingRun : public ::testing::Test {
     options_.out = folder_ / "links.safetensors";
     std::string lines;
     for (int i = 0; i < kExamples; ++i) {
-      const Example example = TinyExample(2, i);
+      const data::Example example = TinyExample(2, i);
       json line = {
           {"id", example.id}, {"question", example.question}, {"answers", example.answers}};
-      for (const ExampleDocument& d : example.documents) {
+      for (const data::ExampleDocument& d : example.documents) {
         line["documents"].push_back({{"title", d.title}, {"text", d.text}});
       }
       lines += line.dump() + "\n";
@@ -63,14 +63,14 @@ class TrainingRun : public ::testing::Test {
     double total = 0;
     size_t tokens = 0;
     for (int i = 0; i < kExamples; ++i) {
-      const Example example = TinyExample(2, i);
+      const data::Example example = TinyExample(2, i);
       Request request;
       request.question = example.question;
       request.gold = example.answers[0];
       request.max_tokens = 1;
       request.method = options_.methods.back().name;
       if (options_.attention == TrainAttention::kFull) request.method = "full+adapter";
-      for (const ExampleDocument& d : example.documents) {
+      for (const data::ExampleDocument& d : example.documents) {
         request.documents.push_back({"", d.title, d.text, ""});
       }
       const auto answer = (*engine)->Ask(request);
@@ -121,7 +121,7 @@ TEST_F(TrainingRun, TheFileSaysWhereItComesFrom) {
   options_.epochs = 2;
   options_.seed = 17;
   const auto [first, summary] = Run();
-  const auto file = SafetensorsFile::Open(FileSystem::Posix(), options_.out);
+  const auto file = formats::SafetensorsFile::Open(FileSystem::Posix(), options_.out);
   ASSERT_TRUE(file.ok());
   const std::string text = (*file)->metadata().find("provenance")->second;
   const json found = json::parse(text);
@@ -166,7 +166,7 @@ TEST_F(TrainingRun, StartsFromALinkFile) {
 }
 
 TEST_F(TrainingRun, TokensComputedAgainAreServedSo) {
-  options_.methods = *ParseMethods("link+attention:0.4");
+  options_.methods = *link::ParseMethods("link+attention:0.4");
   const auto [first, summary] = Run();
   EXPECT_LT(summary.loss, 0.5 * first);
   EXPECT_NEAR(summary.valid_loss, ServedLoss(), 1e-3);
@@ -174,17 +174,17 @@ TEST_F(TrainingRun, TokensComputedAgainAreServedSo) {
 
 // Half of the examples, another half in another pass, and the same whoever asks.
 TEST_F(TrainingRun, MethodsAreDrawn) {
-  options_.methods = *ParseMethods("link,link+epic:1");
+  options_.methods = *link::ParseMethods("link,link+epic:1");
   int again = 0, changed = 0;
   std::map<int32_t, int> again_by_place;  // of the gold document: the order is drawn too
   options_.shuffle_documents = true;
   TrainingPart part;
   part.kind = PartKind::kQaSegments;
   for (int i = 0; i < 400; ++i) {
-    Example example = TinyExample(3);
+    data::Example example = TinyExample(3);
     example.id = std::to_string(i);
     example.gold = {0};
-    const Method& method = DrawnMethod(options_, example, 0);
+    const link::Method& method = DrawnMethod(options_, example, 0);
     EXPECT_EQ(&method, &DrawnMethod(options_, example, 0));
     again += method.name == "link+epic:1" ? 1 : 0;
     again_by_place[Arranged(example, part, options_, 0).gold[0]] +=
@@ -246,7 +246,7 @@ TEST_F(TrainingRun, FullFineTuningWritesAModelAndItsLinks) {
   const auto [first, summary] = Run();
   EXPECT_LT(summary.valid_loss, 0.5 * first);
   EXPECT_NEAR(ServedLoss(), summary.valid_loss, 1e-3);
-  const auto file = SafetensorsFile::Open(FileSystem::Posix(), options_.out);
+  const auto file = formats::SafetensorsFile::Open(FileSystem::Posix(), options_.out);
   ASSERT_TRUE(file.ok());
   const json found = json::parse((*file)->metadata().find("provenance")->second);
   EXPECT_EQ(found["hyperparameters"]["mode"], "full");
@@ -268,4 +268,4 @@ TEST_F(TrainingRun, NothingToTrainIsRefused) {
 }
 
 }  // namespace
-}  // namespace kvlink
+}  // namespace kvlink::train
