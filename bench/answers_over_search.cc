@@ -90,7 +90,7 @@ void Ask(Engine& engine, const data::Example& example, const Prompt& prompt,
          const std::string& method) {
   Request request;
   request.question = example.question;
-  request.method = method;
+  request.method = *ParseMethod(method);
   request.max_tokens = kMaxTokens;
   std::vector<retrieval::Passage> passages;
   double coverage = 0;

@@ -2,6 +2,7 @@
 #include "reader_entry.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  (void)kvlink::fuzz::ReadAs(kvlink::retrieval::FileKind::kOdt, {reinterpret_cast<const char*>(data), size});
+  (void)kvlink::fuzz::ReadAs(kvlink::retrieval::FileKind::kOdt,
+                             {reinterpret_cast<const char*>(data), size});
   return 0;
 }

@@ -44,7 +44,7 @@ Json ToJson(const DocumentUse& use, const IndexedDocument* document) {
                {"source", ""},         {"source_state", retrieval::Name(state)},
                {"heading", ""},        {"begin_line", Json()},
                {"end_line", Json()},   {"place", Json()},
-               {"tokens", use.tokens}, {"status", use.status},
+               {"tokens", use.tokens}, {"status", Name(use.status)},
                {"why", use.why}};
   if (document == nullptr) return json;
   json["title"] = document->title;
@@ -94,20 +94,20 @@ Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& docu
     prompt.push_back({{"id", token.id},
                       {"position", token.position},
                       {"segment", token.segment},
-                      {"source", token.source}});
+                      {"source", Name(token.source)}});
   }
   Json generated = Json::array();
   for (const GeneratedToken& token : answer.generated) {
     generated.push_back(ToJson(token, logprobs));
   }
   Json used = Json::array();
-  for (size_t i = 0; i < answer.documents.size(); ++i) {
-    used.push_back(ToJson(answer.documents[i], i < documents.size() ? &documents[i] : nullptr));
+  for (size_t i = 0; i < answer.document_uses.size(); ++i) {
+    used.push_back(ToJson(answer.document_uses[i], i < documents.size() ? &documents[i] : nullptr));
   }
   const Usage& usage = answer.usage;
   const Timings& timings = answer.timings;
   return {{"answer", answer.text},
-          {"finish_reason", answer.finish_reason},
+          {"finish_reason", Name(answer.finish_reason)},
           {"prompt", std::move(prompt)},
           {"generated", std::move(generated)},
           {"documents", std::move(used)},
@@ -128,14 +128,14 @@ Json AnswerToJson(const Answer& answer, const std::vector<IndexedDocument>& docu
           {"warnings", warnings}};
 }
 
-bool IsCut(const Answer& answer) { return answer.finish_reason == "length"; }
+bool IsCut(const Answer& answer) { return answer.finish_reason == FinishReason::kLength; }
 
 std::string ExplainPrompt(const Answer& answer, const text::Tokenizer& tokenizer, int width) {
   std::vector<std::vector<std::string>> rows;
   rows.reserve(answer.prompt.size());
   for (const PromptToken& token : answer.prompt) {
     rows.push_back({std::to_string(token.position), token.id < 0 ? "-" : std::to_string(token.id),
-                    std::to_string(token.segment), token.source,
+                    std::to_string(token.segment), std::string(Name(token.source)),
                     token.computed ? "computed" : "reused",
                     token.id < 0 ? "(link embedding)" : Escaped(tokenizer.TokenBytes(token.id))});
   }
@@ -150,13 +150,13 @@ std::string ExplainPrompt(const Answer& answer, const text::Tokenizer& tokenizer
 
 void ShowAnswer(const Answer& answer, const std::vector<IndexedDocument>& documents,
                 Console& console) {
-  if (!answer.documents.empty()) {
+  if (!answer.document_uses.empty()) {
     std::vector<std::vector<std::string>> rows;
-    for (size_t i = 0; i < answer.documents.size(); ++i) {
-      const DocumentUse& use = answer.documents[i];
+    for (size_t i = 0; i < answer.document_uses.size(); ++i) {
+      const DocumentUse& use = answer.document_uses[i];
       const std::string title = i < documents.size() ? documents[i].title : "";
-      rows.push_back(
-          {std::to_string(i + 1), use.id, FormatCount(use.tokens), use.status, title, use.why});
+      rows.push_back({std::to_string(i + 1), use.id, FormatCount(use.tokens),
+                      std::string(Name(use.status)), title, use.why});
     }
     const std::string table = FormatTable({{"#", true},
                                            {"DOCUMENT"},
@@ -194,12 +194,12 @@ std::string DescribeComparison(const Answer& full, const Answer& linked, bool ad
        {std::pair("full attention" + with, &full), std::pair("linked" + with, &linked)}) {
     out += name + ":\n  " + answer->text + (IsCut(*answer) ? " [cut]" : "") + "\n";
   }
-  if (sources && !linked.documents.empty()) out += '\n';
-  for (size_t i = 0; sources && i < linked.documents.size(); ++i) {
-    const DocumentUse& use = linked.documents[i];
+  if (sources && !linked.document_uses.empty()) out += '\n';
+  for (size_t i = 0; sources && i < linked.document_uses.size(); ++i) {
+    const DocumentUse& use = linked.document_uses[i];
     const std::string name = i < documents.size() ? PlaceOf(documents[i], /*whole=*/false) : use.id;
     out += "  " + std::to_string(i + 1) + ". " + CleanLine(name) + " (" + FormatCount(use.tokens) +
-           " tokens, " + use.status + ")\n";
+           " tokens, " + std::string(Name(use.status)) + ")\n";
   }
   const auto row = [](const char* name, const Answer& a, const std::string& ratio) {
     return std::vector<std::string>{name, FormatCount(a.usage.computed_tokens),

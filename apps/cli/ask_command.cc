@@ -13,7 +13,7 @@
 #include "cli/number_option.h"
 #include "cli/sources_output.h"
 #include "cli/standard_input.h"
-#include "link/method.h"
+#include "kvlink/method.h"
 #include "retrieval/choose_passages.h"
 #include "retrieval/question.h"
 
@@ -24,7 +24,7 @@ struct AskOptions {
   std::vector<std::string> question;   // its words, as a shell parts them; "-": standard input
   std::optional<int> top_k;            // most passages from search; none: as many as answer best
   std::vector<std::string> documents;  // ids, files, patterns; not empty: no search
-  std::string mode = "linked";
+  Method method;
   bool explain = false;
   bool compare = false;
   bool keep_answer = false;
@@ -35,12 +35,9 @@ struct AskOptions {
   Request request;  // what goes to the engine as it is
 };
 
-// "linked" is the method "link"; all others go by their own names.
-std::string MethodOf(const std::string& mode) { return mode == "linked" ? "link" : mode; }
-
-// For the parser: what is wrong with --mode; empty: nothing.
-std::string CheckMode(const std::string& mode) {
-  return link::ParseMethod(MethodOf(mode)).status().message();
+// --mode: "linked" is the method "link"; all others go by their own names.
+Result<Method> ParseMode(const std::string& mode) {
+  return ParseMethod(mode == "linked" ? "link" : mode);
 }
 
 Result<std::string> ReadQuestion(const std::vector<std::string>& words) {
@@ -80,10 +77,16 @@ void SayCut(const Request& request, Session& session) {
                                         "; give more for all of it");
 }
 
+// Whether the method answers over blocks.
+bool IsLinked(const Method& method) {
+  return method.kind != MethodKind::kFull && method.kind != MethodKind::kFullAdapter &&
+         method.kind != MethodKind::kNone && method.kind != MethodKind::kNoneBase;
+}
+
 // Links were trained behind the template's own system text, to answer questions shortly.
 void WarnOfSystem(const Request& request, const ModelSummary& model, Session& session) {
   if (request.system.empty() || model.links_path.empty()) return;
-  if (request.method.starts_with("full") || request.method.starts_with("none")) return;
+  if (!IsLinked(request.method)) return;
   session.Warn(
       "--system: the links in use were trained with the template's own system text, and "
       "may not follow another; --mode full does as far as the model can");
@@ -91,7 +94,7 @@ void WarnOfSystem(const Request& request, const ModelSummary& model, Session& se
 
 // Links that were trained on short answers give them whatever is asked.
 void WarnOfText(const Request& request, const ModelSummary& model, Session& session) {
-  if (model.links_path.empty() || request.method != "link") return;
+  if (model.links_path.empty() || request.method != Method()) return;
   if (!retrieval::WantsText(request.question)) return;
   session.Warn(
       "the links in use answer in a few words; for a summary, an explanation or a comparison ask "
@@ -111,18 +114,18 @@ Status WarnOrRefuse(const AnswerSupport& support, bool strict, Session& session)
 Result<int> Compare(Library& library, const ModelSummary& model, Request request,
                     const Passages& passages, const AskOptions& options, Session& session) {
   const auto go_on = [](std::string_view) { return !Interrupted(); };
-  request.method = "link";
+  request.method = {};
   KVLINK_ASSIGN_OR_RETURN(const LibraryAnswer linked, library.AskOver(request, passages, go_on));
   if (Interrupted()) return Cancelled("ask: stopped");
   // Near the context's end link tokens leave less room: both answers from the same documents.
   Passages stayed;
   stayed.coverage = passages.coverage;
   for (size_t i = 0; i < passages.documents.size(); ++i) {
-    if (linked.answer.documents[i].status == "dropped") continue;
+    if (linked.answer.document_uses[i].status == DocumentStatus::kDropped) continue;
     stayed.documents.push_back(passages.documents[i]);
   }
   // Like with like: both differ by linking alone.
-  request.method = model.has_adapter ? "full+adapter" : "full";
+  request.method = {model.has_adapter ? MethodKind::kFullAdapter : MethodKind::kFull};
   request.sampling.seed = linked.answer.seed;
   KVLINK_ASSIGN_OR_RETURN(const LibraryAnswer full, library.AskOver(request, stayed, go_on));
   for (const std::string& warning : linked.answer.warnings) session.Warn(warning);
@@ -135,7 +138,8 @@ Result<int> Compare(Library& library, const ModelSummary& model, Request request
       AddSupport(of.support, of.passages.documents, &answer);
       return answer;
     };
-    PrintJson({{"linked", json(linked)}, {"full", json(full)}, {"full_method", request.method}});
+    PrintJson(
+        {{"linked", json(linked)}, {"full", json(full)}, {"full_method", Name(request.method)}});
   } else {
     PrintText(DescribeComparison(full.answer, linked.answer, model.has_adapter,
                                  ShowsSources(options, session), passages.documents,
@@ -148,7 +152,7 @@ Result<int> Compare(Library& library, const ModelSummary& model, Request request
 Json ToJson(const KeptAnswer& kept) {
   return {{"id", kept.document.id},         {"title", kept.document.title},
           {"source", kept.document.source}, {"tokens", kept.tokens},
-          {"status", kept.status},          {"encode_ms", kept.encode_ms}};
+          {"status", Name(kept.status)},    {"encode_ms", kept.encode_ms}};
 }
 
 Result<int> RunAsk(const AskOptions& options, Session& session) {
@@ -162,7 +166,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const auto library, session.OpenLibrary());
   KVLINK_ASSIGN_OR_RETURN(const Passages passages,
                           library->Find({request, options.documents, options.top_k}));
-  request.method = MethodOf(options.mode);
+  request.method = options.method;
   request.require_gate = request.strict;
   request.want_prompt = options.explain || session.json();
   // Before anything is answered, so that an answer is not lost to a store that cannot take it.
@@ -206,7 +210,7 @@ Result<int> RunAsk(const AskOptions& options, Session& session) {
   std::optional<Result<KeptAnswer>> kept;  // none: not asked for, or the answer was stopped
   const auto keep = [&] {
     if (!options.keep_answer || Interrupted()) return;
-    if (answer.finish_reason == "length") {
+    if (answer.finish_reason == FinishReason::kLength) {
       session.Warn("--keep-answer: the answer ended at --max-tokens " +
                    std::to_string(request.max_tokens) + " and is kept unfinished");
     }
@@ -277,13 +281,14 @@ void AddAskCommand(CLI::App& app, Command* command) {
       ->type_name("ID")
       ->excludes(top_k);
   CLI::Option* mode =
-      sub->add_option("--mode", options->mode,
-                      "linked: blocks side by side; link+attention:0.1: the same, with a tenth of "
-                      "the documents' tokens computed again; full: one full pass; or a method to "
-                      "compare with, by its name in docs/methods.md")
-          ->check(CheckMode)
+      sub->add_option_function<std::string>(
+             "--mode", [options](const std::string& mode) { options->method = *ParseMode(mode); },
+             "linked: blocks side by side; link+attention:0.1: the same, with a tenth of "
+             "the documents' tokens computed again; full: one full pass; or a method to "
+             "compare with, by its name in docs/methods.md")
+          ->check([](const std::string& mode) { return ParseMode(mode).status().message(); })
           ->type_name("MODE")
-          ->capture_default_str();
+          ->default_str("linked");
   CLI::Option* explain =
       sub->add_flag("--explain", options->explain,
                     "Print each token of the prompt: position, segment, computed or reused");

@@ -65,7 +65,7 @@ void PrintTable(const diagnose::BenchReport& report, int width) {
 }
 
 Result<int> RunBenchCommand(diagnose::BenchOptions bench, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(EngineOptions options, session.MakeEngineOptions(false));
+  KVLINK_ASSIGN_OR_RETURN(EngineOptions options, session.MakeEngineOptions());
   // Figures compare over models: without links, unless some were asked for. Those that answers
   // would use have a figure of their own.
   if (!session.links_named()) bench.link_file = std::exchange(options.links_path, "");
@@ -119,7 +119,7 @@ void PrintTable(const diagnose::ServeReport& report, int width) {
 }
 
 Result<int> RunServe(const std::vector<int>& requests, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions(false));
+  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions());
   const bool show_steps = session.chatty();
   Console& console = session.console();
   const Result<diagnose::ServeReport> report =

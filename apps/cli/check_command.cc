@@ -42,7 +42,7 @@ void Print(const diagnose::CheckReport& report, Session& session) {
 
 Result<int> RunCheckCommand(Session& session) {
   if (session.json()) session.KeepWarningsSilently();
-  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions(false));
+  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions());
   const bool show_steps = session.chatty();
   Console& console = session.console();
   const Result<diagnose::CheckReport> report =

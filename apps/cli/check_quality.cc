@@ -168,7 +168,7 @@ void Print(const eval::GateResult& result, const QualityOptions& options,
 Result<int> RunQualityCheck(const QualityOptions& options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
   eval::GateOptions gate;
-  KVLINK_ASSIGN_OR_RETURN(gate.engine, session.MakeEngineOptions(/*read_only=*/false));
+  KVLINK_ASSIGN_OR_RETURN(gate.engine, session.MakeEngineOptions());
   gate.limit = options.limit;
   gate.sample = options.full ? 0 : eval::kGateSample;
   const std::string& links = gate.engine.links_path;

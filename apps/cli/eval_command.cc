@@ -13,7 +13,7 @@
 #include "data/readers.h"
 #include "eval/report.h"
 #include "eval/summary.h"
-#include "link/method.h"
+#include "kvlink/method.h"
 
 namespace kvlink::cli {
 namespace {
@@ -36,12 +36,11 @@ std::vector<std::string> DefaultMethods(const ModelSummary& model) {
 Result<int> RunEval(EvalCommandOptions options, Session& session) {
   if (session.json()) session.KeepWarningsSilently();
   eval::EvaluationOptions& evaluation = options.evaluation;
-  KVLINK_ASSIGN_OR_RETURN(evaluation.engine, session.MakeEngineOptions(/*read_only=*/false));
+  KVLINK_ASSIGN_OR_RETURN(evaluation.engine, session.MakeEngineOptions());
   evaluation.gold_position = GoldPositions().at(options.gold_position);
   if (!options.methods.empty()) {
-    KVLINK_ASSIGN_OR_RETURN(const std::vector<link::Method> methods,
-                            link::ParseMethods(options.methods));
-    for (const link::Method& method : methods) evaluation.methods.push_back(method.name);
+    KVLINK_ASSIGN_OR_RETURN(const std::vector<Method> methods, ParseMethods(options.methods));
+    for (const Method& method : methods) evaluation.methods.push_back(Name(method));
   }
   data::ReadExamplesOptions reading;
   reading.squad_seed = evaluation.seed;
@@ -112,7 +111,7 @@ void AddEvalCommand(CLI::App& app, Command* command) {
          "--methods", options->methods,
          "Methods to compare (docs/methods.md) [none, full, full+adapter if the links have one, "
          "reuse, link]")
-      ->check([](const std::string& list) { return link::ParseMethods(list).status().message(); })
+      ->check([](const std::string& list) { return ParseMethods(list).status().message(); })
       ->type_name("METHOD,...");
   sub->add_option("--block-links", evaluation.block_links_path,
                   "Link file of method block (K = 0, with an adapter of its own)")
@@ -120,7 +119,7 @@ void AddEvalCommand(CLI::App& app, Command* command) {
   sub->add_option("--limit", evaluation.limit, "Examples of each data set; 0: all")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
       ->type_name("N");
-  sub->add_option("--documents", evaluation.documents,
+  sub->add_option("--documents", evaluation.max_documents,
                   "At most N documents an example, those with the answer first; 0: all")
       ->check(CLI::Range(0, 10000))
       ->type_name("N");

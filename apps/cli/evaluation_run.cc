@@ -71,11 +71,11 @@ Result<Json> DescribeEvaluation(const eval::EvaluationOptions& options,
                                 const std::vector<std::string>& files) {
   Json json = {{"seed", options.seed},
                {"limit", options.limit},
-               {"documents", options.documents},
+               {"documents", options.max_documents},
                {"gold_position", GoldPositionName(options.gold_position)},
                {"max_tokens", options.max_tokens},
                {"piece_words", options.piece_words},
-               {"dtype", options.engine.dtype}};
+               {"dtype", Name(options.engine.dtype)}};
   const auto add_file = [&](const std::string& name, const std::string& path) -> Status {
     if (path.empty()) {
       json[name] = "none";

@@ -32,10 +32,12 @@ class Watcher : public IndexObserver {
   Json TakeDocuments() { return std::move(documents_); }
 
   void OnDocument(const IndexedLine& line) override {
-    found_text_ |= line.status != "empty";
+    found_text_ |= line.status != IndexStatus::kEmpty;
     if (!session_.json()) return;
-    documents_.push_back(
-        {{"id", line.id}, {"title", line.title}, {"tokens", line.tokens}, {"status", line.status}});
+    documents_.push_back({{"id", line.id},
+                          {"title", line.title},
+                          {"tokens", line.tokens},
+                          {"status", Name(line.status)}});
   }
 
   void OnProgress(const IndexProgress& progress) override {

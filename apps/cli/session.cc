@@ -51,19 +51,16 @@ Status Session::FillModel(EngineOptions* options) {
     options->links_path = options_.links;
   }
   options->prompt_template = options_.prompt_template;
-  options->dtype = options_.dtype;
+  options->dtype = *ParseDType(options_.dtype);  // checked when it was read
   options->digests_path = DigestsPath();
   options->threads = options_.threads;
   return {};
 }
 
-Result<EngineOptions> Session::MakeEngineOptions(bool read_only) {
+Result<EngineOptions> Session::MakeEngineOptions() {
   EngineOptions options;
   KVLINK_RETURN_IF_ERROR(FillModel(&options));
-  KVLINK_ASSIGN_OR_RETURN(options.store_path, store_path());
   options.store_budget_bytes = options_.budget_bytes;
-  options.store_read_only = read_only;
-  options.is_pinned = library::MakePinRule(library::DocumentsPath(options.store_path));
   options.warn = [this](std::string_view message) { Warn(message); };
   return options;
 }

@@ -58,7 +58,8 @@ class Session {
   Result<std::string> store_path() const;
   // Whether the user named a link file, or none.
   bool links_named() const { return !options_.links.empty(); }
-  Result<EngineOptions> MakeEngineOptions(bool read_only);
+  // Without a store: for what keeps blocks elsewhere.
+  Result<EngineOptions> MakeEngineOptions();
   // Documents; opens nothing yet.
   Result<std::unique_ptr<Library>> OpenLibrary();
   // kNotFound if there is no store, unless `create`, which also means that blocks are to be kept.

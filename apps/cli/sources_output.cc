@@ -99,8 +99,8 @@ std::string SentenceOf(const Evidence& evidence, const std::vector<IndexedDocume
 std::string DescribeSources(const Answer& answer, const std::vector<IndexedDocument>& documents,
                             const std::optional<Evidence>& evidence, bool whole) {
   std::string out;
-  for (size_t i = 0; i < std::min(documents.size(), answer.documents.size()); ++i) {
-    if (answer.documents[i].status == "dropped") continue;
+  for (size_t i = 0; i < std::min(documents.size(), answer.document_uses.size()); ++i) {
+    if (answer.document_uses[i].status == DocumentStatus::kDropped) continue;
     out += "  " + std::to_string(i + 1) + ". " + PlaceOf(documents[i], whole) + "\n";
     if (evidence && evidence->passage == i) {
       out += "     \"" + CleanLine(SentenceOf(*evidence, documents)) + "\"\n";

@@ -114,7 +114,7 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--valid-every", o.valid_every, "Steps between validations; 0: only at the end")
       ->check(count)
       ->capture_default_str();
-  app.add_option("--documents", o.documents, "At most so many documents an example; 0: all");
+  app.add_option("--documents", o.max_documents, "At most so many documents an example; 0: all");
   AddChoice<train::TrainMode>(
       app, "--mode", &o.mode,
       {{"links", train::TrainMode::kLinks}, {"full", train::TrainMode::kFull}},
@@ -158,7 +158,7 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option_function<std::string>(
          "--methods",
          [&o](const std::string& list) {
-           Result<std::vector<link::Method>> methods = link::ParseMethods(list);
+           Result<std::vector<Method>> methods = ParseMethods(list);
            if (!methods.ok()) throw CLI::ValidationError("--methods", methods.status().message());
            o.methods = *std::move(methods);
          },
@@ -192,9 +192,9 @@ Arguments ParseArguments(int argc, char** argv) {
   app.add_option("--seed", o.seed, "Of the order of examples and documents and of the start")
       ->check(cli::WholeNumber(0, std::numeric_limits<uint64_t>::max()))
       ->capture_default_str();
-  app.add_option("--dtype", o.dtype, "Of the frozen matrices")
-      ->check(CLI::IsMember({"auto", "bf16", "f32"}))
-      ->capture_default_str();
+  AddChoice<DType>(app, "--dtype", &o.dtype,
+                   {{"auto", DType::kBF16}, {"bf16", DType::kBF16}, {"f32", DType::kF32}},
+                   "Of the frozen matrices; bf16 if not given");
   app.add_option("--device", o.device,
                  "Where gradients are computed: cpu, cuda or cuda:N; cuda alone is that of "
                  "[LOCAL_RANK], else the first")

@@ -34,8 +34,8 @@ int main(int argc, char** argv) {
   const auto result = (*library)->Ask(question);
   if (!result.ok()) return fail(result.status());
   std::cout << "answer: " << result->answer.text << "\n";
-  for (const kvlink::DocumentUse& use : result->answer.documents) {
-    std::cout << "document " << use.id << ": " << use.status << "\n";
+  for (const kvlink::DocumentUse& use : result->answer.document_uses) {
+    std::cout << "document " << use.id << ": " << kvlink::Name(use.status) << "\n";
   }
   return 0;
 }

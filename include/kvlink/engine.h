@@ -12,6 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "kvlink/dtype.h"
+#include "kvlink/enums.h"
+#include "kvlink/method.h"
 #include "kvlink/status.h"
 
 namespace kvlink {
@@ -27,14 +30,8 @@ struct Document {
   // Of a request whose documents do not all fit the context: the highest rank is dropped first, of
   // equal ranks the last one.
   int32_t rank = 0;
-  // Its block, where one is made now, is never evicted. A block that is there keeps the pin it has
-  // (Engine::PinBlock).
+  // Its block, where one is made now, is never evicted. A block that is there keeps the pin it has.
   bool pinned = false;
-};
-
-enum class Mode {
-  kLinked,  // blocks side by side, queries rotated, link tokens after each document
-  kFull,    // one pass with full attention over everything: the reference
 };
 
 // An earlier turn of the conversation.
@@ -58,10 +55,7 @@ struct Request {
   std::vector<Message> messages;    // earlier turns, between the documents and the question
   std::string system;               // empty: the template's own
   std::vector<Document> documents;  // in prompt order
-  Mode mode = Mode::kLinked;
-  // Not empty: a way to put documents into the prompt by its name, instead of `mode`: "link",
-  // "full", "full+adapter", "reuse", "naive", "epic:8", "cacheblend:0.15", ... (docs/methods.md).
-  std::string method;
+  Method method;                    // how they are put into the prompt; linking, if nothing is said
   int32_t max_tokens = 200;
   std::vector<std::string> stop;  // texts that end the answer, beside the template's own
   Sampling sampling;
@@ -87,16 +81,16 @@ struct Request {
 struct DocumentUse {
   std::string id;
   int64_t tokens = 0;
-  std::string status;  // "linked" (block reused), "computed" (now), "dropped"
-  std::string why;     // one line; e.g. "block was in memory", "not in the store"
-  std::string block;   // its block's id in hex; empty: it has none in this prompt
+  DocumentStatus status = DocumentStatus::kPending;
+  std::string why;    // one line; e.g. "block was in the store", "not in the store"
+  std::string block;  // its block's id in hex; empty: it has none in this prompt
 };
 
 struct PromptToken {
   int32_t id = 0;  // -1 for a link token that is an embedding of the link file
   int32_t position = 0;
-  int32_t segment = 0;    // 0 sees everything before it; i+1 is the i-th document of the prompt
-  std::string source;     // "system", "document", "link", "question"
+  int32_t segment = 0;  // 0 sees everything before it; i+1 is the i-th document of the prompt
+  TokenSource source = TokenSource::kQuestion;
   bool computed = false;  // now, for this request
 };
 
@@ -132,7 +126,7 @@ struct Timings {
 // One of the n answers of a request.
 struct Choice {
   std::string text;
-  std::string finish_reason;  // "stop", "length", "cancelled", "deadline"
+  FinishReason finish_reason = FinishReason::kStop;
   std::vector<GeneratedToken> generated;
   std::optional<uint64_t> seed;  // of the sampler; none: greedy, nothing was drawn
 };
@@ -141,7 +135,7 @@ struct Answer : Choice {       // the first choice
   std::vector<Choice> others;  // n - 1
   std::vector<PromptToken> prompt;
   std::vector<float> gold_logprobs;  // of Request::gold's tokens and the token that ends an answer
-  std::vector<DocumentUse> documents;
+  std::vector<DocumentUse> document_uses;
   Usage usage;
   Timings timings;
   std::vector<std::string> warnings;
@@ -152,9 +146,15 @@ struct Answer : Choice {       // the first choice
 // What `Encode` did with a document.
 struct Encoded {
   int64_t tokens = 0;
-  std::string status;  // "computed", "unchanged" (a valid block was there), "empty"
-  std::string block;   // block id, hex
-  std::string why;     // empty, or why the block could not be kept, or why there is none
+  EncodeStatus status = EncodeStatus::kEmpty;
+  std::string block;  // block id, hex
+  std::string why;    // empty, or why the block could not be kept, or why there is none
+};
+
+// What is known of a document before it is encoded.
+struct Described {
+  int64_t tokens = 0;  // as it stands in a prompt
+  std::string block;   // the id its block has under this model and template, hex; empty: none
 };
 
 struct EngineOptions {
@@ -165,7 +165,7 @@ struct EngineOptions {
   // How prompts are written: "chatml", "llama3", or a JSON file (docs/link-file.md). Empty: as the
   // link file says, else as the model's file does.
   std::string prompt_template;
-  std::string dtype = "auto";  // "auto", "bf16", "f32"
+  DType dtype = DType::kBF16;  // of blocks; kF32: of everything
   // 0: as many as this process may use (affinity, a container's quota); more are cut to that.
   int32_t threads = 0;
   // A file of kvlink's own in which hashes of models and link files are remembered, so that the
@@ -175,20 +175,15 @@ struct EngineOptions {
   // What the requests in flight may own of KV together; the others wait. 0: a quarter of the
   // machine's memory.
   int64_t kv_budget_bytes = 0;
+  // A store that cannot be written is only read, one that cannot be read is left out, with a
+  // warning. A folder that is no store, and not empty, is refused.
   bool store_read_only = false;
-  // Opening fails where blocks could not be kept, and writes wait half a minute for those of other
-  // processes. Otherwise a store that cannot be written is only read, one that cannot be read is
-  // left out, with a warning, and a write waits a second. A folder that is no store, and not empty,
-  // is always refused.
-  bool require_store = false;
-  // Whether a document is pinned, by its block's label; nothing: not known. Asked when the store's
-  // own list is built anew; may be empty: pins are lost then.
-  std::function<std::optional<bool>(std::string_view label)> is_pinned;
   std::function<void(std::string_view)> warn;  // the library itself prints nothing
 };
 
 struct ModelSummary {
-  std::string path, name, architecture, file_type, rope, tokenizer, fingerprint, dtype, compute;
+  std::string path, name, architecture, file_type, rope, tokenizer, fingerprint, compute;
+  DType dtype = DType::kBF16;
   std::string why_not_linkable;  // empty: it can be linked
   std::string template_name;
   std::string template_concern;  // why prompts may not be what the model knows; empty: no reason
@@ -261,17 +256,12 @@ class Engine {
   virtual int64_t CountTokens(std::string_view text) const = 0;
   // The bytes a token stands for, which may be a part of a character; empty for no token.
   virtual std::string TokenText(int32_t id) const = 0;
-  // The block a document has under this model and template: hex id. Empty if rendered empty.
-  virtual std::string BlockIdOf(const Document& document) const = 0;
-  // Tokens of the document as it stands in a prompt: what Encode will say.
-  virtual int64_t CountDocumentTokens(const Document& document) const = 0;
-  // Both of them at once; nothing is computed and no block looked for. Status "" or "empty".
-  virtual Encoded Describe(const Document& document) const = 0;
+  // Nothing is computed, and no block looked for.
+  virtual Described Describe(const Document& document) const = 0;
   // A name for everything but its text that decides a document's block: model, template, number
   // format, link file. Equal names: a document has one block.
   virtual std::string BlockSpace() const = 0;
   virtual Status RemoveBlock(const Document& document) = 0;
-  virtual Status PinBlock(const Document& document, bool pinned) = 0;
   virtual const ModelSummary& model() const = 0;
 };
 

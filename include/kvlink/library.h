@@ -17,6 +17,7 @@
 
 #include "kvlink/documents.h"
 #include "kvlink/engine.h"
+#include "kvlink/enums.h"
 #include "kvlink/status.h"
 
 namespace kvlink {
@@ -56,9 +57,7 @@ struct IndexedLine {
   std::string id;
   std::string title;  // of an empty source its file's name
   int64_t tokens = 0;
-  // "computed" (its block, now), "unchanged", "listed" (new, without a block), "empty" (a source
-  // without text), "removed"
-  std::string status;
+  IndexStatus status = IndexStatus::kUnchanged;
 };
 
 // Of the documents without blocks, before any is computed.
@@ -160,9 +159,9 @@ struct LibraryAnswer {
 };
 
 struct KeptAnswer {
-  IndexedDocument document;  // its source is "answer:" and its id
-  int64_t tokens = 0;        // rendered
-  std::string status;        // "computed", "unchanged" (an equal document had a block)
+  IndexedDocument document;                       // its source is "answer:" and its id
+  int64_t tokens = 0;                             // rendered
+  EncodeStatus status = EncodeStatus::kComputed;  // kUnchanged: an equal document had a block
   double encode_ms = 0;
 };
 

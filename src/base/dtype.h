@@ -1,17 +1,14 @@
-// The two number formats of activations and of blocks, and conversions of 16-bit numbers. Stored
-// values never change meaning.
+// Sizes of the number formats, and conversions of 16-bit numbers.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
-#include <string_view>
+
+#include "kvlink/dtype.h"
 
 namespace kvlink {
 
-enum class DType : uint32_t { kF32 = 0, kBF16 = 1 };
-
 inline int64_t SizeOf(DType t) { return t == DType::kF32 ? 4 : 2; }
-inline std::string_view Name(DType t) { return t == DType::kF32 ? "f32" : "bf16"; }
 
 using bf16_t = uint16_t;  // the upper half of an IEEE float32
 

@@ -116,7 +116,10 @@ Status SetOption(EngineOptions& o, const char* key, const char* value) {
   if (name == "store") return o.store_path = value, Status();
   if (name == "links") return o.links_path = value, Status();
   if (name == "template") return o.prompt_template = value, Status();
-  if (name == "dtype") return o.dtype = value, Status();
+  if (name == "dtype") {
+    KVLINK_ASSIGN_OR_RETURN(o.dtype, ParseDType(value));
+    return {};
+  }
   if (name == "threads") return ReadNumber(key, value, &o.threads);
   if (name == "store_budget_bytes") return ReadNumber(key, value, &o.store_budget_bytes);
   if (name == "kv_budget_bytes") return ReadNumber(key, value, &o.kv_budget_bytes);
@@ -129,7 +132,10 @@ Status SetRequest(Request& r, const char* key, const char* value) {
   Sampling& s = r.sampling;
   const float most = std::numeric_limits<float>::max();
   if (name == "system") return r.system = value, Status();
-  if (name == "method") return r.method = value, Status();
+  if (name == "method") {
+    KVLINK_ASSIGN_OR_RETURN(r.method, ParseMethod(value));
+    return {};
+  }
   if (name == "stop") return r.stop.emplace_back(value), Status();
   if (name == "max_tokens") return ReadNumber(key, value, &r.max_tokens);
   if (name == "temperature") return ReadNumber(key, value, 0.0f, most, &s.temperature);
@@ -195,11 +201,11 @@ const char* kvlink_model_text(const kvlink_engine* engine, const char* key) {
       {"name", &m.name},
       {"architecture", &m.architecture},
       {"fingerprint", &m.fingerprint},
-      {"dtype", &m.dtype},
       {"compute", &m.compute},
       {"template", &m.template_name},
       {"why_not_linkable", &m.why_not_linkable},
       {"why_not_gated", &m.why_not_gated}};
+  if (std::strcmp("dtype", key) == 0) return Name(m.dtype).data();
   for (const auto& [name, text] : texts) {
     if (std::strcmp(name, key) == 0) return text->c_str();
   }
@@ -344,7 +350,7 @@ const char* kvlink_answer_text(const kvlink_answer* answer, int32_t choice) {
 
 const char* kvlink_answer_finish_reason(const kvlink_answer* answer, int32_t choice) {
   const Choice* of = ChoiceOf(answer, choice);
-  return of == nullptr ? nullptr : of->finish_reason.c_str();
+  return of == nullptr ? nullptr : Name(of->finish_reason).data();  // a literal
 }
 
 double kvlink_answer_number(const kvlink_answer* answer, const char* key) {
@@ -362,7 +368,7 @@ double kvlink_answer_number(const kvlink_answer* answer, const char* key) {
       {"prefill_ms", a.timings.prefill_ms},
       {"decode_ms", a.timings.decode_ms},
       {"choices", a.others.size() + 1},
-      {"documents", a.documents.size()},
+      {"documents", a.document_uses.size()},
       {"warnings", a.warnings.size()}};
   for (const auto& [name, number] : numbers) {
     if (std::strcmp(name, key) == 0) return number;
@@ -373,8 +379,9 @@ double kvlink_answer_number(const kvlink_answer* answer, const char* key) {
 const char* kvlink_answer_document(const kvlink_answer* answer, int32_t document) {
   if (answer == nullptr || document < 0) return nullptr;
   const auto index = static_cast<size_t>(document);
-  return index < answer->answer.documents.size() ? answer->answer.documents[index].status.c_str()
-                                                 : nullptr;
+  return index < answer->answer.document_uses.size()
+             ? Name(answer->answer.document_uses[index].status).data()
+             : nullptr;
 }
 
 const char* kvlink_answer_warning(const kvlink_answer* answer, int32_t warning) {

@@ -110,7 +110,7 @@ class Bench {
       model::Sequence s;
       s.tokens = tokens;
       s.positions = positions;
-      s.context = segments;
+      s.segments = segments;
       s.tail = &tail;
       s.generated = count == 1;
       s.logit_rows = {&last, 1};
@@ -139,7 +139,7 @@ class Bench {
     const int runs = options_.quick ? 3 : 7;
     std::vector<double> full, linked, cold;
     for (int run = 0; run <= runs; ++run) {
-      request.mode = Mode::kLinked;
+      request.method = {MethodKind::kLink};
       if (run == 1) ResetPeak();
       KVLINK_ASSIGN_OR_RETURN(const Answer warm, engine_.Ask(request, {}));
       if (run == 1) RecordMemory(warm);
@@ -150,7 +150,7 @@ class Bench {
         if (run > 0) cold.push_back(answer.timings.ttft_ms);
       }
       if (!cold_too || run == 0 || run % 2 == 0) continue;  // full takes longest: half as often
-      request.mode = Mode::kFull;
+      request.method = {MethodKind::kFull};
       KVLINK_ASSIGN_OR_RETURN(const Answer reference, engine_.Ask(request, {}));
       full.push_back(reference.timings.ttft_ms);
     }
@@ -229,7 +229,7 @@ Result<BenchReport> BenchUnguarded(const EngineOptions& options, const BenchOpti
     report.cpu = CpuName();
     report.threads = model_options.threads;
     report.model = summary.name.empty() ? options.model_path : summary.name;
-    report.dtype = summary.dtype;
+    report.dtype = Name(summary.dtype);
     report.compute = summary.compute;
     report.weight_bytes = summary.weight_bytes;
     KVLINK_RETURN_IF_ERROR(

@@ -145,7 +145,7 @@ Result<ServeReport> Unguarded(const EngineOptions& options, const std::vector<in
   report.cpu = CpuName();
   report.threads = model_options.threads;
   report.model = summary.name.empty() ? options.model_path : summary.name;
-  report.dtype = summary.dtype;
+  report.dtype = Name(summary.dtype);
   report.compute = summary.compute;
   ServeBench bench(stage.engine.get());
   say("encoding the documents");

@@ -23,9 +23,9 @@ Result<Continuation> Continue(model::Model& model, model::PreparedAdapter* adapt
   s.tokens = prompt.tokens;
   s.embeddings = embeddings;
   s.positions = prompt.positions;
-  s.segments = prompt.segment_ids;
-  s.documents = prompt.documents;
-  s.context = prompt.segments;
+  s.segment_ids = prompt.segment_ids;
+  s.in_document = prompt.in_document;
+  s.segments = prompt.segments;
   s.tail = &tail;
   s.adapter = adapter;
   s.logit_rows = {&row, 1};
@@ -40,8 +40,8 @@ Result<Continuation> Continue(model::Model& model, model::PreparedAdapter* adapt
     s.generated = true;
     s.tokens = {&token, 1};
     s.positions = {&position, 1};
-    s.segments = {};
-    s.documents = {};
+    s.segment_ids = {};
+    s.in_document = {};
   }
   return out;
 }

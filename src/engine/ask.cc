@@ -22,7 +22,7 @@ void CutTo(size_t text_bytes, size_t tokens, Answer* answer) {
   answer->text.resize(std::min(answer->text.size(), text_bytes));
   answer->generated.resize(std::min(answer->generated.size(), tokens));
   answer->usage.completion_tokens = static_cast<int64_t>(answer->generated.size());
-  answer->finish_reason = "cancelled";
+  answer->finish_reason = FinishReason::kCancelled;
 }
 
 }  // namespace

@@ -10,19 +10,19 @@
 namespace kvlink::engine {
 namespace {
 
-// What became of a block's document; null: it is the head's.
+// What became of a block's document; null: it is the preamble's.
 DocumentUse* UseOf(const Prompt& prompt, size_t index, Answer* answer) {
   const int32_t document = prompt.plan.blocks[index].document;
-  return document < 0 ? nullptr : &answer->documents[prompt.request_index[document]];
+  return document < 0 ? nullptr : &answer->document_uses[prompt.request_index[document]];
 }
 
 // What the method computes again of the documents, chosen and put into the plan.
 Status ComputeAgain(const EngineParts& parts, Prompt* prompt, Answer* answer) {
-  if (prompt->method.recompute == link::Method::Recompute::kNothing) return {};
+  if (prompt->rules.recompute == link::Recompute::kNothing) return {};
   const double before = parts.clock->MonotonicMs();
   KVLINK_ASSIGN_OR_RETURN(
       const std::vector<int32_t> chosen,
-      link::ChooseTokens(prompt->method, parts.model->model(), parts.AdapterOf(prompt->method),
+      link::ChooseTokens(prompt->rules, parts.model->model(), parts.AdapterOf(prompt->rules),
                          parts.model->embeddings(), prompt->plan, prompt->linked));
   std::vector<int64_t> counts(prompt->document_tokens.size());
   for (const int32_t i : chosen) {
@@ -30,11 +30,11 @@ Status ComputeAgain(const EngineParts& parts, Prompt* prompt, Answer* answer) {
     ++counts[prompt->plan.tokens[i].segment - 1];
   }
   for (size_t i = 0; i < counts.size(); ++i) {
-    answer->documents[prompt->request_index[i]].why +=
+    answer->document_uses[prompt->request_index[i]].why +=
         "; " + std::to_string(counts[i]) + " of its tokens computed again";
   }
   prompt->plan = link::Recomputed(std::move(prompt->plan), chosen);
-  prompt->linked = link::Link(prompt->plan, prompt->blocks, prompt->method);
+  prompt->linked = link::Link(prompt->plan, prompt->blocks, prompt->rules);
   answer->timings.prefill_ms += parts.clock->MonotonicMs() - before;
   return {};
 }
@@ -43,23 +43,23 @@ void CountUsage(const Prompt& prompt, Answer* answer) {
   Usage& usage = answer->usage;
   usage.prompt_tokens = static_cast<int64_t>(prompt.plan.tokens.size());
   for (size_t i = 0; i < prompt.plan.tokens.size(); ++i) {
-    (prompt.computed[i]                                           ? usage.computed_tokens
-     : prompt.plan.tokens[i].source == link::TokenSource::kSystem ? usage.exact_tokens
-                                                                  : usage.linked_tokens)++;
+    (prompt.computed[i]                                     ? usage.computed_tokens
+     : prompt.plan.tokens[i].source == TokenSource::kSystem ? usage.exact_tokens
+                                                            : usage.linked_tokens)++;
   }
 }
 
 // What the reader of an answer should know about its quality.
 void AddWarnings(const EngineParts& parts, const Prompt& prompt, Answer* answer) {
-  const link::Method& method = prompt.method;
+  const link::MethodRules& rules = prompt.rules;
   const ModelSummary& summary = *parts.summary;
   std::vector<std::string>& warnings = answer->warnings;
   if (!summary.template_concern.empty()) warnings.push_back(summary.template_concern);
-  const bool compares = !method.is_main() && !method.extends_link();
+  const bool compares = !rules.is_main() && !rules.extends_link();
   if (compares) {
-    warnings.push_back("method " + method.name + ": for comparison, see docs/methods.md");
+    warnings.push_back("method " + Name(rules.method) + ": for comparison, see docs/methods.md");
   }
-  if (method.layout == link::Layout::kFull || prompt.document_tokens.empty()) return;
+  if (rules.layout == link::Layout::kFull || prompt.document_tokens.empty()) return;
   const links::Links* links = parts.model->links();
   if (!compares) {
     if (links != nullptr) {
@@ -67,9 +67,9 @@ void AddWarnings(const EngineParts& parts, const Prompt& prompt, Answer* answer)
     }
     if (!summary.why_not_gated.empty()) {
       warnings.push_back(summary.why_not_gated);
-    } else if (method.extends_link()) {
+    } else if (rules.extends_link()) {
       warnings.push_back(
-          "method " + method.name +
+          "method " + Name(rules.method) +
           ": the quality gate measured link, which computes no token of a document again");
     }
   }
@@ -86,16 +86,16 @@ std::vector<size_t> FindBlocks(const EngineParts& parts, Prompt* prompt, Answer*
   for (size_t i = 0; i < prompt->blocks.size(); ++i) {
     const link::PlannedBlock& planned = prompt->plan.blocks[i];
     if (planned.length == 0 || prompt->blocks[i] != nullptr) continue;
-    const bool head = planned.document < 0;
-    auto found = parts.IndexerOf(prompt->method)
+    const bool preamble = planned.document < 0;
+    auto found = parts.IndexerOf(prompt->rules)
                      .Find(link::TokensOf(prompt->plan, planned),
-                           head ? link::BlockKind::kHead : link::BlockKind::kDocument,
-                           head ? std::span<const int32_t>() : prompt->prefix);
+                           preamble ? link::BlockKind::kPreamble : link::BlockKind::kDocument,
+                           preamble ? std::span<const int32_t>() : prompt->prefix);
     DocumentUse* use = UseOf(*prompt, i, answer);
     if (found.ok()) {
       prompt->blocks[i] = *std::move(found);
       if (use != nullptr) {
-        use->status = "linked";
+        use->status = DocumentStatus::kLinked;
         use->why = "block was in the store";
         use->block = ToHex(prompt->blocks[i]->identity().id);
       }
@@ -111,7 +111,7 @@ void PutBlock(size_t index, const link::IndexedBlock& made, Prompt* prompt, Answ
   const link::PlannedBlock& planned = prompt->plan.blocks[index];
   std::fill_n(prompt->computed.begin() + planned.start, planned.length, true);
   if (DocumentUse* use = UseOf(*prompt, index, answer); use != nullptr) {
-    use->status = "computed";
+    use->status = DocumentStatus::kComputed;
     use->block = ToHex(made.block->identity().id);
   }
   prompt->blocks[index] = made.block;
@@ -143,13 +143,13 @@ Status LinkBlocks(const EngineParts& parts, Prompt* prompt, Answer* answer) {
   for (const link::PlannedBlock& planned : prompt->plan.blocks) {
     answer->kv_bytes += planned.length * parts.summary->kv_bytes_per_token;
   }
-  if (prompt->method.layout == link::Layout::kFull) {
+  if (prompt->rules.layout == link::Layout::kFull) {
     for (const size_t index : prompt->request_index) {
-      answer->documents[index].status = "computed";
-      answer->documents[index].why = "full attention";
+      answer->document_uses[index].status = DocumentStatus::kComputed;
+      answer->document_uses[index].why = "full attention";
     }
   }
-  prompt->linked = link::Link(prompt->plan, prompt->blocks, prompt->method);
+  prompt->linked = link::Link(prompt->plan, prompt->blocks, prompt->rules);
   KVLINK_RETURN_IF_ERROR(ComputeAgain(parts, prompt, answer));
   CountUsage(*prompt, answer);
   AddWarnings(parts, *prompt, answer);

@@ -11,9 +11,8 @@
 namespace kvlink::engine {
 namespace {
 
-constexpr int64_t kPatienceMs = 1'000;            // of an answer, for other processes' writes
-constexpr int64_t kPauseMs = 60'000;              // of its keeping blocks, once that was in vain
-constexpr int64_t kPatienceOfKeepingMs = 30'000;  // of what is there to keep blocks
+constexpr int64_t kPatienceMs = 1'000;  // of an answer, for other processes' writes
+constexpr int64_t kPauseMs = 60'000;    // of its keeping blocks, once that was in vain
 
 // What was given, or the store in the folder, with a tier of mapped blocks above it; without either
 // this process's memory, for one prompt's blocks where a folder was named and cannot be used.
@@ -29,19 +28,16 @@ Result<std::unique_ptr<kv::BlockStore>> OpenStore(
   disk_options.path = options.store_path;
   disk_options.budget_bytes = options.store_budget_bytes;
   disk_options.read_only = options.store_read_only;
-  disk_options.lock_timeout_ms = options.require_store ? kPatienceOfKeepingMs : kPatienceMs;
-  disk_options.pause_after_busy_ms = options.require_store ? 0 : kPauseMs;
-  disk_options.is_pinned = options.is_pinned;
+  disk_options.lock_timeout_ms = kPatienceMs;
+  disk_options.pause_after_busy_ms = kPauseMs;
   disk_options.log = Log([warnings](Severity severity, std::string_view message) {
     if (severity >= Severity::kWarning) warnings->Add(message);
   });
   const auto warn = [&](const std::string& message) { warnings->Add(message); };
-  Result<std::unique_ptr<kv::DiskStore>> disk = options.require_store
-                                                    ? kv::DiskStore::Open(disk_options)
-                                                    : kv::OpenBestStore(disk_options, warn);
-  if (!disk.ok()) return disk.status();
-  if (*disk == nullptr) return kv::NewMemoryStore(prompt_bytes);
-  return below(*std::move(disk));
+  KVLINK_ASSIGN_OR_RETURN(std::unique_ptr<kv::DiskStore> disk,
+                          kv::OpenBestStore(disk_options, warn));
+  if (disk == nullptr) return kv::NewMemoryStore(prompt_bytes);
+  return below(std::move(disk));
 }
 
 }  // namespace
@@ -117,7 +113,7 @@ void EngineImpl::FillSummary(const EngineOptions& options) {
   s.file_type = c.file_type;
   s.rope = c.rope.scaling_name.empty() ? "unscaled" : c.rope.scaling_name;
   s.fingerprint = ToHex(m.fingerprint());
-  s.dtype = std::string(Name(m.kv_dtype()));
+  s.dtype = m.kv_dtype();
   s.compute = m.compute_path();
   s.why_not_linkable = model::WhyNotLinkable(c);
   s.template_name = model_->prompt_template().name;
@@ -163,7 +159,7 @@ Result<Encoded> EngineImpl::Encode(const Document& document, std::stop_token sto
 Result<Encoded> EngineImpl::EncodeUnguarded(const Document& document, std::stop_token stop) {
   EncodeTask task;
   task.tokens = DocumentTokens(document);
-  if (task.tokens.empty()) return Encoded{0, "empty", "", "the document has no text"};
+  if (task.tokens.empty()) return Encoded{.why = "the document has no text"};
   const auto tokens = static_cast<int64_t>(task.tokens.size());
   if (tokens > summary_.context_tokens) {
     return InvalidArgument("the document has " + std::to_string(tokens) +
@@ -173,7 +169,7 @@ Result<Encoded> EngineImpl::EncodeUnguarded(const Document& document, std::stop_
   task.prefix = model_->DocumentPrefix("");
   if (const auto found = indexer_.Find(task.tokens, link::BlockKind::kDocument, task.prefix);
       found.ok()) {
-    return Encoded{tokens, "unchanged", ToHex((*found)->identity().id), ""};
+    return Encoded{tokens, EncodeStatus::kUnchanged, ToHex((*found)->identity().id), ""};
   }
   task.label = document.label;
   task.pinned = document.pinned;
@@ -181,7 +177,8 @@ Result<Encoded> EngineImpl::EncodeUnguarded(const Document& document, std::stop_
   std::future<Result<link::IndexedBlock>> result = task.result.get_future();
   loop_->Add(std::move(task));
   KVLINK_ASSIGN_OR_RETURN(const link::IndexedBlock made, result.get());
-  return Encoded{tokens, "computed", ToHex(made.block->identity().id), made.WhyNotKept()};
+  return Encoded{tokens, EncodeStatus::kComputed, ToHex(made.block->identity().id),
+                 made.WhyNotKept()};
 }
 
 int64_t EngineImpl::CountTokens(std::string_view text) const {
@@ -192,26 +189,18 @@ std::string EngineImpl::TokenText(int32_t id) const {
   return std::string(model_->model().tokenizer().TokenBytes(id));
 }
 
-std::string EngineImpl::BlockIdOf(const Document& document) const {
+Described EngineImpl::Describe(const Document& document) const {
   const std::vector<int32_t> tokens = DocumentTokens(document);
-  return tokens.empty() ? "" : ToHex(IdOf(tokens));
-}
-
-int64_t EngineImpl::CountDocumentTokens(const Document& document) const {
-  return static_cast<int64_t>(DocumentTokens(document).size());
-}
-
-Encoded EngineImpl::Describe(const Document& document) const {
-  const std::vector<int32_t> tokens = DocumentTokens(document);
-  if (tokens.empty()) return Encoded{0, "empty", "", "the document has no text"};
-  return Encoded{static_cast<int64_t>(tokens.size()), "", ToHex(IdOf(tokens)), ""};
+  if (tokens.empty()) return {};
+  return {static_cast<int64_t>(tokens.size()), ToHex(IdOf(tokens))};
 }
 
 // By the blocks of two probes: the template treats titled and untitled documents apart.
 std::string EngineImpl::BlockSpace() const {
   Document titled, untitled;
   titled.title = titled.text = untitled.text = "probe";
-  const Sha256Digest digest = Sha256().Field(BlockIdOf(titled)).Field(BlockIdOf(untitled)).Finish();
+  const Sha256Digest digest =
+      Sha256().Field(Describe(titled).block).Field(Describe(untitled).block).Finish();
   return ToHex(std::span(digest).first(16));
 }
 
@@ -220,14 +209,6 @@ Status EngineImpl::RemoveBlock(const Document& document) {
     const std::vector<int32_t> tokens = DocumentTokens(document);
     if (tokens.empty()) return NotFound("the document is empty and has no block");
     return store_->Remove(IdOf(tokens));
-  });
-}
-
-Status EngineImpl::PinBlock(const Document& document, bool pinned) {
-  return Guarded(kNoMemoryForDocument, [&]() -> Status {
-    const std::vector<int32_t> tokens = DocumentTokens(document);
-    if (tokens.empty()) return NotFound("the document is empty and has no block");
-    return store_->SetPinned(IdOf(tokens), pinned);
   });
 }
 

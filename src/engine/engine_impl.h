@@ -38,12 +38,9 @@ class EngineImpl : public Engine {
   Result<Encoded> Encode(const Document& document, std::stop_token stop = {}) override;
   int64_t CountTokens(std::string_view text) const override;
   std::string TokenText(int32_t id) const override;
-  std::string BlockIdOf(const Document& document) const override;
-  int64_t CountDocumentTokens(const Document& document) const override;
-  Encoded Describe(const Document& document) const override;
+  Described Describe(const Document& document) const override;
   std::string BlockSpace() const override;
   Status RemoveBlock(const Document& document) override;
-  Status PinBlock(const Document& document, bool pinned) override;
   const ModelSummary& model() const override { return summary_; }
 
   // For what runs passes of its own: only while no request is in flight.

@@ -70,10 +70,10 @@ bool Generation::is_past_deadline() const {
 }
 
 void Generation::PutBlock(size_t index, const link::IndexedBlock& made) {
-  const bool head = prompt_.plan.blocks[index].document < 0;
+  const bool preamble = prompt_.plan.blocks[index].document < 0;
   engine::PutBlock(index, made, &prompt_, &answer_);
   std::erase(missing_, index);
-  if (head) return;
+  if (preamble) return;
   Event event;
   event.kind = Event::Kind::kProgress;
   event.documents_to_encode = to_encode_;
@@ -100,10 +100,9 @@ Status Generation::Start() {
 model::Sequence Generation::OfPrompt() const {
   model::Sequence sequence;
   sequence.embeddings = parts_.model->embeddings();
-  sequence.context = prompt_.linked.segments;
-  sequence.temperature = prompt_.method.temperature;
-  sequence.scale = prompt_.method.scale;
-  sequence.adapter = parts_.AdapterOf(prompt_.method);
+  sequence.segments = prompt_.linked.segments;
+  sequence.ape = prompt_.rules.ape;
+  sequence.adapter = parts_.AdapterOf(prompt_.rules);
   return sequence;
 }
 
@@ -112,7 +111,7 @@ model::Sequence Generation::NextOfPrompt(int64_t count) {
   model::Sequence sequence = OfPrompt();
   sequence.tokens = std::span(prompt_.linked.tokens).subspan(begin, size);
   sequence.positions = std::span(prompt_.linked.positions).subspan(begin, size);
-  sequence.documents = std::span(prompt_.linked.documents).subspan(begin, size);
+  sequence.in_document = std::span(prompt_.linked.in_document).subspan(begin, size);
   sequence.tail = &*tail_;
   if (count == prompt_left()) {
     last_row_ = static_cast<int32_t>(count) - 1;
@@ -166,7 +165,7 @@ Status Generation::BeginWriting() {
       KVLINK_RETURN_IF_ERROR(Accept(i));
     } else {
       Event event;
-      (void)writings_[i].End("length", &event);
+      (void)writings_[i].End(FinishReason::kLength, &event);
     }
   }
   return {};
@@ -215,13 +214,13 @@ bool Generation::done() const {
                                            [](const Writing& writing) { return writing.done(); });
 }
 
-void Generation::End(std::string finish_reason) {
+void Generation::End(FinishReason reason) {
   for (size_t i = 0; i < writings_.size(); ++i) {
     if (writings_[i].done()) continue;
     Event event;
-    if (writings_[i].End(finish_reason, &event)) Tell(i, std::move(event));
+    if (writings_[i].End(reason, &event)) Tell(i, std::move(event));
   }
-  if (writings_.empty()) answer_.finish_reason = std::move(finish_reason);
+  if (writings_.empty()) answer_.finish_reason = reason;
 }
 
 // The gold answer's tokens after the first, teacher-forced in one pass behind the prompt.
@@ -278,8 +277,8 @@ void Generation::Finish(const Status& status) {
     if (request_.want_prompt) {
       for (size_t i = 0; i < prompt_.plan.tokens.size(); ++i) {
         const link::PlannedToken& t = prompt_.plan.tokens[i];
-        answer_.prompt.push_back({std::max(t.id, -1), t.position, t.segment,
-                                  std::string(link::Name(t.source)), prompt_.computed[i]});
+        answer_.prompt.push_back(
+            {std::max(t.id, -1), t.position, t.segment, t.source, prompt_.computed[i]});
       }
     }
     event.answer = std::move(answer_);

@@ -62,7 +62,7 @@ class Generation {
   // Done, and the store has said whether it took its blocks.
   bool is_settled() const { return IsSettled(prompt_); }
   // Ends all answers that are not done.
-  void End(std::string finish_reason);
+  void End(FinishReason reason);
   // The answer, told of as kDone. `status`: why there is none. At most once.
   void Finish(const Status& status);
 

@@ -147,13 +147,15 @@ void Loop::Begin(RequestId id) {
   for (const size_t index : missing) {
     const Prompt& prompt = generation->prompt();
     const link::PlannedBlock& planned = prompt.plan.blocks[index];
-    link::Indexer& indexer = parts_.IndexerOf(prompt.method);
-    const bool head = planned.document < 0;
+    link::Indexer& indexer = parts_.IndexerOf(prompt.rules);
+    const bool preamble = planned.document < 0;
     const Document* document =
-        head ? nullptr : &generation->request().documents[prompt.request_index[planned.document]];
+        preamble ? nullptr
+                 : &generation->request().documents[prompt.request_index[planned.document]];
     Want(indexer, link::TokensOf(prompt.plan, planned),
-         head ? link::BlockKind::kHead : link::BlockKind::kDocument, head ? "" : document->label,
-         head ? std::vector<int32_t>() : prompt.prefix, !head && document->pinned, {id, index});
+         preamble ? link::BlockKind::kPreamble : link::BlockKind::kDocument,
+         preamble ? "" : document->label, preamble ? std::vector<int32_t>() : prompt.prefix,
+         !preamble && document->pinned, {id, index});
     if (generation = Find(id); generation == nullptr) return;  // it failed
   }
   if (!missing.empty() || generation->started()) return;
@@ -221,23 +223,23 @@ void Loop::EndCancelled() {
   for (const RequestId id : generations_in_pass_) {  // their turn comes once the pass has ended
     if (cancelled.erase(id) > 0) to_cancel_.insert(id);
   }
-  const auto reason = [&](const Generation& generation) -> const char* {
-    if (cancelled.count(generation.id) > 0) return "cancelled";
-    return generation.is_past_deadline() ? "deadline" : nullptr;
+  const auto reason = [&](const Generation& generation) -> std::optional<FinishReason> {
+    if (cancelled.count(generation.id) > 0) return FinishReason::kCancelled;
+    return generation.is_past_deadline() ? std::optional(FinishReason::kDeadline) : std::nullopt;
   };
   std::vector<RequestId> ended;
   for (auto& [id, generation] : active_) {
     if (generations_in_pass_.count(id) > 0) continue;
-    if (const char* why = reason(*generation); why != nullptr) {
-      generation->End(why);
+    if (const auto why = reason(*generation)) {
+      generation->End(*why);
       ended.push_back(id);
     }
   }
   for (const RequestId id : ended) Settle(id);
   std::erase_if(waiting_, [&](const std::unique_ptr<Generation>& generation) {
-    const char* why = reason(*generation);
-    if (why == nullptr) return false;
-    generation->End(why);
+    const auto why = reason(*generation);
+    if (!why) return false;
+    generation->End(*why);
     generation->Finish({});
     return true;
   });

@@ -10,31 +10,27 @@ namespace {
 
 constexpr int32_t kMostChoices = 64;
 
-// The request's method, if this model and link file can do it.
-Result<link::Method> MethodOf(const EngineParts& parts, const Request& request) {
-  const bool full = request.mode == Mode::kFull;
-  KVLINK_ASSIGN_OR_RETURN(link::Method method,
-                          link::ParseMethod(!request.method.empty() ? request.method
-                                            : full                  ? "full"
-                                                                    : "link"));
-  if (method.documents && method.layout != link::Layout::kFull &&
+// The rules of the request's method, if this model and link file can do it.
+Result<link::MethodRules> RulesFor(const EngineParts& parts, const Method& method) {
+  const link::MethodRules rules = link::RulesOf(method);
+  if (rules.uses_documents && rules.layout != link::Layout::kFull &&
       !parts.summary->why_not_linkable.empty()) {
     return Unsupported("this model cannot be linked: " + parts.summary->why_not_linkable +
-                       "; ask with mode full");
+                       "; ask with method full");
   }
-  if (method.needs_no_links && parts.model->k() > 0) {
-    return FailedPrecondition("method " + method.name + " has no link tokens, and the link file " +
+  if (rules.needs_no_links && parts.model->k() > 0) {
+    return FailedPrecondition("method " + Name(method) + " has no link tokens, and the link file " +
                               parts.summary->links_path +
                               " has K = " + std::to_string(parts.model->k()) +
                               "; give one trained with K = 0, or ask with method link");
   }
-  if (method.needs_adapter && parts.model->adapter() == nullptr) {
-    return FailedPrecondition("method " + method.name +
+  if (rules.needs_adapter && parts.model->adapter() == nullptr) {
+    return FailedPrecondition("method " + Name(method) +
                               " needs a link file with an adapter, and there is none; give one "
                               "(--links), or ask with method " +
-                              (method.layout == link::Layout::kFull ? "full" : "reuse"));
+                              (rules.layout == link::Layout::kFull ? "full" : "reuse"));
   }
-  return method;
+  return rules;
 }
 
 // Leaves out documents that do not fit into `room` tokens, links after each included: by rank, so
@@ -61,8 +57,8 @@ void DropDocuments(const EngineParts& parts, const Request& request, int64_t roo
       prompt->request_index.push_back(request_index[i]);
       continue;
     }
-    DocumentUse& use = answer->documents[request_index[i]];
-    use.status = "dropped";
+    DocumentUse& use = answer->document_uses[request_index[i]];
+    use.status = DocumentStatus::kDropped;
     use.why = "the prompt would not fit the model's context of " +
               std::to_string(parts.summary->context_tokens) + " tokens";
     answer->warnings.push_back("document " + (use.id.empty() ? "" : use.id + " ") + "(number " +
@@ -89,12 +85,13 @@ Status Prepare(const EngineParts& parts, const Request& request, Prompt* prompt,
     return InvalidArgument("n is " + std::to_string(request.n) + "; it must be 1 to " +
                            std::to_string(kMostChoices));
   }
-  KVLINK_ASSIGN_OR_RETURN(prompt->method, MethodOf(parts, request));
-  const link::Method& method = prompt->method;
+  KVLINK_ASSIGN_OR_RETURN(prompt->rules, RulesFor(parts, request.method));
+  const link::MethodRules& rules = prompt->rules;
   for (size_t i = 0; i < request.documents.size(); ++i) {
     const Document& d = request.documents[i];
-    if (!method.documents) {
-      answer->documents.push_back({d.id, 0, "dropped", "method " + method.name + " ignores it"});
+    if (!rules.uses_documents) {
+      answer->document_uses.push_back(
+          {d.id, 0, DocumentStatus::kDropped, "method " + Name(rules.method) + " ignores it"});
       continue;
     }
     std::vector<int32_t> tokens;
@@ -102,10 +99,10 @@ Status Prepare(const EngineParts& parts, const Request& request, Prompt* prompt,
       tokens = parts.model->RenderDocument(d.title, d.text,
                                            static_cast<int>(prompt->document_tokens.size()));
     }
-    answer->documents.push_back({d.id, static_cast<int64_t>(tokens.size()), "", ""});
+    answer->document_uses.push_back({.id = d.id, .tokens = static_cast<int64_t>(tokens.size())});
     if (tokens.empty()) {
-      answer->documents.back().status = "dropped";
-      answer->documents.back().why = "the document is empty";
+      answer->document_uses.back().status = DocumentStatus::kDropped;
+      answer->document_uses.back().why = "the document is empty";
       continue;
     }
     prompt->document_tokens.push_back(std::move(tokens));
@@ -119,10 +116,10 @@ Status Prepare(const EngineParts& parts, const Request& request, Prompt* prompt,
       std::max<int64_t>(request.max_tokens, static_cast<int64_t>(prompt->gold.size()));
   const auto plan = [&] {
     return parts.model->Plan(request.system, prompt->document_tokens, request.question,
-                             method.layout, request.messages);
+                             rules.layout, request.messages);
   };
   const int64_t context = parts.summary->context_tokens;
-  const int64_t links = method.layout == link::Layout::kLinked ? parts.model->k() : 0;
+  const int64_t links = rules.layout == link::Layout::kLinked ? parts.model->k() : 0;
   int64_t documents = 0;  // tokens of documents and their links
   for (const std::vector<int32_t>& d : prompt->document_tokens) {
     documents += static_cast<int64_t>(d.size()) + links;
@@ -159,13 +156,13 @@ Status Prepare(const EngineParts& parts, const Request& request, Prompt* prompt,
 
 // Answers that depend on linking are known to be good only where the gate was passed.
 Status CheckGate(const EngineParts& parts, const Prompt& prompt) {
-  const link::Method& method = prompt.method;
-  if (method.layout == link::Layout::kFull || prompt.document_tokens.empty()) return {};
-  if (!method.is_main()) {
+  const link::MethodRules& rules = prompt.rules;
+  if (rules.layout == link::Layout::kFull || prompt.document_tokens.empty()) return {};
+  if (!rules.is_main()) {
     return FailedPrecondition(
         "refused, as a passed quality gate is required: a gate measures "
         "method link, not " +
-        method.name);
+        Name(rules.method));
   }
   if (parts.summary->why_not_gated.empty()) return {};
   const links::Links* links = parts.model->links();
@@ -184,10 +181,10 @@ Result<Prompt> MakePrompt(const EngineParts& parts, const Request& request, Answ
   KVLINK_RETURN_IF_ERROR(Prepare(parts, request, &prompt, answer));
   if (request.require_gate) KVLINK_RETURN_IF_ERROR(CheckGate(parts, prompt));
   const std::vector<link::PlannedBlock>& blocks = prompt.plan.blocks;
-  if (prompt.method.behind_head && !blocks.empty() && blocks.front().document < 0) {
+  if (prompt.rules.ape && !blocks.empty() && blocks.front().document < 0) {
     prompt.prefix = link::TokensOf(prompt.plan, blocks.front());
   }
-  if (prompt.method.layout == link::Layout::kLinked) {
+  if (prompt.rules.layout == link::Layout::kLinked) {
     prompt.prefix = parts.model->DocumentPrefix(request.system);
   }
   prompt.blocks.resize(blocks.size());

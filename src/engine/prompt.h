@@ -14,7 +14,7 @@
 #include "link/indexer.h"
 #include "link/linkable_model.h"
 #include "link/linker.h"
-#include "link/method.h"
+#include "link/method_rules.h"
 
 namespace kvlink::engine {
 
@@ -26,16 +26,16 @@ struct EngineParts {
   Clock* clock = nullptr;
   const ModelSummary* summary = nullptr;
 
-  model::PreparedAdapter* AdapterOf(const link::Method& method) const {  // null: none
-    return method.adapter ? model->adapter() : nullptr;
+  model::PreparedAdapter* AdapterOf(const link::MethodRules& rules) const {  // null: none
+    return rules.adapter ? model->adapter() : nullptr;
   }
-  link::Indexer& IndexerOf(const link::Method& method) const {
-    return method.adapter ? *indexer : *base_indexer;
+  link::Indexer& IndexerOf(const link::MethodRules& rules) const {
+    return rules.adapter ? *indexer : *base_indexer;
   }
 };
 
 struct Prompt {
-  link::Method method;
+  link::MethodRules rules;
   std::vector<std::vector<int32_t>> document_tokens;  // of those that stay, in order
   std::vector<size_t> request_index;                  // theirs in Request::documents
   std::vector<int32_t> gold;  // tokens of Request::gold and of an answer's end

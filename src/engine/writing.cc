@@ -26,8 +26,9 @@ void Writing::Next(model::Sequence* sequence) {
   sequence->generated = true;
 }
 
-bool Writing::End(std::string finish_reason, Event* event) {
-  choice_.finish_reason = std::move(finish_reason);
+bool Writing::End(FinishReason reason, Event* event) {
+  done_ = true;
+  choice_.finish_reason = reason;
   event->text = stream_.Flush();
   choice_.text = stream_.text();
   return !event->text.empty();
@@ -42,7 +43,8 @@ Result<bool> Writing::Accept(std::span<const float> logits, const text::Tokenize
         "a block's file changed while the answer was being written, and the answer cannot be taken "
         "up again; what was written is not to be relied on: ask again");
   }
-  if (!request.ignore_end && tokenizer.EndsGeneration(next.id)) return End("stop", event);
+  if (!request.ignore_end && tokenizer.EndsGeneration(next.id))
+    return End(FinishReason::kStop, event);
   token_ = next.id;
   ++position_;
   const std::string_view bytes = tokenizer.TokenBytes(token_);
@@ -50,9 +52,9 @@ Result<bool> Writing::Accept(std::span<const float> logits, const text::Tokenize
   choice_.generated.push_back({token_, std::string(bytes), next.logprob, std::move(next.top)});
   std::string shown = stream_.Add(bytes);
   if (stream_.stopped()) {
-    (void)End("stop", event);
+    (void)End(FinishReason::kStop, event);
   } else if (static_cast<int64_t>(choice_.generated.size()) == request.max_tokens) {
-    (void)End("length", event);
+    (void)End(FinishReason::kLength, event);
   }
   event->text = std::move(shown) + event->text;
   if (index < known_.size()) return false;  // it was told of before

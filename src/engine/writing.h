@@ -23,7 +23,7 @@ class Writing {
   Writing(model::Tail tail, Sampler sampler, std::vector<std::string> stops, int32_t position,
           std::vector<int32_t> known, Choice choice);
 
-  bool done() const { return !choice_.finish_reason.empty(); }
+  bool done() const { return done_; }
   const Choice& choice() const { return choice_; }
   model::Tail& tail() { return tail_; }
   const Sampler& sampler() const { return sampler_; }
@@ -39,7 +39,7 @@ class Writing {
   Result<bool> Accept(std::span<const float> logits, const text::Tokenizer& tokenizer,
                       const Request& request, Event* event);
   // Ends it here; what text is left is told of. False: none is.
-  bool End(std::string finish_reason, Event* event);
+  bool End(FinishReason reason, Event* event);
 
  private:
   model::Tail tail_;
@@ -48,6 +48,7 @@ class Writing {
   Choice choice_;
   std::vector<int32_t> known_;
   int32_t token_ = 0, position_ = 0;
+  bool done_ = false;
 };
 
 }  // namespace kvlink::engine

@@ -19,7 +19,7 @@ constexpr char kBlockMethod[] = "block";
 // Blocks of some hundred documents, at least: what one question's methods share.
 constexpr int64_t kBlockBytes = 1ll << 30;
 
-Request RequestFor(const data::Example& example, const std::string& method, int32_t max_tokens) {
+Request RequestFor(const data::Example& example, const Method& method, int32_t max_tokens) {
   Request request;
   request.question = example.question;
   for (const data::ExampleDocument& d : example.documents)
@@ -79,7 +79,8 @@ Result<std::unique_ptr<Engine>> OpenForBlock(const EvaluationOptions& options) {
 
 Result<Prediction> AskOnce(Engine& engine, const data::Example& example, const std::string& method,
                            int32_t max_tokens) {
-  Request request = RequestFor(example, method, max_tokens);
+  KVLINK_ASSIGN_OR_RETURN(const Method parsed, ParseMethod(method));
+  Request request = RequestFor(example, parsed, max_tokens);
   request.gold = example.answers.front();
   KVLINK_ASSIGN_OR_RETURN(Answer answer, engine.Ask(request));
   Prediction p;
@@ -122,7 +123,7 @@ std::vector<data::Example> ArrangeExamples(std::vector<data::Example> examples,
     if (options.limit > 0 && number >= options.limit) continue;
     if (example.kind == data::ExampleKind::kSummary)
       data::CutIntoPieces(&example, options.piece_words);
-    if (options.documents > 0) data::KeepDocuments(&example, options.documents);
+    if (options.max_documents > 0) data::KeepDocuments(&example, options.max_documents);
     // Pieces of one text and turns of one chat keep their order.
     const bool ordered = example.kind != data::ExampleKind::kQuestion;
     if (!ordered) data::ShuffleDocuments(&example, options.seed);

@@ -27,8 +27,8 @@ struct EvaluationOptions {
   EngineOptions engine;          // with the link file that "link" and the rest use
   std::string block_links_path;  // the link file of method "block" (K = 0, with an adapter)
   std::vector<std::string> methods;
-  int64_t limit = 0;      // examples a data set; 0: all
-  int32_t documents = 0;  // at most so many an example, gold ones first; 0: what the set has
+  int64_t limit = 0;          // examples a data set; 0: all
+  int32_t max_documents = 0;  // at most so many an example, gold ones first; 0: what the set has
   GoldPosition gold_position = GoldPosition::kShuffled;
   uint64_t seed = 1;         // of the documents' order
   int32_t max_tokens = 200;  // of an answer; 0: only the gold answer's loss

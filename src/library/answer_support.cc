@@ -11,10 +11,11 @@ AnswerSupport SupportOf(const std::string& question, const Answer& answer,
                         const std::vector<IndexedDocument>& documents,
                         std::optional<double> coverage) {
   AnswerSupport support;
-  if (answer.finish_reason == "cancelled") return support;
+  if (answer.finish_reason == FinishReason::kCancelled) return support;
   std::vector<retrieval::Passage> passages;
   for (size_t i = 0; i < documents.size(); ++i) {
-    const bool dropped = i < answer.documents.size() && answer.documents[i].status == "dropped";
+    const bool dropped = i < answer.document_uses.size() &&
+                         answer.document_uses[i].status == DocumentStatus::kDropped;
     passages.push_back(dropped ? retrieval::Passage()
                                : retrieval::Passage{documents[i].title, documents[i].text});
   }

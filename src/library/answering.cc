@@ -98,7 +98,8 @@ void LibraryImpl::NoteUses(const LibraryAnswer& result) {
   const std::vector<IndexedDocument>& documents = result.passages.documents;
   std::vector<std::string> used;
   for (size_t i = 0; i < documents.size(); ++i) {
-    if (result.answer.documents[i].status != "dropped") used.push_back(documents[i].id);
+    if (result.answer.document_uses[i].status != DocumentStatus::kDropped)
+      used.push_back(documents[i].id);
   }
   if (used.empty()) return;
   const auto index = OpenIndex(Access::kRead);

@@ -62,7 +62,7 @@ Status BlockMaking::ForEach(const std::string& source,
 Status BlockMaking::FindBlock(retrieval::ListedDocument* document) {
   if (!document->block.empty()) return {};
   KVLINK_ASSIGN_OR_RETURN(const IndexedDocument listed, index_.Get(document->id));
-  const Encoded described = engine_.Describe(ToEngine(listed));
+  const Described described = engine_.Describe(ToEngine(listed));
   document->block = described.block;
   return index_.AddBlockOfKnown(document->id, described.block, space_);
 }
@@ -155,7 +155,8 @@ void BlockMaking::Say(IndexedLine line) { observer_.OnDocument(line); }
 Status BlockMaking::RunSource(const SourceOutcome& outcome, const Listing& listing) {
   if (outcome.empty) {
     const size_t slash = outcome.name.find_last_of('/');
-    Say({"", outcome.name.substr(slash == std::string::npos ? 0 : slash + 1), 0, "empty"});
+    Say({"", outcome.name.substr(slash == std::string::npos ? 0 : slash + 1), 0,
+         IndexStatus::kEmpty});
   }
   KVLINK_RETURN_IF_ERROR(ForEach(outcome.name, [&](retrieval::ListedDocument& document) -> Status {
     if (report_.encode_ms > 0 && progress_.documents > 0) {
@@ -173,11 +174,11 @@ Status BlockMaking::RunSource(const SourceOutcome& outcome, const Listing& listi
     const bool is_new = listing.IsNew(document.id);
     KVLINK_ASSIGN_OR_RETURN(const Made made, Make(document, is_new));
     if (made == Made::kLeftOut || made == Made::kGone) return {};
-    IndexedLine line{document.id, document.title, document.tokens, "unchanged"};
-    if (made == Made::kComputed) line.status = "computed";
-    if (made == Made::kNoRoom && is_new) line.status = "listed";
-    report_.unchanged += line.status == "unchanged" ? 1 : 0;
-    report_.listed += line.status == "listed" ? 1 : 0;
+    IndexedLine line{document.id, document.title, document.tokens, IndexStatus::kUnchanged};
+    if (made == Made::kComputed) line.status = IndexStatus::kComputed;
+    if (made == Made::kNoRoom && is_new) line.status = IndexStatus::kListed;
+    report_.unchanged += line.status == IndexStatus::kUnchanged ? 1 : 0;
+    report_.listed += line.status == IndexStatus::kListed ? 1 : 0;
     report_.without_block += made == Made::kNoRoom ? 1 : 0;
     Say(std::move(line));
     return {};
@@ -185,7 +186,7 @@ Status BlockMaking::RunSource(const SourceOutcome& outcome, const Listing& listi
   if (report_.interrupted) return {};
   for (const retrieval::ForgottenDocument& gone : outcome.removed) {
     ++report_.removed;
-    Say({gone.id, gone.title, gone.tokens, "removed"});
+    Say({gone.id, gone.title, gone.tokens, IndexStatus::kRemoved});
   }
   return {};
 }
@@ -213,7 +214,7 @@ Result<BlockMaking::Made> BlockMaking::Make(const retrieval::ListedDocument& doc
     if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
     return Made::kLeftOut;
   }
-  if (encoded->status != "computed") return Made::kUnchanged;
+  if (encoded->status != EncodeStatus::kComputed) return Made::kUnchanged;
   const int64_t bytes = BytesOf(engine_.model(), document);
   if (!encoded->why.empty()) {
     if (WasRemoved(document.id)) return Made::kGone;

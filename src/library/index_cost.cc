@@ -12,10 +12,9 @@ namespace kvlink::library {
 
 int64_t BlockBytes(const ModelSummary& model, int64_t tokens, int64_t text_bytes) {
   constexpr int64_t kBytesAround = 256;  // source and place, in the label
-  const kv::BlockShape shape{static_cast<int32_t>(model.layers),
-                             static_cast<int32_t>(model.kv_heads),
-                             static_cast<int32_t>(model.head_dim), static_cast<int32_t>(tokens),
-                             model.dtype == Name(DType::kF32) ? DType::kF32 : DType::kBF16};
+  const kv::BlockShape shape{
+      static_cast<int32_t>(model.layers), static_cast<int32_t>(model.kv_heads),
+      static_cast<int32_t>(model.head_dim), static_cast<int32_t>(tokens), model.dtype};
   const Result<kv::BlockLayout> layout = kv::LayoutOf(shape, text_bytes + kBytesAround);
   return layout.ok() ? layout->image_bytes : 0;  // no block: nothing is stored
 }
@@ -32,7 +31,7 @@ double MeasureMsPerToken(Engine& engine, retrieval::DocumentIndex& index,
     const Document document = ToEngine(*listed);
     const double before_ms = Clock::System().MonotonicMs();
     const Result<Encoded> encoded = engine.Encode(document);
-    if (!encoded.ok() || encoded->status != "computed") continue;
+    if (!encoded.ok() || encoded->status != EncodeStatus::kComputed) continue;
     spent_ms += Clock::System().MonotonicMs() - before_ms;
     tokens += encoded->tokens;
     (void)engine.RemoveBlock(document);  // not kept, say: as good as removed

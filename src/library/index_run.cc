@@ -63,7 +63,7 @@ Status LibraryImpl::Index(const IndexSources& sources, IndexReport* report, Inde
       KVLINK_ASSIGN_OR_RETURN(const auto gone, index->ForgetSource(source));
       for (const retrieval::ForgottenDocument& document : gone) {
         ++report->removed;
-        told.OnDocument({document.id, document.title, document.tokens, "removed"});
+        told.OnDocument({document.id, document.title, document.tokens, IndexStatus::kRemoved});
       }
     }
   }

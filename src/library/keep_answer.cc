@@ -26,7 +26,7 @@ Result<KeptAnswer> KeepAnswer(const std::string& answer, const std::string& titl
   source.content_hash = ToHex(Sha256().Field(document.title).Field(text).Finish());
   source.documents = {document};
   const Document rendered = ToEngine(document);
-  const Encoded described = engine.Describe(rendered);
+  const Described described = engine.Describe(rendered);
   KeptAnswer kept;
   kept.document = {document.id, document.title, document.text, document.source, 0, document.end};
   kept.document.tokens = kept.tokens = described.tokens;

@@ -129,7 +129,7 @@ Status Listing::Take(retrieval::SourceDocument document) {
     report_.interrupted = true;
     return Cancelled("index: stopped");
   }
-  Encoded described = engine_.Describe(ToEngine(document));
+  Described described = engine_.Describe(ToEngine(document));
   pending_bytes_ += static_cast<int64_t>(document.text.size() + document.title.size());
   pending_.back().documents.push_back({std::move(document), std::move(described)});
   ++progress_.documents;

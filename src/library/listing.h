@@ -49,7 +49,7 @@ class Listing {
  private:
   struct PendingDocument {
     retrieval::SourceDocument document;
-    Encoded described;
+    Described described;
   };
   struct PendingSource {
     size_t place = 0;  // in outcomes_

@@ -37,7 +37,7 @@ model::Sequence Encoding::Next(int64_t count) {
   model::Sequence sequence;
   sequence.tokens = std::span(tokens_).subspan(begin, size);
   sequence.positions = std::span(positions_).subspan(begin, size);
-  sequence.context = context_;
+  sequence.segments = context_;
   sequence.tail = tail_.get();
   sequence.adapter = adapter_;
   return sequence;

@@ -106,7 +106,7 @@ Result<IndexedBlock> Indexer::Fetch(const LinkPlan& plan, const PlannedBlock& bl
                                     std::span<const int32_t> prefix, std::string_view label,
                                     bool pinned) {
   const std::vector<int32_t> tokens = TokensOf(plan, block);
-  if (block.document < 0) return Fetch(tokens, BlockKind::kHead, "");
+  if (block.document < 0) return Fetch(tokens, BlockKind::kPreamble, "");
   return Fetch(tokens, BlockKind::kDocument, label, prefix, pinned);
 }
 

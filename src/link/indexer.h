@@ -19,7 +19,7 @@
 namespace kvlink::link {
 
 // What a run of tokens is, which decides whether an adapter took part in its block.
-enum class BlockKind { kDocument, kHead };
+enum class BlockKind { kDocument, kPreamble };
 
 struct IndexedBlock {
   std::shared_ptr<const kv::Block> block;
@@ -75,11 +75,11 @@ class Indexer {
                                                   std::span<const int32_t> prefix = {});
 
  private:
-  // A document's tokens are outside the adapter's scope unless it is "everywhere"; the head's are
-  // always inside.
+  // A document's tokens are outside the adapter's scope unless it is "everywhere"; the preamble's
+  // are always inside.
   bool AdapterActsOn(BlockKind kind) const {
     return adapter_ != nullptr &&
-           (kind == BlockKind::kHead || adapter_->scope() == model::AdapterScope::kEverywhere);
+           (kind == BlockKind::kPreamble || adapter_->scope() == model::AdapterScope::kEverywhere);
   }
 
   kv::BlockShape ShapeOf(size_t tokens) const;

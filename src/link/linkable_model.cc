@@ -108,7 +108,7 @@ int64_t LinkableModel::CountAround(std::string_view system, std::string_view que
                                    bool has_documents, std::span<const Message> earlier) const {
   const text::Tokenizer& tokenizer = model_->tokenizer();
   return static_cast<int64_t>(
-      text::RenderHead(template_, tokenizer, system, has_documents).size() +
+      text::RenderPreamble(template_, tokenizer, system, has_documents).size() +
       text::RenderQuestion(template_, tokenizer, question, has_documents, earlier).size());
 }
 
@@ -118,7 +118,7 @@ LinkPlan LinkableModel::Plan(std::string_view system,
                              std::span<const Message> earlier) const {
   const text::Tokenizer& tokenizer = model_->tokenizer();
   const bool has_documents = !documents.empty();
-  const std::vector<int32_t> head = text::RenderHead(
+  const std::vector<int32_t> preamble = text::RenderPreamble(
       template_, tokenizer, system.empty() ? template_.default_system : system, has_documents);
   const std::vector<int32_t> tail =
       text::RenderQuestion(template_, tokenizer, question, has_documents, earlier);
@@ -130,7 +130,7 @@ LinkPlan LinkableModel::Plan(std::string_view system,
       link_ids.push_back(links_->token_ids.empty() ? ~index : links_->token_ids[index]);
     }
   }
-  return MakePlan({.head = head,
+  return MakePlan({.preamble = preamble,
                    .documents = documents,
                    .question = tail,
                    .k = links,

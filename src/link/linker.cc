@@ -32,15 +32,15 @@ model::Segment SegmentOf(const kv::Block& block, int32_t start) {
 }
 
 LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const kv::Block>> blocks,
-                  const Method& method) {
+                  const MethodRules& rules) {
   KVLINK_CHECK(blocks.size() == plan.blocks.size());
   LinkedPrompt prompt;
   for (size_t i = 0; i < blocks.size(); ++i) {
     const PlannedBlock& planned = plan.blocks[i];
     if (planned.length == 0) continue;
     model::Segment segment = SegmentOf(*blocks[i], planned.start);
-    if (!method.reencoded) segment.shift = segment.start;
-    segment.weighed = method.behind_head && planned.document >= 0;
+    if (!rules.reencoded) segment.shift = segment.start;
+    segment.ape_weighed = rules.ape && planned.document >= 0;
     if (std::vector<uint8_t> hidden = Hidden(plan, planned); !hidden.empty()) {
       prompt.hidden.push_back(std::make_shared<const std::vector<uint8_t>>(std::move(hidden)));
       segment.hidden = prompt.hidden.back()->data();
@@ -51,7 +51,7 @@ LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const kv::Bl
     prompt.tokens.push_back(plan.tokens[i].id);
     prompt.positions.push_back(plan.tokens[i].position);
     prompt.segment_ids.push_back(0);
-    prompt.documents.push_back(plan.tokens[i].source == TokenSource::kDocument);
+    prompt.in_document.push_back(plan.tokens[i].source == TokenSource::kDocument);
   }
   prompt.blocks = std::move(blocks);
   return prompt;
@@ -63,7 +63,7 @@ LinkedPrompt MaskedTwin(const LinkPlan& plan, std::span<const int32_t> prefix) {
     prompt.tokens.push_back(id);
     prompt.positions.push_back(position);
     prompt.segment_ids.push_back(segment);
-    prompt.documents.push_back(document);
+    prompt.in_document.push_back(document);
   };
   int32_t before = 0;
   for (const PlannedToken& token : plan.tokens) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kv/block.h"
-#include "link/method.h"
+#include "link/method_rules.h"
 #include "link/plan.h"
 #include "model/sequence.h"
 
@@ -22,14 +22,14 @@ struct LinkedPrompt {
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions;
   std::vector<int32_t> segment_ids;  // all 0 but in the masked twin
-  std::vector<uint8_t> documents;    // 1: a document's token
+  std::vector<uint8_t> in_document;  // 1: a document's token
 };
 
 // A block's tokens that the plan computes again are hidden in it. Of the method: how documents'
 // keys are rotated, and whether they are weighed. REQUIRES: blocks[i] is the block of
 // plan.blocks[i]; runs of no tokens have nullptr.
 LinkedPrompt Link(const LinkPlan& plan, std::vector<std::shared_ptr<const kv::Block>> blocks,
-                  const Method& method = {});
+                  const MethodRules& rules = {});
 
 // The same prompt as one masked pass over all its tokens, without any block: the reference that
 // linking must equal. `prefix`: what documents are encoded behind; each has a copy of its own right

@@ -31,36 +31,22 @@ void AppendBlock(LinkPlan* plan, std::span<const int32_t> ids, int32_t document,
 
 }  // namespace
 
-std::string_view Name(TokenSource source) {
-  switch (source) {
-    case TokenSource::kSystem:
-      return "system";
-    case TokenSource::kDocument:
-      return "document";
-    case TokenSource::kLink:
-      return "link";
-    case TokenSource::kQuestion:
-      return "question";
-  }
-  return "unknown";
-}
-
 LinkPlan MakePlan(const PlanInput& input) {
   const size_t documents = input.documents.size();
   const size_t k = input.full ? 0 : static_cast<size_t>(input.k);
   KVLINK_CHECK(input.k >= 0);
   KVLINK_CHECK(input.full || input.link_ids.size() == k * documents);
 
-  size_t total = input.head.size() + k * documents + input.question.size();
+  size_t total = input.preamble.size() + k * documents + input.question.size();
   for (const std::vector<int32_t>& document : input.documents) total += document.size();
   KVLINK_CHECK(total <= static_cast<size_t>(std::numeric_limits<int32_t>::max()));
 
   LinkPlan plan;
   plan.tokens.reserve(total);
   plan.blocks.reserve(documents + 1);
-  // The head stands at position 0 and sees only itself, so its block is exact in both modes.
-  if (!input.head.empty()) {
-    AppendBlock(&plan, input.head, /*document=*/-1, /*segment=*/0, TokenSource::kSystem);
+  // The preamble stands at position 0 and sees only itself, so its block is exact in both modes.
+  if (!input.preamble.empty()) {
+    AppendBlock(&plan, input.preamble, /*document=*/-1, /*segment=*/0, TokenSource::kSystem);
   }
   for (size_t i = 0; i < documents; ++i) {
     const auto document = static_cast<int32_t>(i);

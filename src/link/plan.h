@@ -5,13 +5,11 @@
 
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
-namespace kvlink::link {
+#include "kvlink/enums.h"
 
-enum class TokenSource : uint8_t { kSystem, kDocument, kLink, kQuestion };
-std::string_view Name(TokenSource source);
+namespace kvlink::link {
 
 struct PlannedToken {
   int32_t id = 0;  // < 0: ~id is an index into the link file's embeddings
@@ -24,19 +22,19 @@ struct PlannedToken {
 enum class Layout : uint8_t {
   kLinked,    // documents are blocks, link tokens after each
   kUnlinked,  // documents are blocks, no link tokens
-  kFull,      // full attention: documents are segment 0, no blocks but the head, no links
+  kFull,      // full attention: documents are segment 0, no blocks but the preamble, no links
 };
 
-// A run of tokens that is one block: the head (system text), or a document.
+// A run of tokens that is one block: the preamble (system text), or a document.
 struct PlannedBlock {
   int32_t start = 0;     // position of its first token
   int32_t length = 0;    // may be 0
-  int32_t document = 0;  // index in the input; -1: the head
+  int32_t document = 0;  // index in the input; -1: the preamble
 };
 
 struct LinkPlan {
   std::vector<PlannedToken> tokens;  // [L], positions 0..L-1, the whole prompt
-  std::vector<PlannedBlock> blocks;  // by position; the head first if it is not empty
+  std::vector<PlannedBlock> blocks;  // by position; the preamble first if it is not empty
   // What one pass computes, in order: tokens outside blocks, and tokens of documents' blocks that a
   // method computes again (link/recompute.h), whose copy in the block is hidden then.
   std::vector<int32_t> computed;  // indices into tokens
@@ -46,7 +44,7 @@ struct LinkPlan {
 std::vector<int32_t> TokensOf(const LinkPlan& plan, const PlannedBlock& block);
 
 struct PlanInput {
-  std::span<const int32_t> head;
+  std::span<const int32_t> preamble;
   std::span<const std::vector<int32_t>> documents;
   std::span<const int32_t> question;  // documents_end, question, answer header
   int32_t k = 0;                      // link tokens after each document

@@ -70,9 +70,9 @@ Result<std::vector<float>> Deviation(model::Model& model, model::PreparedAdapter
                                      const LinkedPrompt& linked) {
   const std::vector<int32_t> wanted = BlockTokens(plan);
   if (wanted.empty()) return std::vector<float>();
-  // Everything between the head's block, if there is one, and the last document's end.
-  const bool has_head = plan.blocks.front().document < 0;
-  const int32_t begin = has_head ? plan.blocks.front().length : 0;
+  // Everything between the preamble's block, if there is one, and the last document's end.
+  const bool has_preamble = plan.blocks.front().document < 0;
+  const int32_t begin = has_preamble ? plan.blocks.front().length : 0;
   const int32_t end = wanted.back() + 1;
   std::vector<int32_t> tokens, positions;
   std::vector<uint8_t> documents;
@@ -86,8 +86,8 @@ Result<std::vector<float>> Deviation(model::Model& model, model::PreparedAdapter
   sequence.tokens = tokens;
   sequence.embeddings = embeddings;
   sequence.positions = positions;
-  sequence.documents = documents;
-  sequence.context = std::span(linked.segments).first(has_head ? 1 : 0);
+  sequence.in_document = documents;
+  sequence.segments = std::span(linked.segments).first(has_preamble ? 1 : 0);
   sequence.tail = &tail;
   sequence.adapter = adapter;
   model::Probe probe;
@@ -121,40 +121,40 @@ Result<std::vector<float>> QuestionAttention(model::Model& model, model::Prepare
   sequence.tokens = linked.tokens;
   sequence.embeddings = embeddings;
   sequence.positions = linked.positions;
-  sequence.documents = linked.documents;
-  sequence.context = linked.segments;
+  sequence.in_document = linked.in_document;
+  sequence.segments = linked.segments;
   sequence.tail = &tail;
   sequence.adapter = adapter;
   model::Probe probe;
   probe.layer = model.config().layers / 2;
   probe.attention_from = static_cast<int32_t>(question - plan.computed.begin());
   KVLINK_RETURN_IF_ERROR(model.Forward({&sequence, 1}, &probe));
-  // The head's block, if there is one, comes first.
-  const bool has_head = !plan.blocks.empty() && plan.blocks.front().document < 0;
-  const auto documents = probe.attention.begin() + (has_head ? plan.blocks.front().length : 0);
+  // The preamble's block, if there is one, comes first.
+  const bool has_preamble = !plan.blocks.empty() && plan.blocks.front().document < 0;
+  const auto documents = probe.attention.begin() + (has_preamble ? plan.blocks.front().length : 0);
   return std::vector<float>(documents, probe.attention.end());
 }
 
-Result<std::vector<int32_t>> ChooseTokens(const Method& method, model::Model& model,
+Result<std::vector<int32_t>> ChooseTokens(const MethodRules& rules, model::Model& model,
                                           model::PreparedAdapter* adapter,
                                           std::span<const float> embeddings, const LinkPlan& plan,
                                           const LinkedPrompt& linked) {
   const std::vector<int32_t> tokens = BlockTokens(plan);
   if (tokens.empty()) return tokens;
-  switch (method.recompute) {
-    case Method::Recompute::kNothing:
+  switch (rules.recompute) {
+    case Recompute::kNothing:
       break;
-    case Method::Recompute::kFirst:
-      return FirstOfEach(plan, method.first);
-    case Method::Recompute::kDeviates: {
+    case Recompute::kFirst:
+      return FirstOfEach(plan, rules.first);
+    case Recompute::kDeviates: {
       KVLINK_ASSIGN_OR_RETURN(const std::vector<float> scores,
                               Deviation(model, adapter, embeddings, plan, linked));
-      return Largest(tokens, scores, method.fraction);
+      return Largest(tokens, scores, rules.fraction);
     }
-    case Method::Recompute::kAttended: {
+    case Recompute::kAttended: {
       KVLINK_ASSIGN_OR_RETURN(const std::vector<float> scores,
                               QuestionAttention(model, adapter, embeddings, plan, linked));
-      return Largest(tokens, scores, method.fraction);
+      return Largest(tokens, scores, rules.fraction);
     }
   }
   return std::vector<int32_t>();

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "link/linker.h"
-#include "link/method.h"
+#include "link/method_rules.h"
 #include "link/plan.h"
 #include "model/model.h"
 #include "model/prepared_adapter.h"
@@ -40,7 +40,7 @@ Result<std::vector<float>> QuestionAttention(model::Model& model, model::Prepare
                                              const LinkPlan& plan, const LinkedPrompt& linked);
 
 // What the method computes again. REQUIRES: `linked` is the plan's, with nothing computed again.
-Result<std::vector<int32_t>> ChooseTokens(const Method& method, model::Model& model,
+Result<std::vector<int32_t>> ChooseTokens(const MethodRules& rules, model::Model& model,
                                           model::PreparedAdapter* adapter,
                                           std::span<const float> embeddings, const LinkPlan& plan,
                                           const LinkedPrompt& linked);

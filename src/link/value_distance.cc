@@ -11,8 +11,8 @@ std::vector<float> ValueDistances(const ValueRows& a, const ValueRows& b, int64_
   std::vector<float> distances(static_cast<size_t>(count)), x(static_cast<size_t>(head_dim)), y(x);
   const auto load = [&](const ValueRows& rows, int64_t group, int64_t i, std::vector<float>* out) {
     const int64_t row = group * rows.stride + rows.first + i;
-    tensor::Load(static_cast<const std::byte*>(rows.plane) + row * head_dim * SizeOf(dtype),
-                 head_dim, dtype, out->data());
+    tensor::ConvertFrom(static_cast<const std::byte*>(rows.plane) + row * head_dim * SizeOf(dtype),
+                        head_dim, dtype, out->data());
   };
   for (int64_t i = 0; i < count; ++i) {
     double sum = 0;

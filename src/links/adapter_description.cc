@@ -26,23 +26,26 @@ Status Wrong(std::string_view field, std::string_view expected, const json& foun
       Mismatch(std::string(kField) + ": field " + Quoted(field), expected, text));
 }
 
-Result<std::vector<model::Site>> ReadTargets(const json& list) {
+Result<std::vector<model::Projection>> ReadTargets(const json& list) {
   std::string expected = "a list, without repeats, of";
-  for (const SiteName& name : kSiteNames) expected.append(" ").append(name.target);
+  for (const ProjectionName& name : kProjectionNames) expected.append(" ").append(name.target);
   if (!list.is_array() || list.empty()) return Wrong("targets", expected, list);
-  std::vector<model::Site> sites;
+  std::vector<model::Projection> projections;
   for (const json& target : list) {
     const auto* const text = target.get_ptr<const std::string*>();
-    size_t site = 0;
-    while (site < model::kSites && (text == nullptr || kSiteNames[site].target != *text)) ++site;
-    if (site == model::kSites ||
-        std::count(sites.begin(), sites.end(), static_cast<model::Site>(site)) > 0) {
+    size_t projection = 0;
+    while (projection < model::kProjections &&
+           (text == nullptr || kProjectionNames[projection].target != *text))
+      ++projection;
+    if (projection == model::kProjections ||
+        std::count(projections.begin(), projections.end(),
+                   static_cast<model::Projection>(projection)) > 0) {
       return Wrong("targets", expected, target);
     }
-    sites.push_back(static_cast<model::Site>(site));
+    projections.push_back(static_cast<model::Projection>(projection));
   }
-  std::sort(sites.begin(), sites.end());
-  return sites;
+  std::sort(projections.begin(), projections.end());
+  return projections;
 }
 
 // Null: all of the model's.
@@ -101,15 +104,15 @@ Result<AdapterDescription> ReadDescription(std::string_view text, int32_t model_
   } else if (scope != model::Name(model::AdapterScope::kOutsideDocuments)) {
     return Wrong("scope", "\"outside_documents\" or \"everywhere\"", scope);
   }
-  KVLINK_ASSIGN_OR_RETURN(d.sites, ReadTargets(field("targets")));
+  KVLINK_ASSIGN_OR_RETURN(d.projections, ReadTargets(field("targets")));
   KVLINK_ASSIGN_OR_RETURN(d.layers, ReadLayers(field("layers"), model_layers));
   return d;
 }
 
 std::string WriteDescription(const AdapterDescription& d, int32_t model_layers) {
   json targets = json::array();
-  for (const model::Site site : d.sites) {
-    targets.push_back(kSiteNames[static_cast<size_t>(site)].target);
+  for (const model::Projection projection : d.projections) {
+    targets.push_back(kProjectionNames[static_cast<size_t>(projection)].target);
   }
   json object = {{"rank", d.rank},
                  {"alpha", d.alpha},

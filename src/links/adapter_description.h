@@ -15,12 +15,12 @@ namespace kvlink::links {
 
 inline constexpr int32_t kMaxAdapterRank = 4096;
 
-struct SiteName {
+struct ProjectionName {
   std::string_view target;  // as PEFT's target_modules has it
   std::string_view module;  // where it stands in a layer
 };
-// By Site's value.
-inline constexpr std::array<SiteName, model::kSites> kSiteNames = {
+// By Projection's value.
+inline constexpr std::array<ProjectionName, model::kProjections> kProjectionNames = {
     {{"q_proj", "self_attn.q_proj"},
      {"k_proj", "self_attn.k_proj"},
      {"v_proj", "self_attn.v_proj"},
@@ -33,8 +33,8 @@ struct AdapterDescription {
   int32_t rank = 0;
   double alpha = 0;
   model::AdapterScope scope = model::AdapterScope::kOutsideDocuments;
-  std::vector<model::Site> sites{};  // ascending, the same in each of the layers
-  std::vector<int32_t> layers{};     // ascending
+  std::vector<model::Projection> projections{};  // ascending, the same in each of the layers
+  std::vector<int32_t> layers{};                 // ascending
 };
 
 // From JSON. kInvalidArgument names the field, what it may be and what it is.

@@ -13,9 +13,9 @@
 namespace kvlink::links {
 namespace {
 
-std::string TensorName(int32_t layer, model::Site site, std::string_view matrix) {
+std::string TensorName(int32_t layer, model::Projection projection, std::string_view matrix) {
   return "base_model.model.model.layers." + std::to_string(layer) + "." +
-         std::string(kSiteNames[static_cast<size_t>(site)].module) + ".lora_" +
+         std::string(kProjectionNames[static_cast<size_t>(projection)].module) + ".lora_" +
          std::string(matrix) + ".weight";
 }
 
@@ -24,27 +24,29 @@ struct Sizes {
   int64_t outputs = 0;  // N
 };
 
-Sizes SizesOf(const model::ModelConfig& c, model::Site site) {
+Sizes SizesOf(const model::ModelConfig& c, model::Projection projection) {
   const int64_t width = c.width, forward = c.feed_forward;
   const int64_t queries = int64_t{c.heads} * c.head_dim, keys = int64_t{c.kv_heads} * c.head_dim;
-  switch (site) {
-    case model::Site::kQ:
+  switch (projection) {
+    case model::Projection::kQ:
       return {width, queries};
-    case model::Site::kK:
-    case model::Site::kV:
+    case model::Projection::kK:
+    case model::Projection::kV:
       return {width, keys};
-    case model::Site::kO:
+    case model::Projection::kO:
       return {queries, width};
-    case model::Site::kGate:
-    case model::Site::kUp:
+    case model::Projection::kGate:
+    case model::Projection::kUp:
       return {width, forward};
-    case model::Site::kDown:
+    case model::Projection::kDown:
       return {forward, width};
   }
   return {};
 }
 
-bool IsRotated(model::Site site) { return site == model::Site::kQ || site == model::Site::kK; }
+bool IsRotated(model::Projection projection) {
+  return projection == model::Projection::kQ || projection == model::Projection::kK;
+}
 
 // Both orders pair the same two numbers of a head and turn them by the same angle: Hugging Face
 // keeps pair i at rows i and i + D/2 ("rotate half"), GGUF at rows 2i and 2i + 1. So row s * D/2 +
@@ -68,13 +70,13 @@ std::vector<float> Reorder(const std::vector<float>& b,  // [N, r]
   return out;
 }
 
-Status CheckRotation(const model::ModelConfig& config, model::Site site) {
-  if (!IsRotated(site) || (config.rope.dims == config.head_dim && config.head_dim % 2 == 0)) {
+Status CheckRotation(const model::ModelConfig& config, model::Projection projection) {
+  if (!IsRotated(projection) || (config.rope.dims == config.head_dim && config.head_dim % 2 == 0)) {
     return {};
   }
   // Where a part of a head is rotated, converters disagree on the order of the rest.
   return Unsupported("adapter: target " +
-                     std::string(kSiteNames[static_cast<size_t>(site)].target) +
+                     std::string(kProjectionNames[static_cast<size_t>(projection)].target) +
                      " needs a model that rotates whole heads of an even size; this one rotates " +
                      std::to_string(config.rope.dims) + " of " + std::to_string(config.head_dim));
 }
@@ -116,13 +118,14 @@ Result<AdapterDescription> Describe(const model::Adapter& adapter,
                                     std::to_string(adapter.layers.size())));
   }
   for (int32_t layer = 0; layer < config.layers; ++layer) {
-    std::vector<model::Site> sites;
-    for (size_t s = 0; s < model::kSites; ++s) {
-      const auto site = static_cast<model::Site>(s);
+    std::vector<model::Projection> projections;
+    for (size_t s = 0; s < model::kProjections; ++s) {
+      const auto projection = static_cast<model::Projection>(s);
       const model::LowRank& m = adapter.layers[layer][s];
       if (m.rank == 0) continue;
-      const std::string where = "adapter: layer " + std::to_string(layer) + ", " +
-                                std::string(kSiteNames[static_cast<size_t>(site)].target);
+      const std::string where =
+          "adapter: layer " + std::to_string(layer) + ", " +
+          std::string(kProjectionNames[static_cast<size_t>(projection)].target);
       if (d.rank == 0) d.rank = m.rank;
       if (m.rank != d.rank || m.rank < 1 || m.rank > kMaxAdapterRank) {
         return InvalidArgument(Mismatch(where + ": rank",
@@ -131,13 +134,13 @@ Result<AdapterDescription> Describe(const model::Adapter& adapter,
                                             : "1 to " + std::to_string(kMaxAdapterRank),
                                         std::to_string(m.rank)));
       }
-      KVLINK_RETURN_IF_ERROR(CheckRotation(config, site));
-      KVLINK_RETURN_IF_ERROR(CheckLowRank(m, where, SizesOf(config, site)));
-      sites.push_back(site);
+      KVLINK_RETURN_IF_ERROR(CheckRotation(config, projection));
+      KVLINK_RETURN_IF_ERROR(CheckLowRank(m, where, SizesOf(config, projection)));
+      projections.push_back(projection);
     }
-    if (sites.empty()) continue;
-    if (d.sites.empty()) d.sites = sites;
-    if (sites != d.sites) {
+    if (projections.empty()) continue;
+    if (d.projections.empty()) d.projections = projections;
+    if (projections != d.projections) {
       return InvalidArgument(Mismatch("adapter: layer " + std::to_string(layer),
                                       "the targets of layer " + std::to_string(d.layers[0]),
                                       "others"));
@@ -161,18 +164,18 @@ Result<model::Adapter> ReadAdapter(const formats::SafetensorsFile& file,
   adapter.layers.resize(static_cast<size_t>(config.layers));
   const auto scale = static_cast<float>(d.alpha / d.rank);
   for (const int32_t layer : d.layers) {
-    for (const model::Site site : d.sites) {
-      KVLINK_RETURN_IF_ERROR(CheckRotation(config, site));
-      const Sizes sizes = SizesOf(config, site);
-      model::LowRank& m = adapter.layers[layer][static_cast<size_t>(site)];
+    for (const model::Projection projection : d.projections) {
+      KVLINK_RETURN_IF_ERROR(CheckRotation(config, projection));
+      const Sizes sizes = SizesOf(config, projection);
+      model::LowRank& m = adapter.layers[layer][static_cast<size_t>(projection)];
       m.rank = d.rank;
       KVLINK_ASSIGN_OR_RETURN(
-          m.a, ReadMatrix(file, TensorName(layer, site, "A"), {d.rank, sizes.inputs}, used));
-      const std::string b_name = TensorName(layer, site, "B");
+          m.a, ReadMatrix(file, TensorName(layer, projection, "A"), {d.rank, sizes.inputs}, used));
+      const std::string b_name = TensorName(layer, projection, "B");
       KVLINK_ASSIGN_OR_RETURN(m.b, ReadMatrix(file, b_name, {sizes.outputs, d.rank}, used));
       for (float& value : m.b) value *= scale;
       KVLINK_RETURN_IF_ERROR(CheckFinite("tensor \"" + b_name + "\" times alpha / rank", m.b));
-      if (IsRotated(site)) m.b = Reorder(m.b, config.head_dim, d.rank, RowOrder::kToGguf);
+      if (IsRotated(projection)) m.b = Reorder(m.b, config.head_dim, d.rank, RowOrder::kToGguf);
     }
   }
   return adapter;
@@ -182,13 +185,14 @@ Result<std::string> WriteAdapter(const model::Adapter& adapter, const model::Mod
                                  std::map<std::string, formats::SafeTensorToWrite>* tensors) {
   KVLINK_ASSIGN_OR_RETURN(AdapterDescription d, Describe(adapter, config));
   for (const int32_t layer : d.layers) {
-    for (const model::Site site : d.sites) {
-      const model::LowRank& m = adapter.layers[layer][static_cast<size_t>(site)];
-      const Sizes sizes = SizesOf(config, site);
-      (*tensors)[TensorName(layer, site, "A")] = {.shape = {m.rank, sizes.inputs}, .values = m.a};
-      (*tensors)[TensorName(layer, site, "B")] = {
+    for (const model::Projection projection : d.projections) {
+      const model::LowRank& m = adapter.layers[layer][static_cast<size_t>(projection)];
+      const Sizes sizes = SizesOf(config, projection);
+      (*tensors)[TensorName(layer, projection, "A")] = {.shape = {m.rank, sizes.inputs},
+                                                        .values = m.a};
+      (*tensors)[TensorName(layer, projection, "B")] = {
           .shape = {sizes.outputs, m.rank},
-          .values = IsRotated(site)
+          .values = IsRotated(projection)
                         ? Reorder(m.b, config.head_dim, m.rank, RowOrder::kToHuggingFace)
                         : m.b};
     }

@@ -21,11 +21,11 @@ constexpr std::string_view Name(AdapterScope scope) {
   return scope == AdapterScope::kEverywhere ? "everywhere" : "outside_documents";
 }
 
-enum class Site { kQ = 0, kK, kV, kO, kGate, kUp, kDown };
-inline constexpr int kSites = 7;
+enum class Projection { kQ = 0, kK, kV, kO, kGate, kUp, kDown };
+inline constexpr int kProjections = 7;
 
 struct LowRank {
-  int32_t rank = 0;      // r; 0: no adapter at this site
+  int32_t rank = 0;      // r; 0: no adapter at this projection
   std::vector<float> a;  // [r, K], K inputs
   std::vector<float> b;  // [N, r], N outputs, already times scale (alpha / rank)
 };
@@ -34,7 +34,7 @@ struct LowRank {
 // PEFT's).
 struct Adapter {
   AdapterScope scope = AdapterScope::kOutsideDocuments;
-  std::vector<std::array<LowRank, kSites>> layers;  // [L]
+  std::vector<std::array<LowRank, kProjections>> layers;  // [L]
   Sha256Digest hash{};  // part of the block id where scope is kEverywhere
 };
 

@@ -9,12 +9,13 @@ Status Model::Check(const Sequence& s) const {
   const auto count = static_cast<int64_t>(s.tokens.size());
   const int64_t embeddings = static_cast<int64_t>(s.embeddings.size()) / config_.width;
   const auto of_tokens = [&](size_t n) { return n == s.tokens.size(); };
-  if (!of_tokens(s.positions.size()) || !(s.segments.empty() || of_tokens(s.segments.size())) ||
-      !(s.documents.empty() || of_tokens(s.documents.size()))) {
+  if (!of_tokens(s.positions.size()) ||
+      !(s.segment_ids.empty() || of_tokens(s.segment_ids.size())) ||
+      !(s.in_document.empty() || of_tokens(s.in_document.size()))) {
     return InvalidArgument("a prompt of " + std::to_string(count) + " tokens has " +
                            std::to_string(s.positions.size()) + " positions, " +
-                           std::to_string(s.segments.size()) + " segment ids and " +
-                           std::to_string(s.documents.size()) + " marks of documents");
+                           std::to_string(s.segment_ids.size()) + " segment ids and " +
+                           std::to_string(s.in_document.size()) + " marks of documents");
   }
   for (int64_t t = 0; t < count; ++t) {
     const int32_t id = s.tokens[t];
@@ -25,7 +26,7 @@ Status Model::Check(const Sequence& s) const {
                              std::to_string(embeddings) + " link embeddings");
     }
     const bool ascends = t == 0 || s.positions[t] > s.positions[t - 1];
-    if (s.positions[t] < 0 || (!ascends && s.segments.empty())) {
+    if (s.positions[t] < 0 || (!ascends && s.segment_ids.empty())) {
       return InvalidArgument("positions of a prompt must ascend from 0; token " +
                              std::to_string(t) + " stands at " + std::to_string(s.positions[t]));
     }

@@ -14,23 +14,23 @@
 namespace kvlink::model {
 namespace {
 
-// Waking the other threads takes as long as a kernel's row or two: up to this many rows of them are
-// done at once.
-constexpr int64_t kFewRows = 4;
+// Waking the other threads takes as long as a kernel's row or two: up to so many rows are computed
+// by the calling thread alone.
+constexpr int64_t kSerialRows = 4;
 
 // Of logits at a time: what bounds their memory.
 constexpr int64_t kLogitRows = 32;
 
 tensor::KvView ViewOf(const Segment& s, int32_t layer) {
   return {s.keys[layer], s.values[layer], s.tokens, s.stride,
-          s.start,       s.shift,         s.hidden, s.weighed};
+          s.start,       s.shift,         s.hidden, s.ape_weighed};
 }
 
 // Positions that angles are needed for: the largest distance between a new token and a block's
 // first.
 int64_t FarthestDistance(const Sequence& s) {
   int64_t origin = 0;
-  for (const Segment& segment : s.context) {
+  for (const Segment& segment : s.segments) {
     origin = std::min<int64_t>(origin, segment.start - segment.shift);
   }
   return *std::max_element(s.positions.begin(), s.positions.end()) - origin;
@@ -47,7 +47,7 @@ class GrownTails {
   GrownTails& operator=(const GrownTails&) = delete;
   void Grow(const Sequence& s) {
     before_.emplace_back(s.tail, s.tail->size());
-    s.tail->Grow(static_cast<int64_t>(s.tokens.size()), s.segments);
+    s.tail->Grow(static_cast<int64_t>(s.tokens.size()), s.segment_ids);
   }
   void Keep() { before_.clear(); }
 
@@ -66,7 +66,7 @@ Status Naming(const Status& status, size_t i, size_t count) {
 
 void Model::Embed(const PassRows& rows) {
   const int64_t E = config_.width;
-#pragma omp parallel for schedule(static) if (rows.total() > kFewRows)
+#pragma omp parallel for schedule(static) if (rows.total() > kSerialRows)
   for (int64_t row = 0; row < rows.total(); ++row) {
     const Piece& piece = rows.PieceOf(row);
     const Sequence& s = *piece.sequence;
@@ -81,8 +81,8 @@ void Model::Embed(const PassRows& rows) {
   }
 }
 
-Status Model::Multiply(const PassRows& rows, int32_t layer, SiteGroup group, tensor::Linear& w,
-                       float* out) {
+Status Model::Multiply(const PassRows& rows, int32_t layer, ProjectionGroup group,
+                       tensor::Linear& w, float* out) {
   const int64_t row_bytes = w.k() * SizeOf(matmul_dtype_), n = w.n();
   const std::byte* in = a_.normed.data();
   KVLINK_RETURN_IF_ERROR(w.RunRows(in, rows.generated(), out));
@@ -109,7 +109,7 @@ Status Model::Multiply(const PassRows& rows, int32_t layer, SiteGroup group, ten
 void Model::AppendKv(const PassRows& rows, int32_t layer) {
   const int64_t D = config_.head_dim, G = config_.kv_heads, QD = config_.heads * D;
   const int64_t row_bytes = D * SizeOf(kv_dtype_);
-#pragma omp parallel for schedule(static) if (rows.total() > kFewRows)
+#pragma omp parallel for schedule(static) if (rows.total() > kSerialRows)
   for (int64_t row = 0; row < rows.total(); ++row) {
     const Piece& piece = rows.PieceOf(row);
     const Sequence& s = *piece.sequence;
@@ -121,9 +121,9 @@ void Model::AppendKv(const PassRows& rows, int32_t layer) {
     auto* const values = static_cast<std::byte*>(s.tail->values(layer));
     for (int64_t g = 0; g < G; ++g) {
       const int64_t at = (g * s.tail->stride() + piece.own + i) * row_bytes;
-      tensor::Rotate(k + g * D, rope_->Cosines(position), rope_->Sines(position), rope_->rotated(), D, 1.0f,
-             kv_dtype_, keys + at);
-      tensor::Store(k + (G + g) * D, D, kv_dtype_, values + at);
+      tensor::Rotate(k + g * D, rope_->Cosines(position), rope_->Sines(position), rope_->rotated(),
+                     D, 1.0f, kv_dtype_, keys + at);
+      tensor::ConvertTo(k + (G + g) * D, D, kv_dtype_, values + at);
     }
   }
 }
@@ -135,7 +135,7 @@ Status Model::Attend(std::span<const Sequence> batch, const PassRows& rows, int3
   const int64_t QKV = QD + 2ll * c.kv_heads * c.head_dim;
   std::vector<std::vector<tensor::KvView>> views(batch.size());
   for (size_t i = 0; i < batch.size(); ++i) {
-    for (const Segment& segment : batch[i].context) views[i].push_back(ViewOf(segment, layer));
+    for (const Segment& segment : batch[i].segments) views[i].push_back(ViewOf(segment, layer));
   }
   std::vector<tensor::AttentionInput> inputs;
   for (const Piece& p : rows.all()) {
@@ -149,9 +149,8 @@ Status Model::Attend(std::span<const Sequence> batch, const PassRows& rows, int3
          .positions = s.positions.subspan(p.token, p.count),
          .segments = views[p.sequence - batch.data()],
          .tail = {s.tail->keys(layer), s.tail->values(layer), tail_tokens, s.tail->stride(), 0},
-         .tail_segments = s.tail->segments(),
-         .temperature = s.temperature,
-         .scale = s.scale,
+         .tail_segment_ids = s.tail->segment_ids(),
+         .ape = s.ape,
          .out = a_.normed.data() + p.row * QD * SizeOf(matmul_dtype_),
          .out_dtype = matmul_dtype_});
   }
@@ -193,7 +192,8 @@ Status Model::Logits(std::span<const Sequence> batch, const PassRows& rows) {
                       config_.norm_epsilon, E, matmul_dtype_,
                       a_.normed.data() + r * E * SizeOf(matmul_dtype_));
     }
-    KVLINK_RETURN_IF_ERROR(weights_.head[0].RunRows(a_.normed.data(), some, a_.logits.data()));
+    KVLINK_RETURN_IF_ERROR(
+        weights_.output_head[0].RunRows(a_.normed.data(), some, a_.logits.data()));
     for (int64_t r = 0; r < some; ++r) {
       const float* logits = a_.logits.data() + r * V;
       if (!tensor::AllFinite(logits, V, DType::kF32)) {
@@ -249,13 +249,14 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe,
   for (const Sequence& s : batch) tails.Grow(s);
 
   const auto norm = [&](const std::vector<float>& weight) {
-#pragma omp parallel for schedule(static) if (T > kFewRows)
+#pragma omp parallel for schedule(static) if (T > kSerialRows)
     for (int64_t t = 0; t < T; ++t) {
-      tensor::RmsNorm(x + t * E, weight.data(), c.norm_epsilon, E, dtype, normed + t * E * SizeOf(dtype));
+      tensor::RmsNorm(x + t * E, weight.data(), c.norm_epsilon, E, dtype,
+                      normed + t * E * SizeOf(dtype));
     }
   };
   const auto add_residual = [&] {
-#pragma omp parallel for schedule(static) if (T > kFewRows)
+#pragma omp parallel for schedule(static) if (T > kSerialRows)
     for (int64_t t = 0; t < T; ++t) tensor::AddTo(y + t * E, E, x + t * E);
   };
 
@@ -263,23 +264,23 @@ Status Model::Forward(std::span<Sequence> batch, Probe* probe,
   for (int32_t l = 0; l < c.layers; ++l) {
     LayerWeights& w = weights_.layers[l];
     norm(w.attention_norm);
-    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kQkv, w.qkv, a_.qkv.data()));
+    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, ProjectionGroup::kQkv, w.qkv, a_.qkv.data()));
     AppendKv(rows, l);
     KVLINK_RETURN_IF_ERROR(Attend(batch, rows, l, probe));
     if (probe != nullptr && l == probe->layer) {
       tails.Keep();
       return {};
     }
-    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kOutput, w.output, y));
+    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, ProjectionGroup::kOutput, w.output, y));
     add_residual();
 
     norm(w.feed_forward_norm);
-    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kGateUp, w.gate_up, y));
-#pragma omp parallel for schedule(static) if (T > kFewRows)
+    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, ProjectionGroup::kGateUp, w.gate_up, y));
+#pragma omp parallel for schedule(static) if (T > kSerialRows)
     for (int64_t t = 0; t < T; ++t) {
       tensor::SiluMul(y + t * 2 * F, y + t * 2 * F + F, F, dtype, normed + t * F * SizeOf(dtype));
     }
-    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, SiteGroup::kDown, w.down, y));
+    KVLINK_RETURN_IF_ERROR(Multiply(rows, l, ProjectionGroup::kDown, w.down, y));
     add_residual();
     if (!between || l + 1 == c.layers) continue;
     // Only the residual stream lives on from one layer to the next.

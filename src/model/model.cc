@@ -44,14 +44,11 @@ Status Model::ReadFile(const ModelOptions& options) {
                        "' depends on the prompt's length, which kvlink does not compute; use a "
                        "model with none, linear or llama3 scaling");
   }
-  if (options.dtype != "auto" && options.dtype != "bf16" && options.dtype != "f32") {
-    return InvalidArgument("dtype is '" + options.dtype + "'; it can be auto, bf16 or f32");
-  }
   threads_ = options.threads > 0 ? options.threads : UsableProcessors();
   process_ = ProcessId();
   const tensor::TeamScope team(threads_);
   KVLINK_RETURN_IF_ERROR(team.status());
-  kv_dtype_ = options.dtype == "f32" ? DType::kF32 : DType::kBF16;
+  kv_dtype_ = options.dtype;
   matmul_dtype_ = tensor::MatmulDType(kv_dtype_);
   const auto fingerprint = [&] { return ModelFingerprint(*file_, c); };
   fingerprint_ =

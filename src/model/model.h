@@ -22,10 +22,10 @@
 namespace kvlink::model {
 
 struct ModelOptions {
-  std::string dtype = "auto";  // "auto", "bf16": bf16 blocks, matmuls in bf16 where the CPU has it;
-                               // "f32": f32 throughout
-  int32_t threads = 0;         // 0: as many as may be used (base/cpu_count.h)
-  std::string digests = "";    // the file in which digests are remembered; empty: they are not
+  // kBF16: bf16 blocks, matmuls in bf16 where the CPU has it; kF32: f32 throughout.
+  DType dtype = DType::kBF16;
+  int32_t threads = 0;       // 0: as many as may be used (base/cpu_count.h)
+  std::string digests = "";  // the file in which digests are remembered; empty: they are not
 };
 
 // Thread promise: one Forward at a time; everything else is immutable.
@@ -82,7 +82,7 @@ class Model {
   Status ReadFile(const ModelOptions& options);  // from file_, all that a pass needs
   void Embed(const PassRows& rows);
   // out [T, N] = inputs W^T, and what adapters add to it.
-  Status Multiply(const PassRows& rows, int32_t layer, SiteGroup group, tensor::Linear& w,
+  Status Multiply(const PassRows& rows, int32_t layer, ProjectionGroup group, tensor::Linear& w,
                   float* out);
   void AppendKv(const PassRows& rows, int32_t layer);
   Status Attend(std::span<const Sequence> batch, const PassRows& rows, int32_t layer, Probe* probe);

@@ -38,7 +38,7 @@ void PassRows::Add(const Sequence& s, int64_t token, int64_t count, int64_t padd
   piece_of_.resize(static_cast<size_t>(total_), static_cast<int32_t>(pieces_.size()) - 1);
   const bool everywhere = s.adapter != nullptr && s.adapter->scope() == AdapterScope::kEverywhere;
   for (int64_t t = token; t < token + count; ++t) {
-    active_.push_back(everywhere || s.documents.empty() || s.documents[t] == 0 ? 1 : 0);
+    active_.push_back(everywhere || s.in_document.empty() || s.in_document[t] == 0 ? 1 : 0);
   }
   active_.resize(static_cast<size_t>(total_), 0);
 }

@@ -8,27 +8,28 @@
 namespace kvlink::model {
 namespace {
 
-// A site's place in its group's matrix.
+// A projection's place in its group's matrix.
 struct Place {
   const LowRank* low;
   int64_t column, columns;  // of y
 };
 
-std::vector<Place> PlacesOf(const std::array<LowRank, kSites>& layer, SiteGroup group,
+std::vector<Place> PlacesOf(const std::array<LowRank, kProjections>& layer, ProjectionGroup group,
                             const ModelConfig& c) {
-  const auto at = [&](Site site) { return &layer[static_cast<size_t>(site)]; };
+  const auto at = [&](Projection projection) { return &layer[static_cast<size_t>(projection)]; };
   const int64_t q = static_cast<int64_t>(c.heads) * c.head_dim;
   const int64_t k = static_cast<int64_t>(c.kv_heads) * c.head_dim;
   switch (group) {
-    case SiteGroup::kQkv:
-      return {{at(Site::kQ), 0, q}, {at(Site::kK), q, k}, {at(Site::kV), q + k, k}};
-    case SiteGroup::kOutput:
-      return {{at(Site::kO), 0, c.width}};
-    case SiteGroup::kGateUp:
-      return {{at(Site::kGate), 0, c.feed_forward},
-              {at(Site::kUp), c.feed_forward, c.feed_forward}};
-    case SiteGroup::kDown:
-      return {{at(Site::kDown), 0, c.width}};
+    case ProjectionGroup::kQkv:
+      return {
+          {at(Projection::kQ), 0, q}, {at(Projection::kK), q, k}, {at(Projection::kV), q + k, k}};
+    case ProjectionGroup::kOutput:
+      return {{at(Projection::kO), 0, c.width}};
+    case ProjectionGroup::kGateUp:
+      return {{at(Projection::kGate), 0, c.feed_forward},
+              {at(Projection::kUp), c.feed_forward, c.feed_forward}};
+    case ProjectionGroup::kDown:
+      return {{at(Projection::kDown), 0, c.width}};
   }
   return {};
 }
@@ -45,9 +46,9 @@ Result<std::unique_ptr<PreparedAdapter>> PreparedAdapter::Create(const Adapter& 
   prepared->dtype_ = matmul_dtype;
   prepared->layers_.resize(static_cast<size_t>(config.layers));
   for (int32_t l = 0; l < config.layers; ++l) {
-    for (int g = 0; g < kSiteGroups; ++g) {
+    for (int g = 0; g < kProjectionGroups; ++g) {
       const std::vector<Place> places =
-          PlacesOf(adapter.layers[l], static_cast<SiteGroup>(g), config);
+          PlacesOf(adapter.layers[l], static_cast<ProjectionGroup>(g), config);
       int64_t rank = 0, inputs = 0;
       for (const Place& place : places) {
         if (place.low->rank == 0) continue;
@@ -82,7 +83,7 @@ Result<std::unique_ptr<PreparedAdapter>> PreparedAdapter::Create(const Adapter& 
   return prepared;
 }
 
-Status PreparedAdapter::Add(int32_t layer, SiteGroup group, bool generated, const void* x,
+Status PreparedAdapter::Add(int32_t layer, ProjectionGroup group, bool generated, const void* x,
                             std::span<const uint8_t> active, float* y) {
   Factors& f = layers_[layer][static_cast<size_t>(group)];
   if (f.a == nullptr) return {};
@@ -96,7 +97,7 @@ Status PreparedAdapter::Add(int32_t layer, SiteGroup group, bool generated, cons
   for (int64_t t = 0; t < padded; ++t) {
     if (t >= rows || active[t] == 0) std::fill_n(low_.data() + t * r, r, 0.0f);
   }
-  tensor::Store(low_.data(), padded * r, dtype_, low_converted_.data());
+  tensor::ConvertTo(low_.data(), padded * r, dtype_, low_converted_.data());
   return generated ? f.b->RunRowsAdding(low_converted_.data(), rows, y)
                    : f.b->RunAdding(low_converted_.data(), rows, y);
 }

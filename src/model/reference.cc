@@ -78,20 +78,20 @@ class Pass {
     for (int32_t l = 0; l < c_.layers; ++l) {
       const std::string blk = "blk." + std::to_string(l) + ".";
       Matrix n = Norm(x, rows_, Vector(blk + "attn_norm.weight"), c_.norm_epsilon);
-      Matrix q = Project(blk + "attn_q.weight", n, l, Site::kQ);
-      Matrix k = Project(blk + "attn_k.weight", n, l, Site::kK);
-      const Matrix v = Project(blk + "attn_v.weight", n, l, Site::kV);
+      Matrix q = Project(blk + "attn_q.weight", n, l, Projection::kQ);
+      Matrix k = Project(blk + "attn_k.weight", n, l, Projection::kK);
+      const Matrix v = Project(blk + "attn_v.weight", n, l, Projection::kV);
       RotateHeads(&q, rows_, c_.heads, c_.head_dim, c_.rope, in_.positions);
       RotateHeads(&k, rows_, c_.kv_heads, c_.head_dim, c_.rope, in_.positions);
-      Add(Project(blk + "attn_output.weight", Attend(q, k, v), l, Site::kO), &x);
+      Add(Project(blk + "attn_output.weight", Attend(q, k, v), l, Projection::kO), &x);
       n = Norm(x, rows_, Vector(blk + "ffn_norm.weight"), c_.norm_epsilon);
-      Matrix gate = Project(blk + "ffn_gate.weight", n, l, Site::kGate);
-      const Matrix up = Project(blk + "ffn_up.weight", n, l, Site::kUp);
+      Matrix gate = Project(blk + "ffn_gate.weight", n, l, Projection::kGate);
+      const Matrix up = Project(blk + "ffn_up.weight", n, l, Projection::kUp);
       for (size_t i = 0; i < gate.size(); ++i) {
         const double g = gate[i];
         gate[i] = static_cast<float>(g / (1.0 + std::exp(-g)) * up[i]);
       }
-      Add(Project(blk + "ffn_down.weight", gate, l, Site::kDown), &x);
+      Add(Project(blk + "ffn_down.weight", gate, l, Projection::kDown), &x);
     }
     Matrix wanted;
     for (int32_t r : in_.logit_rows) {
@@ -125,10 +125,10 @@ class Pass {
   }
 
   // x W^T, and the adapter's B A x where it acts.
-  Matrix Project(const std::string& name, const Matrix& x, int32_t layer, Site site) {
+  Matrix Project(const std::string& name, const Matrix& x, int32_t layer, Projection projection) {
     Matrix y = Multiply(x, rows_, *file_.FindTensor(name));
     if (in_.adapter == nullptr) return y;
-    const LowRank& low = in_.adapter->layers[layer][static_cast<int>(site)];
+    const LowRank& low = in_.adapter->layers[layer][static_cast<int>(projection)];
     if (low.rank == 0) return y;
     const int64_t r = low.rank, k = static_cast<int64_t>(low.a.size()) / r,
                   n = static_cast<int64_t>(low.b.size()) / r;
@@ -149,14 +149,14 @@ class Pass {
   }
 
   bool IsDocument(int64_t t) const {
-    return in_.documents.empty() ? in_.segments[t] != 0 : in_.documents[t] != 0;
+    return in_.in_document.empty() ? in_.segment_ids[t] != 0 : in_.in_document[t] != 0;
   }
 
   // docs/method.md, section 3: q sees k if k <= q and (q is in segment 0 or in k's segment). -s:
   // what stands before segment s, for s and itself.
   bool Sees(int64_t t, int64_t s) const {
     if (!in_.visible.empty()) return in_.visible[t * rows_ + s] != 0;
-    const int32_t query = in_.segments[t], key = in_.segments[s];
+    const int32_t query = in_.segment_ids[t], key = in_.segment_ids[s];
     return query == 0 ? key >= 0 : std::abs(query) == std::abs(key);
   }
 
@@ -164,18 +164,19 @@ class Pass {
   void Weigh(std::vector<double>* weight) const {
     double largest = -1e300, sum = 0;
     for (size_t s = 0; s < weight->size(); ++s) {
-      if (in_.weighed[s] && (*weight)[s] > -1e300) {
-        (*weight)[s] /= in_.temperature;
+      if (in_.ape_weighed[s] && (*weight)[s] > -1e300) {
+        (*weight)[s] /= in_.ape_temperature;
         largest = std::max(largest, (*weight)[s]);
       }
     }
     if (largest == -1e300) return;
     for (size_t s = 0; s < weight->size(); ++s) {
-      if (in_.weighed[s]) sum += std::exp((*weight)[s] - largest);
+      if (in_.ape_weighed[s]) sum += std::exp((*weight)[s] - largest);
     }
     const double log_sum = largest + std::log(sum);
     for (size_t s = 0; s < weight->size(); ++s) {
-      if (in_.weighed[s] && (*weight)[s] > -1e300) (*weight)[s] += (in_.scale - 1) * log_sum;
+      if (in_.ape_weighed[s] && (*weight)[s] > -1e300)
+        (*weight)[s] += (in_.ape_scale - 1) * log_sum;
     }
   }
 
@@ -198,7 +199,7 @@ class Pass {
           }
           weight[s] = dot / std::sqrt(static_cast<double>(d));
         }
-        if (!in_.weighed.empty() && !in_.weighed[t]) Weigh(&weight);
+        if (!in_.ape_weighed.empty() && !in_.ape_weighed[t]) Weigh(&weight);
         for (int64_t s = 0; s <= t; ++s) largest = std::max(largest, weight[s]);
         for (int64_t s = 0; s <= t; ++s) sum += weight[s] = std::exp(weight[s] - largest);
         for (int64_t i = 0; i < d; ++i) {
@@ -226,7 +227,7 @@ class Pass {
 Result<std::vector<float>> ReferenceLogits(const formats::GgufFile& file, const ModelConfig& config,
                                            const ReferenceInput& input) {
   if (input.positions.size() != input.tokens.size() ||
-      input.segments.size() != input.tokens.size()) {
+      input.segment_ids.size() != input.tokens.size()) {
     return InvalidArgument("tokens, positions and segments of a prompt must be as many");
   }
   const tensor::TeamScope team(0);

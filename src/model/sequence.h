@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/dtype.h"
 #include "kvlink/status.h"
+#include "tensor/attention.h"
 
 namespace kvlink::model {
 
@@ -23,7 +25,7 @@ struct Segment {
   // What only methods of docs/methods.md other than linking ask for; tensor/attention.h, KvView.
   int32_t shift = 0;                // its keys' rotation counts from start - shift
   const uint8_t* hidden = nullptr;  // [tokens] or null: tokens that nobody sees
-  bool weighed = false;             // by the sequence's temperature and scale
+  bool ape_weighed = false;         // by Sequence::ape
 };
 
 // The KV that grows: a request's own tokens, or a document being encoded into its block's planes.
@@ -44,7 +46,7 @@ class Tail {
   int64_t stride() const { return stride_; }  // tokens it has room for
   void* keys(int32_t layer) { return keys_[layer]; }
   void* values(int32_t layer) { return values_[layer]; }
-  std::span<const int32_t> segments() const { return segments_; }
+  std::span<const int32_t> segment_ids() const { return segment_ids_; }
   int64_t bytes() const { return bytes_; }  // of its own memory
 
   // Makes room for tokens of which Forward fills in keys and values. Segment ids are kept only once
@@ -59,7 +61,7 @@ class Tail {
   int64_t stride_ = 0;
   int64_t size_ = 0;
   int64_t bytes_ = 0;
-  std::vector<int32_t> segments_;  // [size], or empty: all 0
+  std::vector<int32_t> segment_ids_;  // [size], or empty: all 0
   std::shared_ptr<void> memory_;
 };
 
@@ -71,12 +73,12 @@ struct Sequence {
   std::span<const float> embeddings;   // [n, E] link-token embeddings
   std::span<const int32_t> positions;  // [T], ascending, but in a masked pass
   // [T] or empty (all 0): a masked pass (tensor/attention.h, tail_segments).
-  std::span<const int32_t> segments;
+  std::span<const int32_t> segment_ids;
   // [T] or empty (none): tokens that belong to documents, where an adapter of scope
   // kOutsideDocuments does not act.
-  std::span<const uint8_t> documents;
-  std::span<const Segment> context;  // blocks; a token at p sees those of their tokens before p
-  float temperature = 1, scale = 1;  // of weighed segments (APE, arXiv 2502.05431)
+  std::span<const uint8_t> in_document;
+  std::span<const Segment> segments;  // blocks; a token at p sees those of their tokens before p
+  std::optional<tensor::Ape> ape;     // needed where a segment is ape_weighed
   Tail* tail = nullptr;
   PreparedAdapter* adapter = nullptr;  // may be null
   // Its tokens were chosen by a sampler: computed a row at a time, by the file's codes where there

@@ -56,12 +56,12 @@ Result<Tail> Tail::Clone() const {
 void Tail::Grow(int64_t count, std::span<const int32_t> segments) {
   KVLINK_CHECK(size_ + count <= stride_);
   const bool any = std::any_of(segments.begin(), segments.end(), [](int32_t s) { return s != 0; });
-  if (any || !segments_.empty()) {
-    segments_.resize(static_cast<size_t>(size_), 0);
+  if (any || !segment_ids_.empty()) {
+    segment_ids_.resize(static_cast<size_t>(size_), 0);
     if (segments.empty()) {
-      segments_.resize(static_cast<size_t>(size_ + count), 0);
+      segment_ids_.resize(static_cast<size_t>(size_ + count), 0);
     } else {
-      segments_.insert(segments_.end(), segments.begin(), segments.end());
+      segment_ids_.insert(segment_ids_.end(), segments.begin(), segments.end());
     }
   }
   size_ += count;
@@ -70,7 +70,7 @@ void Tail::Grow(int64_t count, std::span<const int32_t> segments) {
 void Tail::Truncate(int64_t size) {
   KVLINK_CHECK(size >= 0 && size <= size_);
   size_ = size;
-  if (!segments_.empty()) segments_.resize(static_cast<size_t>(size));
+  if (!segment_ids_.empty()) segment_ids_.resize(static_cast<size_t>(size));
 }
 
 }  // namespace kvlink::model

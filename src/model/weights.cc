@@ -105,7 +105,7 @@ int64_t Embedding::own_bytes() const { return static_cast<int64_t>(tensor_.data.
 
 int64_t Weights::bytes() const {
   int64_t total = static_cast<int64_t>(final_norm.size()) * 4 + embedding.own_bytes();
-  for (const tensor::Linear& h : head) total += h.bytes();
+  for (const tensor::Linear& h : output_head) total += h.bytes();
   for (const LayerWeights& l : layers) {
     total += l.qkv.bytes() + l.output.bytes() + l.gate_up.bytes() + l.down.bytes() +
              static_cast<int64_t>(l.attention_norm.size() + l.feed_forward_norm.size()) * 4;
@@ -129,7 +129,7 @@ Result<Weights> LoadWeights(const formats::GgufFile& file, const ModelConfig& co
     KVLINK_ASSIGN_OR_RETURN(weights.embedding, Embedding::Copy(*embedding, packing.memory));
   }
   KVLINK_ASSIGN_OR_RETURN(tensor::Linear packed_head, Head(head, packing, std::move(codes)));
-  weights.head.push_back(std::move(packed_head));
+  weights.output_head.push_back(std::move(packed_head));
   weights.final_norm = ReadVector(*file.FindTensor("output_norm.weight"));
   for (int32_t l = 0; l < config.layers; ++l) {
     const std::string prefix = "blk." + std::to_string(l) + ".";

@@ -43,7 +43,7 @@ struct Weights {
   std::unique_ptr<tensor::WeightMemory> memory;  // in which all matrices lie
   std::vector<LayerWeights> layers;              // [L]
   std::vector<float> final_norm;                 // [E]
-  std::vector<tensor::Linear> head;              // one: [V, E]
+  std::vector<tensor::Linear> output_head;       // one: [V, E]
   Embedding embedding;
 
   int64_t bytes() const;

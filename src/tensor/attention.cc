@@ -123,7 +123,7 @@ void Attention::State::Plan(std::span<const AttentionInput> inputs, int threads)
     // Weighed segments must be whole before they join the others, so then keys are not shared out.
     const std::span<const KvView> segments = piece.in->segments;
     const bool weighed = std::any_of(segments.begin(), segments.end(),
-                                     [](const KvView& segment) { return segment.weighed; });
+                                     [](const KvView& segment) { return segment.ape_weighed; });
     const int64_t query_tiles = (piece.in->tokens + kQueryTile - 1) / kQueryTile;
     if (!weighed) {
       piece.parts = std::clamp<int64_t>(kJobs / (query_tiles * shape.kv_heads), 1,
@@ -176,7 +176,7 @@ const std::byte* Attention::State::TileRows(const void* plane, const Job& job, c
     std::memcpy(buffer->data(), rows, tile.count * d * SizeOf(dtype));
   } else {
     // The only change of dtype there is: bf16 blocks on a CPU that multiplies f32.
-    Load(rows, tile.count * d, shape.kv_dtype, reinterpret_cast<float*>(buffer->data()));
+    ConvertFrom(rows, tile.count * d, shape.kv_dtype, reinterpret_cast<float*>(buffer->data()));
   }
   std::memset(buffer->data() + tile.count * d * SizeOf(dtype), 0,
               (padded - tile.count) * d * SizeOf(dtype));
@@ -242,10 +242,10 @@ void Attention::State::RunJob(const Job& job, Scratch& s, Accumulator& acc) {
   const int64_t total = job.piece->tiles, parts = job.piece->parts;
   for (int64_t i = total * job.part / parts; i < total * (job.part + 1) / parts; ++i) {
     const KeyTile& tile = tiles[job.piece->first_tile + i];
-    if (weighed && !tile.view->weighed) {
-      for (int64_t row = 0; row < rows; ++row) Weigh(acc.Row(row, d), in.scale, d);
+    if (weighed && !tile.view->ape_weighed) {
+      for (int64_t row = 0; row < rows; ++row) Weigh(acc.Row(row, d), in.ape->scale, d);
     }
-    weighed = tile.view->weighed;
+    weighed = tile.view->ape_weighed;
     if (tile.view != rotated_for) {
       // Only queries behind the segment's start can see it; a distance is never negative.
       const int64_t from = tile.is_tail ? 0 : FirstBehind(job, tile.view->start);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/dtype.h"
@@ -27,7 +28,7 @@ struct KvView {
   // The rest for segments only.
   int64_t shift = 0;                // its keys' rotation counts from start - shift
   const uint8_t* hidden = nullptr;  // [n] or null: tokens that are not 0 here are seen by nobody
-  bool weighed = false;             // by AttentionInput's temperature and scale
+  bool ape_weighed = false;         // by AttentionInput::ape
 };
 
 struct AttentionShape {
@@ -36,6 +37,12 @@ struct AttentionShape {
   int32_t head_dim = 0;  // D
   DType kv_dtype = DType::kF32;
   DType matmul_dtype = DType::kF32;  // what tiles are multiplied in
+};
+
+// Weighed segments have a softmax of their own at this temperature, whose log-sum-exp is multiplied
+// by the scale before it joins the others' (APE, arXiv 2502.05431, section 4).
+struct Ape {
+  float temperature = 1, scale = 1;
 };
 
 // A piece of a prompt, or one generated row. What is computed for it depends on nothing else.
@@ -50,11 +57,9 @@ struct AttentionInput {
   // Segment ids of the tail's tokens [tail.tokens], or empty (all 0): a query in segment s sees a
   // key of the tail before it if s is 0 or equal to the key's (docs/method.md, section 3). -s: what
   // segment s stands behind, which is seen from s and -s only. The masked reference.
-  std::span<const int32_t> tail_segments;
-  // Weighed segments have a softmax of their own at this temperature, whose log-sum-exp is
-  // multiplied by the scale before it joins the others' (APE, arXiv 2502.05431, section 4).
-  float temperature = 1, scale = 1;
-  void* out = nullptr;  // [T, H * D] out_dtype
+  std::span<const int32_t> tail_segment_ids;
+  std::optional<Ape> ape;  // needed where a segment is ape_weighed
+  void* out = nullptr;     // [T, H * D] out_dtype
   DType out_dtype = DType::kF32;
 };
 

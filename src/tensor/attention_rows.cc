@@ -121,9 +121,9 @@ void RowAttention::JoinRow(int64_t row) {
     const PartialSoftmax joined = result(first);
     for (int64_t part = first; part < end; ++part) {
       if (part > first) Join(joined, result(part), d);
-      const bool weighed_end = parts_[part].tile.view->weighed &&
-                               (part + 1 == end || !parts_[part + 1].tile.view->weighed);
-      if (weighed_end) Weigh(joined, in.scale, d);
+      const bool weighed_end = parts_[part].tile.view->ape_weighed &&
+                               (part + 1 == end || !parts_[part + 1].tile.view->ape_weighed);
+      if (weighed_end) Weigh(joined, in.ape->scale, d);
     }
     WriteOut(in, shape_, 0, h, joined);
   }

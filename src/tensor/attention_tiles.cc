@@ -16,10 +16,10 @@ void AppendTiles(const AttentionInput& in, std::vector<KeyTile>* tiles) {
     }
   };
   for (const KvView& segment : in.segments) {
-    if (segment.weighed) add(segment, false);
+    if (segment.ape_weighed) add(segment, false);
   }
   for (const KvView& segment : in.segments) {
-    if (!segment.weighed) add(segment, false);
+    if (!segment.ape_weighed) add(segment, false);
   }
   add(in.tail, true);
 }
@@ -34,7 +34,7 @@ bool HideKeys(const AttentionInput& in, const KeyTile& tile, int64_t t, int64_t 
               float* scores) {
   constexpr float kUnseen = -std::numeric_limits<float>::infinity();
   if (limit <= 0) return false;
-  const bool by_segments = tile.is_tail && !in.tail_segments.empty();
+  const bool by_segments = tile.is_tail && !in.tail_segment_ids.empty();
   if (tile.view->hidden == nullptr && !by_segments) return true;
   if (tile.view->hidden != nullptr) {
     const uint8_t* hidden = tile.view->hidden + tile.begin;
@@ -43,9 +43,9 @@ bool HideKeys(const AttentionInput& in, const KeyTile& tile, int64_t t, int64_t 
     }
   }
   if (by_segments) {
-    const int32_t own = in.tail_segments[in.tail.tokens - in.tokens + t];
+    const int32_t own = in.tail_segment_ids[in.tail.tokens - in.tokens + t];
     for (int64_t j = 0; j < limit; ++j) {
-      const int32_t key = in.tail_segments[tile.begin + j];
+      const int32_t key = in.tail_segment_ids[tile.begin + j];
       if (own == 0 ? key < 0 : std::abs(key) != std::abs(own)) scores[j] = kUnseen;
     }
   }
@@ -56,7 +56,7 @@ bool HideKeys(const AttentionInput& in, const KeyTile& tile, int64_t t, int64_t 
 void RotateQuery(const AttentionInput& in, const AttentionShape& shape, const RopeTable& rope,
                  const KvView& view, int64_t t, int64_t h, DType dtype, void* out) {
   const int64_t d = shape.head_dim, distance = in.positions[t] - view.start + view.shift;
-  const float temperature = view.weighed ? in.temperature : 1.0f;
+  const float temperature = view.ape_weighed ? in.ape->temperature : 1.0f;
   const float scale = 1.0f / (temperature * std::sqrt(static_cast<float>(d)));
   Rotate(in.queries + t * in.query_stride + h * d, rope.Cosines(distance), rope.Sines(distance),
          rope.rotated(), d, scale, dtype, out);
@@ -85,8 +85,8 @@ void WriteOut(const AttentionInput& in, const AttentionShape& shape, int64_t t, 
               const PartialSoftmax& softmax) {
   const int64_t d = shape.head_dim;
   Scale(1.0f / *softmax.sum, d, softmax.values);
-  Store(softmax.values, d, in.out_dtype,
-        static_cast<std::byte*>(in.out) + (t * shape.heads + h) * d * SizeOf(in.out_dtype));
+  ConvertTo(softmax.values, d, in.out_dtype,
+            static_cast<std::byte*>(in.out) + (t * shape.heads + h) * d * SizeOf(in.out_dtype));
 }
 
 }  // namespace kvlink::tensor

@@ -305,14 +305,14 @@ void Rotate(const float* x, const float* cosines, const float* sines, int64_t ro
   }
   HWY_DYNAMIC_DISPATCH(RotateBf16)(x, cosines, sines, rotated, d, scale, out);
 }
-void Store(const float* x, int64_t n, DType dtype, void* out) {
+void ConvertTo(const float* x, int64_t n, DType dtype, void* out) {
   if (dtype == DType::kF32) {
     std::copy_n(x, n, static_cast<float*>(out));
   } else {
     HWY_DYNAMIC_DISPATCH(StoreBf16)(x, n, static_cast<bf16_t*>(out));
   }
 }
-void Load(const void* x, int64_t n, DType dtype, float* out) {
+void ConvertFrom(const void* x, int64_t n, DType dtype, float* out) {
   if (dtype == DType::kF32) {
     std::copy_n(static_cast<const float*>(x), n, out);
   } else {

@@ -32,9 +32,9 @@ void Rotate(const float* x, const float* cosines, const float* sines, int64_t ro
             float scale, DType dtype, void* out);
 
 // out [n] in `dtype` = x [n].
-void Store(const float* x, int64_t n, DType dtype, void* out);
+void ConvertTo(const float* x, int64_t n, DType dtype, void* out);
 // out [n] f32 = x [n] in `dtype`.
-void Load(const void* x, int64_t n, DType dtype, float* out);
+void ConvertFrom(const void* x, int64_t n, DType dtype, float* out);
 
 // One row of a running softmax (online softmax, arXiv 1805.02867). scores [n] are already scaled.
 // Writes probabilities exp(score - new maximum) in `dtype` and zeros up to `padded`; updates

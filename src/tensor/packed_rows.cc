@@ -186,8 +186,9 @@ void PackedRows::Set(int64_t stretch, const void* x, DType dtype) {
     const int64_t size = rows(group);
     float* out = values_.data() + first(group) * padded_k_ + begin * size;
     for (int64_t r = 0; r < size; ++r) {
-      Load(static_cast<const std::byte*>(x) + ((first(group) + r) * k_ + begin) * SizeOf(dtype),
-           count, dtype, some);
+      ConvertFrom(
+          static_cast<const std::byte*>(x) + ((first(group) + r) * k_ + begin) * SizeOf(dtype),
+          count, dtype, some);
       for (int64_t i = 0; i < end - begin; ++i) out[i * size + r] = some[i];
     }
   }

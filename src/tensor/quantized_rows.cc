@@ -324,8 +324,9 @@ void QuantizedRows::Set(int64_t stretch, const void* x, DType dtype) {
   for (int64_t group = 0; group < groups(); ++group) {
     const int64_t size = rows(group), place = first(group) * k_ + begin * size;
     for (int64_t r = 0; r < size; ++r) {
-      Load(static_cast<const std::byte*>(x) + ((first(group) + r) * k_ + begin) * SizeOf(dtype),
-           count, dtype, some);
+      ConvertFrom(
+          static_cast<const std::byte*>(x) + ((first(group) + r) * k_ + begin) * SizeOf(dtype),
+          count, dtype, some);
       HWY_DYNAMIC_DISPATCH(QuantizeGroups)(some, count / 32, some_codes, some_scales, some_sums);
       int16_t* codes = codes_.data() + place + 2 * r;
       for (int64_t i = 0; i < count; i += 2) std::memcpy(codes + i * size, some_codes + i, 4);

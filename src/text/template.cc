@@ -90,8 +90,8 @@ Result<PromptTemplate> ChooseTemplate(const Tokenizer& tokenizer) {
       "<|eot_id|> (Llama 3); name one with --template, or give a link file that has one");
 }
 
-std::vector<int32_t> RenderHead(const PromptTemplate& t, const Tokenizer& tokenizer,
-                                std::string_view system, bool has_documents) {
+std::vector<int32_t> RenderPreamble(const PromptTemplate& t, const Tokenizer& tokenizer,
+                                    std::string_view system, bool has_documents) {
   std::vector<Tokenizer::Piece> pieces;
   AppendPieces(t.system, {{"{system}", system.empty() ? t.default_system : system}}, &pieces);
   if (has_documents) AppendPieces(t.documents_begin, {}, &pieces);
@@ -101,7 +101,7 @@ std::vector<int32_t> RenderHead(const PromptTemplate& t, const Tokenizer& tokeni
 std::vector<int32_t> RenderDocumentPrefix(const PromptTemplate& t, const Tokenizer& tokenizer,
                                           std::string_view system) {
   if (t.document_prefix.empty()) return {};
-  std::vector<int32_t> tokens = RenderHead(t, tokenizer, system, /*has_documents=*/true);
+  std::vector<int32_t> tokens = RenderPreamble(t, tokenizer, system, /*has_documents=*/true);
   if (t.document_prefix == "first" && !tokens.empty())
     tokens.erase(tokens.begin() + 1, tokens.end());
   return tokens;

@@ -26,8 +26,8 @@ struct PromptTemplate {
   std::string documents_end;      // before the question; mem_end in the authors' checkpoints
   std::string question;           // "{question}"
   std::string answer;             // from the question's end to the answer's first token
-  // What stands before a document while it is encoded: "" nothing, "head" the rendered head,
-  // "first" the head's first token. It is no part of the block.
+  // What stands before a document while it is encoded: "" nothing, "head" the rendered preamble,
+  // "first" the preamble's first token. It is no part of the block.
   std::string document_prefix{};
   std::vector<std::string> stop;  // texts that end an answer, beside end-of-generation tokens
 
@@ -48,9 +48,9 @@ std::string TemplateToJson(const PromptTemplate& t);
 // Rendering: values are text (never special tokens); literals may hold special tokens.
 // The head: system and documents_begin. An empty system text stands for default_system; without
 // documents, documents_begin does not stand.
-std::vector<int32_t> RenderHead(const PromptTemplate& t, const Tokenizer& tokenizer,
-                                std::string_view system, bool has_documents);
-// The tokens that document_prefix names, of a head rendered with documents.
+std::vector<int32_t> RenderPreamble(const PromptTemplate& t, const Tokenizer& tokenizer,
+                                    std::string_view system, bool has_documents);
+// The tokens that document_prefix names, of a preamble rendered with documents.
 std::vector<int32_t> RenderDocumentPrefix(const PromptTemplate& t, const Tokenizer& tokenizer,
                                           std::string_view system);
 // rank counts from 1. An empty title: untitled_document.

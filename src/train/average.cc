@@ -82,11 +82,11 @@ struct Product {
   at::Tensor a, b;
 };
 
-Product MeanAt(const std::vector<LinksFile>& all, size_t layer, int site) {
+Product MeanAt(const std::vector<LinksFile>& all, size_t layer, int projection) {
   std::vector<at::Tensor> a, b;
   for (const LinksFile& links : all) {
     if (!links->adapter) continue;
-    const model::LowRank& low = links->adapter->layers[layer][site];
+    const model::LowRank& low = links->adapter->layers[layer][projection];
     if (low.rank == 0) continue;
     a.push_back(torch::tensor(low.a, at::kDouble).view({low.rank, -1}));
     b.push_back(torch::tensor(low.b, at::kDouble).view({-1, low.rank}) /
@@ -126,14 +126,15 @@ model::LowRank Padded(const Product& product, int32_t rank) {
 model::Adapter MeanAdapter(const std::vector<LinksFile>& all, const model::Adapter& like,
                            int32_t most_rank, AverageSummary* summary) {
   const size_t layers = like.layers.size();
-  std::vector<std::array<Product, model::kSites>> products(layers);
+  std::vector<std::array<Product, model::kProjections>> products(layers);
   double total = 0, kept = 0;
   for (size_t l = 0; l < layers; ++l) {
-    for (int site = 0; site < model::kSites; ++site) {
-      const Product mean = MeanAt(all, l, site);
+    for (int projection = 0; projection < model::kProjections; ++projection) {
+      const Product mean = MeanAt(all, l, projection);
       if (!mean.a.defined()) continue;
-      products[l][site] = Nearest(mean, most_rank, &total, &kept);
-      summary->rank = std::max(summary->rank, static_cast<int32_t>(products[l][site].a.size(0)));
+      products[l][projection] = Nearest(mean, most_rank, &total, &kept);
+      summary->rank =
+          std::max(summary->rank, static_cast<int32_t>(products[l][projection].a.size(0)));
     }
   }
   if (total > 0) summary->kept = kept / total;
@@ -141,9 +142,9 @@ model::Adapter MeanAdapter(const std::vector<LinksFile>& all, const model::Adapt
   adapter.scope = like.scope;
   adapter.layers.resize(layers);
   for (size_t l = 0; l < layers; ++l) {
-    for (int site = 0; site < model::kSites; ++site) {
-      if (!products[l][site].a.defined()) continue;
-      adapter.layers[l][site] = Padded(products[l][site], summary->rank);
+    for (int projection = 0; projection < model::kProjections; ++projection) {
+      if (!products[l][projection].a.defined()) continue;
+      adapter.layers[l][projection] = Padded(products[l][projection], summary->rank);
     }
   }
   adapter.hash = model::AdapterHash(adapter);

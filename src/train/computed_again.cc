@@ -10,10 +10,10 @@ Result<TrainingPrompt> ComputedAgain(model::Model& model, model::PreparedAdapter
                                      const TrainingPrompt& prompt,
                                      std::span<const std::shared_ptr<const kv::Block>> blocks) {
   const link::LinkedPrompt linked =
-      link::Link(prompt.plan, {blocks.begin(), blocks.end()}, prompt.method);
+      link::Link(prompt.plan, {blocks.begin(), blocks.end()}, prompt.rules);
   KVLINK_ASSIGN_OR_RETURN(
       const std::vector<int32_t> chosen,
-      link::ChooseTokens(prompt.method, model, adapter, embeddings, prompt.plan, linked));
+      link::ChooseTokens(prompt.rules, model, adapter, embeddings, prompt.plan, linked));
   return WithComputedAgain(prompt, chosen);
 }
 

@@ -71,7 +71,7 @@ data::Example Arranged(data::Example example, const TrainingPart& part, const Tr
                        int64_t pass) {
   const PartKind kind = KindIn(example, part);
   if (kind == PartKind::kQaSegments || kind == PartKind::kQaPlain) {
-    if (options.documents > 0) data::KeepDocuments(&example, options.documents);
+    if (options.max_documents > 0) data::KeepDocuments(&example, options.max_documents);
     if (options.shuffle_documents) {
       data::ShuffleDocuments(&example, options.seed + static_cast<uint64_t>(pass));
     }
@@ -83,8 +83,7 @@ data::Example Arranged(data::Example example, const TrainingPart& part, const Tr
   return example;
 }
 
-const link::Method& DrawnMethod(const TrainOptions& options, const data::Example& example,
-                                int64_t pass) {
+const Method& DrawnMethod(const TrainOptions& options, const data::Example& example, int64_t pass) {
   // Another stream than the one that shuffles the example's documents.
   Random random((options.seed + static_cast<uint64_t>(pass)) ^
                 Xxh3(AsBytes("method of " + example.id)));
@@ -93,7 +92,7 @@ const link::Method& DrawnMethod(const TrainOptions& options, const data::Example
 
 Result<TrainingPrompt> MakeExamplePrompt(const link::LinkableModel& model,
                                          const data::Example& example, PartKind kind, bool full,
-                                         model::AdapterScope scope, const link::Method& method,
+                                         model::AdapterScope scope, const Method& method,
                                          int64_t max_tokens) {
   if (kind == PartKind::kByExample) kind = KindOf(example);
   if (kind == PartKind::kText) return MakeTextPrompt(model, example, max_tokens);

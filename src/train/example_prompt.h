@@ -17,14 +17,13 @@ data::Example Arranged(data::Example example, const TrainingPart& part, const Tr
                        int64_t pass);
 
 // Of options.methods the one that an example draws in its `pass`-th pass.
-const link::Method& DrawnMethod(const TrainOptions& options, const data::Example& example,
-                                int64_t pass);
+const Method& DrawnMethod(const TrainOptions& options, const data::Example& example, int64_t pass);
 
 // The prompt of an arranged example. kResourceExhausted: longer than max_tokens. A plain text is
 // cut at max_tokens; kInvalidArgument if nothing of it can be predicted.
 Result<TrainingPrompt> MakeExamplePrompt(const link::LinkableModel& model,
                                          const data::Example& example, PartKind kind, bool full,
-                                         model::AdapterScope scope, const link::Method& method,
+                                         model::AdapterScope scope, const Method& method,
                                          int64_t max_tokens);
 
 // kInvalidArgument, with file, line and field, for the first example whose answer alone does not

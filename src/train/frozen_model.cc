@@ -80,12 +80,12 @@ at::Tensor FrozenModel::Embed(const std::vector<int32_t>& tokens, Parameters& pa
 }
 
 at::Tensor FrozenModel::Adapt(const at::Tensor& y, const at::Tensor& x, int32_t layer,
-                              std::initializer_list<model::Site> sites, const Rows& rows,
-                              const Parameters& parameters) const {
+                              std::initializer_list<model::Projection> projections,
+                              const Rows& rows, const Parameters& parameters) const {
   if (!rows.adapter || !parameters.has_adapter()) return y;
   std::vector<at::Tensor> a;
-  for (const model::Site site : sites) {
-    const TrainedLowRank& low = parameters.At(layer, site);
+  for (const model::Projection projection : projections) {
+    const TrainedLowRank& low = parameters.At(layer, projection);
     if (low.a.defined()) a.push_back(low.a);
   }
   if (a.empty()) return y;
@@ -96,13 +96,14 @@ at::Tensor FrozenModel::Adapt(const at::Tensor& y, const at::Tensor& x, int32_t 
   int64_t column = 0;
   const int64_t heads = static_cast<int64_t>(config_.heads) * config_.head_dim;
   const int64_t kv = static_cast<int64_t>(config_.kv_heads) * config_.head_dim;
-  for (const model::Site site : sites) {
-    const TrainedLowRank& low = parameters.At(layer, site);
+  for (const model::Projection projection : projections) {
+    const TrainedLowRank& low = parameters.At(layer, projection);
     if (!low.a.defined()) {
-      const int64_t n = site == model::Site::kQ   ? heads
-                        : site == model::Site::kK ? kv
-                        : site == model::Site::kV ? kv
-                                                  : config_.feed_forward;  // others stand alone
+      const int64_t n = projection == model::Projection::kQ   ? heads
+                        : projection == model::Projection::kK ? kv
+                        : projection == model::Projection::kV
+                            ? kv
+                            : config_.feed_forward;  // others stand alone
       outputs.push_back(at::zeros({x.size(0), n}, x.options()));
       continue;
     }
@@ -119,15 +120,15 @@ at::Tensor FrozenModel::RunLayers(const Rows& rows, Parameters& parameters) {
   for (int32_t l = 0; l < config_.layers; ++l) {
     const Layer& w = layers_[l];
     at::Tensor n = RmsNorm(x, w.attention_norm, epsilon, dtype_);
-    const at::Tensor qkv =
-        Adapt(FrozenLinear(n, w.qkv), n, l, {model::Site::kQ, model::Site::kK, model::Site::kV},
-              rows, parameters);
+    const at::Tensor qkv = Adapt(
+        FrozenLinear(n, w.qkv), n, l,
+        {model::Projection::kQ, model::Projection::kK, model::Projection::kV}, rows, parameters);
     n = LinkedAttention(qkv, &rows.attention, l, &config_);
-    x = x + Adapt(FrozenLinear(n, w.output), n, l, {model::Site::kO}, rows, parameters);
+    x = x + Adapt(FrozenLinear(n, w.output), n, l, {model::Projection::kO}, rows, parameters);
     n = RmsNorm(x, w.feed_forward_norm, epsilon, dtype_);
-    n = SwiGlu(Adapt(FrozenLinear(n, w.gate_up), n, l, {model::Site::kGate, model::Site::kUp}, rows,
-                     parameters));
-    x = x + Adapt(FrozenLinear(n, w.down), n, l, {model::Site::kDown}, rows, parameters);
+    n = SwiGlu(Adapt(FrozenLinear(n, w.gate_up), n, l,
+                     {model::Projection::kGate, model::Projection::kUp}, rows, parameters));
+    x = x + Adapt(FrozenLinear(n, w.down), n, l, {model::Projection::kDown}, rows, parameters);
   }
   return x;
 }
@@ -168,7 +169,7 @@ at::Tensor FrozenModel::AnswerLogits(const PassInput& input, Parameters& paramet
         std::vector<int64_t> positions(prompt.prefix.size());
         std::iota(positions.begin(), positions.end(), 0);
         add_rows(&prefix, prompt.prefix, std::move(positions), {}, kv);
-        prefix_active.resize(prefix_active.size() + prompt.prefix_head, 1.0f);
+        prefix_active.resize(prefix_active.size() + prompt.preamble_tokens, 1.0f);
         prefix_active.resize(prefix.tokens.size(), 0.0f);
       }
       for (const int32_t row : prompt.target_rows) {

@@ -59,9 +59,10 @@ class FrozenModel {
   at::Tensor Embed(const std::vector<int32_t>& tokens, Parameters& parameters) const;
   // The last layer's output [T, E], before the final norm.
   at::Tensor RunLayers(const Rows& rows, Parameters& parameters);
-  // y [T, N] plus what the adapter makes of x [T, K] at `sites`, whose outputs stand side by side.
+  // y [T, N] plus what the adapter makes of x [T, K] at `projections`, whose outputs stand side by
+  // side.
   at::Tensor Adapt(const at::Tensor& y, const at::Tensor& x, int32_t layer,
-                   std::initializer_list<model::Site> sites, const Rows& rows,
+                   std::initializer_list<model::Projection> projections, const Rows& rows,
                    const Parameters& parameters) const;
 
   const model::ModelConfig& config_;

@@ -50,8 +50,7 @@ Result<double> LinkLearner::Pass(std::span<const TrainingPrompt> prompts, bool g
     KVLINK_ASSIGN_OR_RETURN(teacher, TeacherLogits(prompts));
   }
   const auto computes_again = [](const TrainingPrompt& prompt) {
-    return prompt.method.recompute != link::Method::Recompute::kNothing &&
-           !prompt.documents.empty();
+    return prompt.rules.recompute != link::Recompute::kNothing && !prompt.documents.empty();
   };
   // As they are now, for the serving engine, which chooses what is computed again.
   links::Links links;

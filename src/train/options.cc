@@ -46,7 +46,7 @@ Status CheckOptions(const TrainOptions& o) {
   KVLINK_RETURN_IF_ERROR(Need(o.rank >= 0 && o.rank <= 4096, "--rank", "0 to 4096", o.rank));
   KVLINK_RETURN_IF_ERROR(Need(o.limit >= 0, "--limit", "at least 0", o.limit));
   KVLINK_RETURN_IF_ERROR(Need(o.valid_limit >= 0, "--valid-limit", "at least 0", o.valid_limit));
-  KVLINK_RETURN_IF_ERROR(Need(o.documents >= 0, "--documents", "at least 0", o.documents));
+  KVLINK_RETURN_IF_ERROR(Need(o.max_documents >= 0, "--documents", "at least 0", o.max_documents));
   KVLINK_RETURN_IF_ERROR(Need(o.batch >= 1, "--batch", "at least 1", o.batch));
   KVLINK_RETURN_IF_ERROR(Need(o.micro_batch >= 1, "--micro-batch", "at least 1", o.micro_batch));
   KVLINK_RETURN_IF_ERROR(Need(o.threads >= 1, "--threads", "at least 1", o.threads));
@@ -81,15 +81,15 @@ Status CheckOptions(const TrainOptions& o) {
         "--scope is the adapter's, which --mode full has not: expected no --scope");
   }
   if (o.methods.empty()) return InvalidArgument("--methods: at least one expected, none found");
-  for (const link::Method& method : o.methods) {
-    if (method.name == "link") continue;
-    if (!method.extends_link()) {
+  for (const Method& method : o.methods) {
+    if (method == Method()) continue;
+    if (!link::RulesOf(method).extends_link()) {
       return InvalidArgument("--methods: link or link+... expected (docs/methods.md), \"" +
-                             method.name + "\" found");
+                             Name(method) + "\" found");
     }
     if (o.mode == TrainMode::kFull || o.attention == TrainAttention::kFull ||
         o.scope == model::AdapterScope::kEverywhere) {
-      return InvalidArgument("--methods " + method.name +
+      return InvalidArgument("--methods " + Name(method) +
                              " computes tokens of blocks again: expected no --mode full, no "
                              "--attention full and no --scope everywhere");
     }

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "kvlink/method.h"
 #include "kvlink/status.h"
-#include "link/method.h"
 #include "model/adapter.h"
 
 namespace kvlink::train {
@@ -45,9 +45,9 @@ struct TrainOptions {
   std::string mix;                 // file of a mixture (train/mixture.h), in place of `train`
   std::vector<std::string> train;  // files of examples (data/readers.h)
   std::vector<std::string> valid;
-  int64_t limit = 0;        // examples of each training file; 0: all
-  int64_t valid_limit = 0;  // examples of each validation file; 0: all
-  int32_t documents = 0;    // at most so many an example, gold ones kept; 0: all
+  int64_t limit = 0;          // examples of each training file; 0: all
+  int64_t valid_limit = 0;    // examples of each validation file; 0: all
+  int32_t max_documents = 0;  // at most so many an example, gold ones kept; 0: all
   bool shuffle_documents = true;
 
   TrainMode mode = TrainMode::kLinks;
@@ -68,13 +68,14 @@ struct TrainOptions {
   // Whether it acts on documents too: then they are computed with gradient in every step, and
   // blocks belong to it.
   model::AdapterScope scope = model::AdapterScope::kOutsideDocuments;
-  std::vector<model::Site> targets = {model::Site::kQ,   model::Site::kK,    model::Site::kV,
-                                      model::Site::kO,   model::Site::kGate, model::Site::kUp,
-                                      model::Site::kDown};
+  std::vector<model::Projection> targets = {model::Projection::kQ,    model::Projection::kK,
+                                            model::Projection::kV,    model::Projection::kO,
+                                            model::Projection::kGate, model::Projection::kUp,
+                                            model::Projection::kDown};
 
   // How documents are linked: "link", or with tokens of theirs computed again
-  // ("link+attention:0.1", link/method.h). Of several, each example draws one in each pass.
-  std::vector<link::Method> methods = {link::Method()};
+  // ("link+attention:0.1", kvlink/method.h). Of several, each example draws one in each pass.
+  std::vector<Method> methods = {Method()};
 
   double distill = 0;  // share of distillation in the loss, 0 to 1 (train/loss.h)
   TrainTeacher teacher = TrainTeacher::kBase;
@@ -88,7 +89,7 @@ struct TrainOptions {
   double epochs = 1;
   uint64_t seed = 1;
 
-  std::string dtype = "auto";  // of frozen matrices: "auto", "bf16", "f32"
+  DType dtype = DType::kBF16;  // of frozen matrices
   // Where gradients are computed: "cpu", "cuda" or "cuda:N". Documents are encoded on the CPU.
   std::string device = "cpu";
   int32_t threads = 1;

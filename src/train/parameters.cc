@@ -13,21 +13,21 @@ struct Sizes {
   int64_t inputs = 0, outputs = 0;
 };
 
-Sizes SizesOf(const model::ModelConfig& c, model::Site site) {
+Sizes SizesOf(const model::ModelConfig& c, model::Projection projection) {
   const int64_t qd = static_cast<int64_t>(c.heads) * c.head_dim;
   const int64_t kd = static_cast<int64_t>(c.kv_heads) * c.head_dim;
-  switch (site) {
-    case model::Site::kQ:
+  switch (projection) {
+    case model::Projection::kQ:
       return {c.width, qd};
-    case model::Site::kK:
-    case model::Site::kV:
+    case model::Projection::kK:
+    case model::Projection::kV:
       return {c.width, kd};
-    case model::Site::kO:
+    case model::Projection::kO:
       return {qd, c.width};
-    case model::Site::kGate:
-    case model::Site::kUp:
+    case model::Projection::kGate:
+    case model::Projection::kUp:
       return {c.width, c.feed_forward};
-    case model::Site::kDown:
+    case model::Projection::kDown:
       return {c.feed_forward, c.width};
   }
   return {};
@@ -112,12 +112,12 @@ Result<Parameters> Parameters::Create(const model::Model& model, const TrainOpti
     KVLINK_ASSIGN_OR_RETURN(values, LinkStart(model, options, links));
   }
   Random random(options.seed);
-  std::vector<std::array<int64_t, model::kSites>> offsets(c.layers);
+  std::vector<std::array<int64_t, model::kProjections>> offsets(c.layers);
   if (p.rank_ > 0) {
     for (int32_t l = 0; l < c.layers; ++l) {
-      for (const model::Site site : options.targets) {
-        const Sizes sizes = SizesOf(c, site);
-        offsets[l][static_cast<size_t>(site)] = static_cast<int64_t>(values.size());
+      for (const model::Projection projection : options.targets) {
+        const Sizes sizes = SizesOf(c, projection);
+        offsets[l][static_cast<size_t>(projection)] = static_cast<int64_t>(values.size());
         const double bound = 1 / std::sqrt(static_cast<double>(sizes.inputs));
         for (int64_t i = 0; i < p.rank_ * sizes.inputs; ++i) {
           values.push_back(static_cast<float>(Uniform(&random) * bound));
@@ -135,10 +135,10 @@ Result<Parameters> Parameters::Create(const model::Model& model, const TrainOpti
   if (links > 0) p.links_ = LeafOf(p.values_, p.gradients_, 0, {links, c.width});
   p.layers_.resize(c.layers);
   for (int32_t l = 0; p.rank_ > 0 && l < c.layers; ++l) {
-    for (const model::Site site : options.targets) {
-      const Sizes sizes = SizesOf(c, site);
-      const int64_t at = offsets[l][static_cast<size_t>(site)];
-      p.layers_[l][static_cast<size_t>(site)] = {
+    for (const model::Projection projection : options.targets) {
+      const Sizes sizes = SizesOf(c, projection);
+      const int64_t at = offsets[l][static_cast<size_t>(projection)];
+      p.layers_[l][static_cast<size_t>(projection)] = {
           LeafOf(p.values_, p.gradients_, at, {p.rank_, sizes.inputs}),
           LeafOf(p.values_, p.gradients_, at + p.rank_ * sizes.inputs, {sizes.outputs, p.rank_})};
     }
@@ -159,17 +159,17 @@ Status Parameters::StartFrom(const links::Links& links, const std::string& path)
   };
   if (k_ > 0) take(links_, links.embeddings, 1);
   for (size_t l = 0; l < layers_.size(); ++l) {
-    for (int s = 0; s < model::kSites; ++s) {
+    for (int s = 0; s < model::kProjections; ++s) {
       const int32_t found = links.adapter ? links.adapter->layers[l][s].rank : 0;
-      TrainedLowRank& site = layers_[l][s];
-      const int32_t expected = site.a.defined() ? rank_ : 0;
+      TrainedLowRank& projection = layers_[l][s];
+      const int32_t expected = projection.a.defined() ? rank_ : 0;
       if (found != expected) {
         return refuse("in layer " + std::to_string(l) + " at place " + std::to_string(s) + " rank",
                       found, expected);
       }
       if (expected == 0) continue;
-      take(site.a, links.adapter->layers[l][s].a, 1);
-      take(site.b, links.adapter->layers[l][s].b, 1 / scale_);  // a file's has it folded in
+      take(projection.a, links.adapter->layers[l][s].a, 1);
+      take(projection.b, links.adapter->layers[l][s].b, 1 / scale_);  // a file's has it folded in
     }
   }
   return {};
@@ -186,10 +186,10 @@ links::Links Parameters::ToLinks(const link::LinkableModel& model) const {
     model::Adapter adapter;
     adapter.layers.resize(layers_.size());
     for (size_t l = 0; l < layers_.size(); ++l) {
-      for (int s = 0; s < model::kSites; ++s) {
-        const TrainedLowRank& site = layers_[l][s];
-        if (!site.a.defined()) continue;
-        adapter.layers[l][s] = {rank_, ToVector(site.a), ToVector(site.b * scale_)};
+      for (int s = 0; s < model::kProjections; ++s) {
+        const TrainedLowRank& projection = layers_[l][s];
+        if (!projection.a.defined()) continue;
+        adapter.layers[l][s] = {rank_, ToVector(projection.a), ToVector(projection.b * scale_)};
       }
     }
     adapter.scope = scope_;

@@ -16,7 +16,7 @@
 
 namespace kvlink::train {
 
-// One adapter site: y += scale * B (A x). Leaves of the graph, f32.
+// One adapter projection: y += scale * B (A x). Leaves of the graph, f32.
 struct TrainedLowRank {
   at::Tensor a;  // [r, K]; undefined: no adapter here
   at::Tensor b;  // [N, r], GGUF's row order
@@ -43,8 +43,8 @@ class Parameters {
   Status StartFrom(const links::Links& links, const std::string& path);
 
   at::Tensor& links() { return links_; }  // [slots * k, E]; undefined when k = 0
-  const TrainedLowRank& At(int32_t layer, model::Site site) const {
-    return layers_[layer][static_cast<size_t>(site)];
+  const TrainedLowRank& At(int32_t layer, model::Projection projection) const {
+    return layers_[layer][static_cast<size_t>(projection)];
   }
   bool has_adapter() const { return rank_ > 0; }
   double scale() const { return scale_; }
@@ -64,7 +64,7 @@ class Parameters {
   int64_t link_count_ = 0;
   at::Tensor values_, gradients_;
   at::Tensor links_;
-  std::vector<std::array<TrainedLowRank, model::kSites>> layers_;
+  std::vector<std::array<TrainedLowRank, model::kProjections>> layers_;
 };
 
 }  // namespace kvlink::train

@@ -22,7 +22,7 @@ ordered_json Hyperparameters(const TrainOptions& o, std::string_view compute) {
   const bool adapter = o.mode == TrainMode::kLinks;  // the other mode has none
   return {{"mode", adapter ? "links" : "full"},
           {"attention", full ? "full" : "linked"},
-          {"documents", o.documents},
+          {"documents", o.max_documents},
           {"k", full ? 0 : o.k},
           {"slots", o.slots},
           {"link_start", o.link_start},
@@ -30,7 +30,7 @@ ordered_json Hyperparameters(const TrainOptions& o, std::string_view compute) {
           {"rank", adapter ? ordered_json(o.rank) : ordered_json(nullptr)},
           {"alpha", adapter ? ordered_json(o.alpha) : ordered_json(nullptr)},
           {"scope", adapter ? ordered_json(model::Name(o.scope)) : ordered_json(nullptr)},
-          {"methods", full ? ordered_json(nullptr) : ordered_json(link::NamesOf(o.methods))},
+          {"methods", full ? ordered_json(nullptr) : ordered_json(Names(o.methods))},
           {"distill", o.distill},
           {"distill_teacher", o.distill == 0                        ? ordered_json(nullptr)
                               : o.teacher == TrainTeacher::kAdapter ? ordered_json("adapter")

@@ -27,7 +27,8 @@ std::string Flag(const std::string& name) {
 std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::string_view compute,
                         const text::PromptTemplate& prompts, const TrainingData& data) {
   ordered_json targets = ordered_json::array();
-  for (const model::Site site : o.targets) targets.push_back(static_cast<int>(site));
+  for (const model::Projection projection : o.targets)
+    targets.push_back(static_cast<int>(projection));
   const std::string text = text::TemplateToJson(prompts);
   ordered_json json = {
       {"model", ToHex(model)},
@@ -47,9 +48,9 @@ std::string DescribeRun(const TrainOptions& o, const Sha256Digest& model, std::s
       {"targets", std::move(targets)},
       {"limit", o.limit},
       {"valid-limit", o.valid_limit},
-      {"documents", o.documents},
+      {"documents", o.max_documents},
       {"shuffle-documents", o.shuffle_documents},
-      {"methods", link::NamesOf(o.methods)},
+      {"methods", Names(o.methods)},
       {"distill", o.distill},
       {"distill-teacher", o.teacher == TrainTeacher::kAdapter ? "adapter" : "base"},
       {"world", o.world},

@@ -269,7 +269,7 @@ class Trainer {
     if (distill) {
       KVLINK_ASSIGN_OR_RETURN(TrainingPrompt teacher,
                               MakeExamplePrompt(*model_, arranged, part.kind, /*full=*/true,
-                                                options_.scope, link::Method(), max_tokens_));
+                                                options_.scope, Method(), max_tokens_));
       prompt->teacher.push_back(std::move(teacher));
     }
     prompts->push_back(*std::move(prompt));

@@ -5,17 +5,17 @@
 namespace kvlink::train {
 namespace {
 
-// The plan without blocks of no tokens, and with the head among what is computed: its block would
-// be another after every step.
-link::LinkPlan HeadComputed(link::LinkPlan plan) {
-  std::vector<int32_t> head;
+// The plan without blocks of no tokens, and with the preamble among what is computed: its block
+// would be another after every step.
+link::LinkPlan PreambleComputed(link::LinkPlan plan) {
+  std::vector<int32_t> preamble;
   for (const link::PlannedBlock& block : plan.blocks) {
-    for (int32_t i = 0; block.document < 0 && i < block.length; ++i) head.push_back(i);
+    for (int32_t i = 0; block.document < 0 && i < block.length; ++i) preamble.push_back(i);
   }
   std::erase_if(plan.blocks, [](const link::PlannedBlock& block) {
     return block.document < 0 || block.length == 0;
   });
-  plan.computed.insert(plan.computed.begin(), head.begin(), head.end());
+  plan.computed.insert(plan.computed.begin(), preamble.begin(), preamble.end());
   return plan;
 }
 
@@ -31,7 +31,7 @@ int64_t TrainingPrompt::document_tokens() const {
 
 Result<TrainingPrompt> MakeTrainingPrompt(const link::LinkableModel& model,
                                           const data::Example& example, bool full,
-                                          model::AdapterScope scope, const link::Method& method,
+                                          model::AdapterScope scope, const Method& method,
                                           int64_t max_tokens) {
   if (example.answers.empty() || example.answers.front().empty()) {
     return InvalidArgument("example \"" + example.id + "\" has no answer to train on");
@@ -60,7 +60,7 @@ Result<TrainingPrompt> MakeTrainingPrompt(const link::LinkableModel& model,
   for (const link::PlannedToken& token : plan.tokens) {
     const bool document = token.source == link::TokenSource::kDocument;
     if (full && !everywhere && (document || token.source == link::TokenSource::kSystem)) {
-      if (!document) ++prompt.prefix_head;
+      if (!document) ++prompt.preamble_tokens;
       prompt.prefix.push_back(token.id);
     } else if (!document || everywhere) {
       prompt.tokens.push_back(token.id);
@@ -88,9 +88,9 @@ Result<TrainingPrompt> MakeTrainingPrompt(const link::LinkableModel& model,
     prompt.positions.push_back(position++);
   }
   prompt.length = position;
-  prompt.method = method;
-  if (method.recompute != link::Method::Recompute::kNothing)
-    prompt.plan = HeadComputed(std::move(plan));
+  prompt.rules = link::RulesOf(method);
+  if (prompt.rules.recompute != link::Recompute::kNothing)
+    prompt.plan = PreambleComputed(std::move(plan));
   if (prompt.length > max_tokens) {
     return ResourceExhausted("example \"" + example.id + "\" has " + std::to_string(prompt.length) +
                              " tokens with its answer; at most " + std::to_string(max_tokens) +

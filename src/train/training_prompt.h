@@ -9,7 +9,7 @@
 #include "data/example.h"
 #include "kvlink/status.h"
 #include "link/linkable_model.h"
-#include "link/method.h"
+#include "link/method_rules.h"
 #include "link/plan.h"
 
 namespace kvlink::train {
@@ -27,13 +27,13 @@ struct TrainingPrompt {
   std::vector<int32_t> starts;                  // positions of their first tokens
   std::vector<uint8_t> in_document;  // [T] 1: computed again, without adapter; empty: all 0
   // How it is linked, and, where that computes tokens again, what to choose them by: all but the
-  // answer, `documents` as blocks, the head computed.
-  link::Method method;
+  // answer, `documents` as blocks, the preamble computed.
+  link::MethodRules rules;
   link::LinkPlan plan;
   // Full attention, documents without adapter: what stands before the question, without gradient.
-  // Tokens that the adapter acts on (those of the head) come first.
+  // Tokens that the adapter acts on (those of the preamble) come first.
   std::vector<int32_t> prefix;  // at positions 0..
-  int32_t prefix_head = 0;      // how many of them are the head's
+  int32_t preamble_tokens = 0;  // how many of them are the preamble's
   // Row target_rows[i] of the computed ones must give targets[i]: the answer, then its end.
   std::vector<int32_t> target_rows;
   std::vector<int32_t> targets;
@@ -48,7 +48,7 @@ struct TrainingPrompt {
 // (both lengths named).
 Result<TrainingPrompt> MakeTrainingPrompt(const link::LinkableModel& model,
                                           const data::Example& example, bool full,
-                                          model::AdapterScope scope, const link::Method& method,
+                                          model::AdapterScope scope, const Method& method,
                                           int64_t max_tokens);
 
 // The same prompt with tokens of its documents computed again (link/recompute.h). chosen: their

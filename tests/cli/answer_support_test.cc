@@ -23,9 +23,9 @@ const std::vector<IndexedDocument> kDocuments = [] {
 Answer MakeAnswer(const std::string& text, float logprob) {
   Answer answer;
   answer.text = text;
-  answer.finish_reason = "stop";
+  answer.finish_reason = FinishReason::kStop;
   answer.generated.push_back({1, text, logprob, {}});
-  answer.documents.resize(kDocuments.size());
+  answer.document_uses.resize(kDocuments.size());
   return answer;
 }
 
@@ -60,13 +60,13 @@ TEST(AnswerSupport, NothingIsJudgedWhereNothingCanBe) {
   // Documents that were named; an answer that was stopped.
   EXPECT_FALSE(library::SupportOf("Who?", MakeAnswer("x", -9), kDocuments, std::nullopt).grounding);
   Answer stopped = MakeAnswer("x", -9);
-  stopped.finish_reason = "cancelled";
+  stopped.finish_reason = FinishReason::kCancelled;
   EXPECT_FALSE(library::SupportOf("Who?", stopped, kDocuments, 0.1).grounding);
 }
 
 TEST(AnswerSupport, ADroppedDocumentSaysNothing) {
   Answer answer = MakeAnswer("6:40", -0.1f);
-  answer.documents[1].status = "dropped";
+  answer.document_uses[1].status = DocumentStatus::kDropped;
   EXPECT_FALSE(library::SupportOf("When does the ferry leave?", answer, kDocuments, 1.0).evidence);
 }
 

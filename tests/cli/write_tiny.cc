@@ -55,7 +55,8 @@ kvlink::Status WriteLinks(const std::string& model, const std::string& path,
     links.adapter = kvlink::testing::RandomAdapter(&random, config,
                                                    kvlink::model::AdapterScope::kOutsideDocuments);
     // A file has the same targets in every layer.
-    for (auto& layer : links.adapter->layers) layer[static_cast<int>(kvlink::model::Site::kO)] = {};
+    for (auto& layer : links.adapter->layers)
+      layer[static_cast<int>(kvlink::model::Projection::kO)] = {};
   }
   uint32_t state = static_cast<uint32_t>(Number(settings, "seed", 1));
   for (int64_t i = 0; i < static_cast<int64_t>(links.k) * config.width; ++i) {

@@ -23,7 +23,7 @@ std::vector<std::string> Dropped(const std::vector<int32_t>& ranks, const std::s
   EXPECT_TRUE(engine.ok()) << engine.status().message();
   Request request;
   request.question = "where?";
-  request.method = method;
+  request.method = *ParseMethod(method);
   request.max_tokens = 1;
   for (size_t i = 0; i < ranks.size(); ++i) {
     Document document;
@@ -37,8 +37,8 @@ std::vector<std::string> Dropped(const std::vector<int32_t>& ranks, const std::s
   const Result<Answer> answer = (*engine)->Ask(request);
   EXPECT_TRUE(answer.ok()) << answer.status().message();
   std::vector<std::string> dropped;
-  for (const DocumentUse& use : answer->documents) {
-    if (use.status == "dropped") dropped.push_back(use.id);
+  for (const DocumentUse& use : answer->document_uses) {
+    if (use.status == DocumentStatus::kDropped) dropped.push_back(use.id);
   }
   EXPECT_GE(answer->warnings.size(), dropped.size());
   return dropped;

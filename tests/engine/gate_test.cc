@@ -64,7 +64,7 @@ class EngineGateTest : public ::testing::Test {
     Request request;
     request.question = "what of the harbour?";
     request.documents = {{"a", "Harbour", "Nine cranes.", ""}, {"b", "", "Green oil.", ""}};
-    request.method = method;
+    request.method = *ParseMethod(method);
     request.max_tokens = 2;
     return request;
   }
@@ -146,7 +146,7 @@ TEST_F(EngineGateTest, NothingIsEncodedForARefusal) {
   request.require_gate = false;
   const auto answer = engine->Ask(request);
   ASSERT_TRUE(answer.ok());
-  EXPECT_EQ(answer->documents[0].status, "computed");
+  EXPECT_EQ(answer->document_uses[0].status, DocumentStatus::kComputed);
 }
 
 TEST_F(EngineGateTest, OnlyAnswersThatDependOnLinkingAreRefused) {

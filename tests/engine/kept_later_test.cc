@@ -76,10 +76,10 @@ TEST_F(KeptLaterTest, TheFirstTextComesBeforeTheFirstBlockIsKept) {
   EXPECT_FALSE(waited_in_vain);
   EXPECT_FALSE(first);
   EXPECT_GT(asked, 0);
-  EXPECT_EQ(answer->documents[0].why.find("not kept"), std::string::npos);
+  EXPECT_EQ(answer->document_uses[0].why.find("not kept"), std::string::npos);
   const auto again = Ask(Options(), {});
   ASSERT_TRUE(again.ok()) << again.status().message();
-  EXPECT_EQ(again->documents[0].status, "linked");
+  EXPECT_EQ(again->document_uses[0].status, DocumentStatus::kLinked);
   EXPECT_EQ(again->text, answer->text);
 }
 
@@ -89,8 +89,8 @@ TEST_F(KeptLaterTest, WhatWasNotKeptIsSaidAndWarnedOfOnTheCallersThread) {
   options.warn = [&](std::string_view) { EXPECT_EQ(std::this_thread::get_id(), caller); };
   const auto answer = Ask(options, {});
   ASSERT_TRUE(answer.ok()) << answer.status().message();
-  EXPECT_NE(answer->documents[0].why.find("not kept: it is not wanted"), std::string::npos)
-      << answer->documents[0].why;
+  EXPECT_NE(answer->document_uses[0].why.find("not kept: it is not wanted"), std::string::npos)
+      << answer->document_uses[0].why;
   int warnings = 0;
   for (const std::string& warning : answer->warnings) {
     warnings += warning.find("could not be kept") != std::string::npos;

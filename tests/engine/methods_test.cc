@@ -27,8 +27,8 @@ struct Setting {
   int32_t k = 0;
   std::string adapter{};  // "", "outside", "everywhere"
   std::string prefix{};   // of the template
-  std::string dtype = "f32";
-  bool head = true;  // false: a template without system text
+  DType dtype = DType::kF32;
+  bool preamble = true;  // false: a template without system text
   int layers = 3;
   int context = 4096;
 };
@@ -54,7 +54,7 @@ std::unique_ptr<EngineImpl> MakeEngine(const Setting& setting) {
       &random, static_cast<size_t>(setting.k) * (*model)->config().width, 1.0f);
   links->prompt_template = text::ChatMlTemplate();
   links->prompt_template->document_prefix = setting.prefix;
-  if (!setting.head) {
+  if (!setting.preamble) {
     links->prompt_template->system = links->prompt_template->default_system = "";
   }
   if (!setting.adapter.empty()) {
@@ -74,7 +74,7 @@ Request MakeRequest(const std::string& method, const std::vector<std::string>& t
   request.system = "be brief";
   for (const std::string& text : texts)
     request.documents.push_back({.id = "", .title = "", .text = text, .label = ""});
-  request.method = method;
+  request.method = *ParseMethod(method);
   request.max_tokens = 1;
   request.top_logprobs = 100000;  // all of them
   request.want_prompt = true;
@@ -88,7 +88,7 @@ const std::vector<std::string> kTexts = {
 
 Answer Ask(EngineImpl& engine, const Request& request) {
   const auto answer = engine.Ask(request, {});
-  EXPECT_TRUE(answer.ok()) << request.method << ": " << answer.status().message();
+  EXPECT_TRUE(answer.ok()) << Name(request.method) << ": " << answer.status().message();
   return answer.ok() ? *answer : Answer();
 }
 
@@ -126,24 +126,24 @@ struct Expected {
 
 Expected Reference(EngineImpl& engine, const Request& request, const Answer& answer) {
   link::LinkableModel& m = engine.linkable();
-  const link::Method method = *link::ParseMethod(request.method);
+  const link::MethodRules rules = link::RulesOf(request.method);
   const text::PromptTemplate& t = m.prompt_template();
   const text::Tokenizer& tokenizer = m.model().tokenizer();
   std::vector<std::vector<int32_t>> documents;
   for (const Document& d : request.documents) {
-    if (method.documents)
+    if (rules.uses_documents)
       documents.push_back(text::RenderDocument(t, tokenizer, d.title, d.text, 1));
   }
-  const link::LinkPlan plan = m.Plan(request.system, documents, request.question, method.layout);
+  const link::LinkPlan plan = m.Plan(request.system, documents, request.question, rules.layout);
   EXPECT_EQ(plan.tokens.size(), answer.prompt.size());
-  const std::vector<int32_t> head =
-      text::RenderHead(t, tokenizer, request.system, !documents.empty());
+  const std::vector<int32_t> preamble =
+      text::RenderPreamble(t, tokenizer, request.system, !documents.empty());
   std::vector<int32_t> prefix;
-  if (method.behind_head ||
-      (method.layout == link::Layout::kLinked && t.document_prefix == "head")) {
-    prefix = head;
-  } else if (method.layout == link::Layout::kLinked && t.document_prefix == "first") {
-    prefix = {head[0]};
+  if (rules.ape.has_value() ||
+      (rules.layout == link::Layout::kLinked && t.document_prefix == "head")) {
+    prefix = preamble;
+  } else if (rules.layout == link::Layout::kLinked && t.document_prefix == "first") {
+    prefix = {preamble[0]};
   }
 
   Explicit list;
@@ -151,7 +151,7 @@ Expected Reference(EngineImpl& engine, const Request& request, const Answer& ans
   std::vector<int32_t> own;   // of the current document, by place
   for (size_t i = 0; i < plan.tokens.size(); ++i) {
     const link::PlannedToken& token = plan.tokens[i];
-    const bool document = token.source == link::TokenSource::kDocument;
+    const bool document = token.source == TokenSource::kDocument;
     if (token.segment == 0) {
       open.push_back(list.Add(token.id, token.position, document, false, open));
       continue;
@@ -164,8 +164,8 @@ Expected Reference(EngineImpl& engine, const Request& request, const Answer& ans
       }
       own.clear();
       for (size_t j = i; j < plan.tokens.size() && plan.tokens[j].segment == token.segment; ++j) {
-        const auto place = static_cast<int32_t>(method.reencoded ? j : j - i);
-        own.push_back(list.Add(plan.tokens[j].id, place, true, method.behind_head, inside));
+        const auto place = static_cast<int32_t>(rules.reencoded ? j : j - i);
+        own.push_back(list.Add(plan.tokens[j].id, place, true, rules.ape.has_value(), inside));
         inside.push_back(own.back());
       }
       own.insert(own.begin(), start);  // where it starts
@@ -188,13 +188,15 @@ Expected Reference(EngineImpl& engine, const Request& request, const Answer& ans
                               m.embeddings(),
                               list.positions,
                               no_segments,
-                              method.adapter && m.links()->adapter ? &*m.links()->adapter : nullptr,
+                              rules.adapter && m.links()->adapter ? &*m.links()->adapter : nullptr,
                               rows};
   input.visible = visible;
-  input.documents = list.documents;
-  input.weighed = list.weighed;
-  input.temperature = method.temperature;
-  input.scale = method.scale;
+  input.in_document = list.documents;
+  input.ape_weighed = list.weighed;
+  if (rules.ape) {
+    input.ape_temperature = rules.ape->temperature;
+    input.ape_scale = rules.ape->scale;
+  }
   const auto logits = model::ReferenceLogits(m.model().file(), m.model().config(), input);
   EXPECT_TRUE(logits.ok());
   const size_t vocab = static_cast<size_t>(m.model().config().vocab);
@@ -236,7 +238,8 @@ double LargestDifference(const Answer& a, const Answer& b) {
 
 int64_t Again(const Answer& answer) {  // tokens of documents computed again
   int64_t count = 0;
-  for (const PromptToken& t : answer.prompt) count += t.source == "document" && t.segment == 0;
+  for (const PromptToken& t : answer.prompt)
+    count += t.source == TokenSource::kDocument && t.segment == 0;
   return count;
 }
 
@@ -318,7 +321,7 @@ RC_GTEST_PROP(Methods, RandomPromptsEqualTheReference, ()) {
 TEST(Methods, LongDocumentsEqualTheReference) {
   std::string text;
   for (int i = 0; i < 100; ++i) text += " zq" + std::to_string(i);
-  const auto engine = MakeEngine({1, "outside", "", "f32", true, 2});
+  const auto engine = MakeEngine({1, "outside", "", DType::kF32, true, 2});
   for (const char* method : {"cacheblend:0.1", "link+attention:0.3", "epic:515", "ape:0.8,0.9"}) {
     const Request request = MakeRequest(method, {text, "short", text + " and more"});
     const Answer answer = Ask(*engine, request);
@@ -329,7 +332,7 @@ TEST(Methods, LongDocumentsEqualTheReference) {
 // bf16 blocks and, where the CPU has it, bf16 tiles: close, not equal (improbable tokens' logits
 // differ most).
 TEST(Methods, Bf16StaysClose) {
-  const auto engine = MakeEngine({2, "outside", "head", "bf16"});
+  const auto engine = MakeEngine({2, "outside", "head", DType::kBF16});
   for (const std::string method : kMethods) {
     if (!Possible(method, {2, "outside"})) continue;
     const Request request = MakeRequest(method, kTexts);
@@ -340,7 +343,7 @@ TEST(Methods, Bf16StaysClose) {
 
 TEST(Methods, ComputingEverythingAgainIsFullAttention) {
   const auto engine = MakeEngine({});
-  Ask(*engine, MakeRequest("full", kTexts));  // keeps the head's block
+  Ask(*engine, MakeRequest("full", kTexts));  // keeps the preamble's block
   const Answer full = Ask(*engine, MakeRequest("full", kTexts));
   for (const char* method : {"epic:1000", "cacheblend:1.0", "attention:1", "link+epic:1000"}) {
     const Answer answer = Ask(*engine, MakeRequest(method, kTexts));
@@ -362,7 +365,7 @@ TEST(Methods, ComputingNothingAgainIsReuse) {
 }
 
 TEST(Methods, NaiveIsReuseOnlyWhereTheDocumentStandsAtItsOwnPlace) {
-  const auto engine = MakeEngine({0, "", "", "f32", /*head=*/false});
+  const auto engine = MakeEngine({0, "", "", DType::kF32, /*preamble=*/false});
   Request naive = MakeRequest("naive", {kTexts[0]}), reuse = MakeRequest("reuse", {kTexts[0]});
   EXPECT_EQ(LargestDifference(Ask(*engine, naive), Ask(*engine, reuse)), 0);
   naive = MakeRequest("naive", kTexts);
@@ -384,9 +387,9 @@ TEST(Methods, NoneIgnoresDocuments) {
   Request empty = MakeRequest("link", {});
   const Answer none = Ask(*engine, MakeRequest("none", kTexts));
   EXPECT_EQ(LargestDifference(none, Ask(*engine, empty)), 0);
-  EXPECT_EQ(none.documents.size(), kTexts.size());
-  EXPECT_EQ(none.documents[0].status, "dropped");
-  empty.method = "full";
+  EXPECT_EQ(none.document_uses.size(), kTexts.size());
+  EXPECT_EQ(none.document_uses[0].status, DocumentStatus::kDropped);
+  empty.method = {MethodKind::kFull};
   EXPECT_EQ(LargestDifference(Ask(*engine, MakeRequest("none-base", kTexts)), Ask(*engine, empty)),
             0);
 }
@@ -396,14 +399,15 @@ TEST(Methods, CountersSayWhatWasComputed) {
   const Answer link = Ask(*engine, MakeRequest("link", kTexts));
   const Answer again = Ask(*engine, MakeRequest("link+epic:2", kTexts));
   const int64_t documents =
-      link.documents[0].tokens + link.documents[1].tokens + link.documents[2].tokens;
+      link.document_uses[0].tokens + link.document_uses[1].tokens + link.document_uses[2].tokens;
   EXPECT_EQ(Again(again), 6);
   EXPECT_EQ(again.usage.linked_tokens, documents - 6);
   int64_t others = 0;
-  for (const PromptToken& t : again.prompt) others += t.source == "link" || t.source == "question";
+  for (const PromptToken& t : again.prompt)
+    others += t.source == TokenSource::kLink || t.source == TokenSource::kQuestion;
   EXPECT_EQ(again.usage.computed_tokens, others + 6);
-  EXPECT_EQ(again.documents[0].status, "linked");
-  EXPECT_NE(again.documents[0].why.find("2 of its tokens computed again"), std::string::npos);
+  EXPECT_EQ(again.document_uses[0].status, DocumentStatus::kLinked);
+  EXPECT_NE(again.document_uses[0].why.find("2 of its tokens computed again"), std::string::npos);
   for (const char* method : {"cacheblend:0.3", "link+attention:0.3"}) {
     Ask(*engine, MakeRequest(method, kTexts));
     const Answer answer = Ask(*engine, MakeRequest(method, kTexts));
@@ -430,7 +434,7 @@ TEST(Methods, CacheBlendChoosesTheLargestDeviations) {
   s.positions = twin.positions;
   s.tail = &*full;
   ASSERT_TRUE(m.model().Forward({&s, 1}).ok());
-  s.segments = twin.segment_ids;
+  s.segment_ids = twin.segment_ids;
   s.tail = &*masked;
   ASSERT_TRUE(m.model().Forward({&s, 1}).ok());
   const auto* a = static_cast<const float*>(full->values(1));
@@ -461,7 +465,6 @@ TEST(Methods, WhatALinkFileCannotDoIsRefused) {
   refused(*links, "block", "K = 2");
   refused(*none, "block", "adapter");
   refused(*none, "full+adapter", "adapter");
-  refused(*none, "sideways", "unknown method");
 }
 
 TEST(Methods, OthersThanLinkingAndFullAreForComparison) {
@@ -483,7 +486,7 @@ TEST(Methods, ModesAreMethods) {
   const auto engine = MakeEngine({2, "outside"});
   Request request = MakeRequest("", kTexts);
   EXPECT_EQ(LargestDifference(Ask(*engine, request), Ask(*engine, MakeRequest("link", kTexts))), 0);
-  request.mode = Mode::kFull;
+  request.method = {MethodKind::kFull};
   EXPECT_EQ(LargestDifference(Ask(*engine, request), Ask(*engine, MakeRequest("full", kTexts))), 0);
 }
 
@@ -547,10 +550,10 @@ TEST(Methods, EncodedDocumentsAreFoundBehindTheTemplatesPrefix) {
     request.system = "";
     const auto encoded = engine->Encode(request.documents[0]);
     ASSERT_TRUE(encoded.ok());
-    EXPECT_EQ(encoded->block, engine->BlockIdOf(request.documents[0]));
-    EXPECT_EQ(Ask(*engine, request).documents[0].status, "linked") << prefix;
+    EXPECT_EQ(encoded->block, engine->Describe(request.documents[0]).block);
+    EXPECT_EQ(Ask(*engine, request).document_uses[0].status, DocumentStatus::kLinked) << prefix;
     EXPECT_TRUE(engine->RemoveBlock(request.documents[0]).ok());
-    EXPECT_EQ(Ask(*engine, request).documents[0].status, "computed") << prefix;
+    EXPECT_EQ(Ask(*engine, request).document_uses[0].status, DocumentStatus::kComputed) << prefix;
   }
 }
 
@@ -574,7 +577,7 @@ TEST(Gold, DoesNotDependOnWhatIsGenerated) {
 }
 
 TEST(Gold, MustFitTheContext) {
-  const auto engine = MakeEngine({0, "", "", "f32", true, 2, 256});
+  const auto engine = MakeEngine({0, "", "", DType::kF32, true, 2, 256});
   Request request = MakeRequest("link", {"Bees."});
   for (int i = 0; i < 300; ++i) request.gold += "z";
   const auto answer = engine->Ask(request, {});

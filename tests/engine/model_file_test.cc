@@ -20,7 +20,7 @@ namespace {
 struct Setting {
   const char* name;
   bool tied, quantised;
-  std::string dtype;
+  DType dtype = DType::kBF16;
 };
 
 class ModelFile : public ::testing::TestWithParam<Setting> {
@@ -42,7 +42,7 @@ class ModelFile : public ::testing::TestWithParam<Setting> {
   std::vector<int32_t> Ask() {
     Request request;
     request.question = "Where is the tide clock of Orrel?";
-    request.method = "full";
+    request.method = {MethodKind::kFull};
     request.documents = {{"", "Orrel", "The tide clock stands on the harbour wall.", "", 0}};
     request.max_tokens = 12;
     const auto answer = engine_->Ask(request);
@@ -71,11 +71,11 @@ TEST_P(ModelFile, IsNotReadForAnAnswer) {
   EXPECT_EQ(Ask(), before);
 }
 INSTANTIATE_TEST_SUITE_P(Cases, ModelFile,
-                         ::testing::Values(Setting{"TiedCodes", true, true, "auto"},
-                                           Setting{"TiedF32", true, false, "f32"},
-                                           Setting{"TiedCodesF32", true, true, "f32"},
-                                           Setting{"OutputOfItsOwn", false, true, "auto"},
-                                           Setting{"OutputOfItsOwnF32", false, false, "f32"}),
+                         ::testing::Values(Setting{"TiedCodes", true, true, DType::kBF16},
+                                           Setting{"TiedF32", true, false, DType::kF32},
+                                           Setting{"TiedCodesF32", true, true, DType::kF32},
+                                           Setting{"OutputOfItsOwn", false, true, DType::kBF16},
+                                           Setting{"OutputOfItsOwnF32", false, false, DType::kF32}),
                          [](const auto& each) { return std::string(each.param.name); });
 
 // Maps a file, and cuts the real one to `keep` bytes before it is read.

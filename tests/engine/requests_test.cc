@@ -70,7 +70,7 @@ class Ear {
 
 class RequestsTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Engine> Open(const std::string& store, const std::string& dtype = "f32",
+  std::unique_ptr<Engine> Open(const std::string& store, DType dtype = DType::kF32,
                                int64_t kv_budget_bytes = 0) {
     EngineOptions options;
     options.model_path = model_;
@@ -92,7 +92,7 @@ class RequestsTest : public ::testing::Test {
       document.text = "Text " + std::to_string(random.Below(5)) + " of the harbour and its cranes.";
       request.documents.push_back(document);
     }
-    request.mode = number % 3 == 2 ? Mode::kFull : Mode::kLinked;
+    request.method = {number % 3 == 2 ? MethodKind::kFull : MethodKind::kLink};
     request.max_tokens = static_cast<int32_t>(3 + random.Below(12));
     if (number % 2 == 1) {
       request.sampling.temperature = 1;
@@ -113,8 +113,8 @@ std::vector<int32_t> IdsOf(const Choice& choice) {
 
 TEST_F(RequestsTest, EachGetsWhatItWouldGetAlone) {
   constexpr uint64_t kRequests = 24;
-  for (const char* dtype : {"f32", "bf16"}) {
-    SCOPED_TRACE(dtype);
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    SCOPED_TRACE(Name(dtype));
     std::vector<std::vector<int32_t>> alone;
     std::vector<std::vector<float>> logprobs;
     for (uint64_t i = 0; i < kRequests; ++i) {
@@ -143,7 +143,7 @@ TEST_F(RequestsTest, EachGetsWhatItWouldGetAlone) {
       const auto answer = ear.Wait(ids[i]);
       ASSERT_TRUE(answer.ok()) << answer.status().message();
       const std::vector<int32_t> got = IdsOf(*answer);
-      if (answer->finish_reason == "cancelled") {
+      if (answer->finish_reason == FinishReason::kCancelled) {
         EXPECT_TRUE(cancelled[ids[i]]);
         ASSERT_LE(got.size(), alone[i].size());
       } else {
@@ -168,7 +168,7 @@ TEST_F(RequestsTest, ABlockThatSeveralWaitForIsComputedOnce) {
   for (int i = 0; i < 6; ++i) ids.push_back(*engine->Submit(request, ear.handler()));
   for (const RequestId id : ids) ASSERT_TRUE(ear.Wait(id).ok());
   const kv::StoreCounters counters = static_cast<EngineImpl&>(*engine).store().counters();
-  EXPECT_EQ(counters.puts, 2);  // the document's and the head's
+  EXPECT_EQ(counters.puts, 2);  // the document's and the preamble's
 }
 
 TEST_F(RequestsTest, AHandlerMayCallTheEngine) {
@@ -200,14 +200,14 @@ TEST_F(RequestsTest, EndsWhenItIsCancelledOrItsTimeIsUp) {
   Ear ear;
   const auto cancelled = engine->Submit(request, ear.handler());
   engine->Cancel(*cancelled);
-  EXPECT_EQ(ear.Wait(*cancelled)->finish_reason, "cancelled");
+  EXPECT_EQ(ear.Wait(*cancelled)->finish_reason, FinishReason::kCancelled);
   engine->Cancel(*cancelled);  // it is gone
   engine->Cancel(12345);
   request.deadline_ms = 1;
   request.n = 64;
   const auto late = ear.Wait(*engine->Submit(request, ear.handler()));
   ASSERT_TRUE(late.ok()) << late.status().message();
-  EXPECT_EQ(late->finish_reason, "deadline");
+  EXPECT_EQ(late->finish_reason, FinishReason::kDeadline);
   // A sink that says no: what it was shown is the answer.
   std::string shown;
   int calls = 0;
@@ -218,7 +218,7 @@ TEST_F(RequestsTest, EndsWhenItIsCancelledOrItsTimeIsUp) {
     return ++calls < 3;
   });
   ASSERT_TRUE(stopped.ok());
-  EXPECT_EQ(stopped->finish_reason, "cancelled");
+  EXPECT_EQ(stopped->finish_reason, FinishReason::kCancelled);
   EXPECT_EQ(stopped->text, shown);
   EXPECT_LT(stopped->generated.size(), 100u);
 }
@@ -299,13 +299,13 @@ TEST_F(RequestsTest, StopTextsEndAnAnswer) {
   ASSERT_FALSE(word.empty());
   request.stop = {word};
   const auto cut = engine->Ask(request);
-  EXPECT_EQ(cut->finish_reason, "stop");
+  EXPECT_EQ(cut->finish_reason, FinishReason::kStop);
   EXPECT_EQ(cut->text, whole->text.substr(0, whole->text.find(word)));
 }
 
 TEST_F(RequestsTest, WaitsForRoomAndIsRefusedWhereThereIsNone) {
   const int64_t token = Open("")->model().kv_bytes_per_token;
-  const auto engine = Open("", "f32", 400 * token);
+  const auto engine = Open("", DType::kF32, 400 * token);
   Request request = MakeRequest(0);
   request.documents.clear();
   request.max_tokens = 150;
@@ -328,12 +328,12 @@ TEST_F(RequestsTest, AShortRequestDoesNotWaitForALongPass) {
   EngineOptions options;
   options.model_path = testing::WriteTinyModel(folder_.path(), tiny, "long");
   options.threads = 1;
-  options.dtype = "f32";
+  options.dtype = DType::kF32;
   const auto engine = Engine::Open(options);
   ASSERT_TRUE(engine.ok()) << engine.status().message();
   Request longer;
   longer.question = "what of it?";
-  longer.mode = Mode::kFull;
+  longer.method = {MethodKind::kFull};
   longer.max_tokens = 2;
   Document document;
   while ((*engine)->CountTokens(document.text) < 6000)
@@ -357,7 +357,7 @@ TEST_F(RequestsTest, AShortRequestDoesNotWaitForALongPass) {
   const RequestId third = *(*engine)->Submit(longer, ear.handler());
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
   (*engine)->Cancel(third);
-  EXPECT_EQ(ear.Wait(third)->finish_reason, "cancelled");
+  EXPECT_EQ(ear.Wait(third)->finish_reason, FinishReason::kCancelled);
   EXPECT_EQ(ear.tokens(third), 0);
 }
 
@@ -369,8 +369,8 @@ TEST_F(RequestsTest, EncodingStopsWhenAsked) {
   document.text = "a text of some words that is not there yet";
   const auto encoded = engine->Encode(document, stop.get_token());
   EXPECT_EQ(encoded.code(), StatusCode::kCancelled);
-  EXPECT_EQ(engine->Encode(document)->status, "computed");
-  EXPECT_EQ(engine->Encode(document)->status, "unchanged");
+  EXPECT_EQ(engine->Encode(document)->status, EncodeStatus::kComputed);
+  EXPECT_EQ(engine->Encode(document)->status, EncodeStatus::kUnchanged);
 }
 
 }  // namespace

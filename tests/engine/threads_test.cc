@@ -48,8 +48,7 @@ TEST(EngineThreads, EachGetsWhatItWouldAlone) {
         wrong += !encoded.ok();
         const auto answer = (*engine)->Ask(request);
         wrong += !answer.ok() || answer->text != alone[static_cast<size_t>(i)];
-        wrong += (*engine)->BlockIdOf(request.documents[0]).empty();
-        (void)(*engine)->PinBlock(request.documents[0], round % 2 == 0);
+        wrong += (*engine)->Describe(request.documents[0]).block.empty();
         if (i == 0) (void)(*engine)->RemoveBlock(RequestOver(1).documents[0]);
       }
     });

@@ -45,7 +45,7 @@ std::string TinyModelPath() {
 EvaluationOptions Options(const std::vector<std::string>& methods) {
   EvaluationOptions options;
   options.engine.model_path = TinyModelPath();
-  options.engine.dtype = "f32";
+  options.engine.dtype = DType::kF32;
   options.methods = methods;
   options.max_tokens = 4;
   return options;
@@ -174,7 +174,7 @@ TEST(Arrange, LimitIsOfEachDataSet) {
 
 TEST(Arrange, FewerDocumentsKeepTheGoldOne) {
   EvaluationOptions options;
-  options.documents = 2;
+  options.max_documents = 2;
   data::Example e = MakeExample("x", 6);
   e.gold = {5};
   const std::vector<data::Example> arranged = ArrangeExamples({e}, options);
@@ -188,7 +188,7 @@ TEST(Arrange, TurnsOfAChatKeepTheirOrder) {
   chat.gold.clear();
   EXPECT_EQ(TitlesOf(ArrangeExamples({chat}, {})[0]), "abcdef");
   EvaluationOptions options;
-  options.documents = 2;
+  options.max_documents = 2;
   EXPECT_EQ(TitlesOf(ArrangeExamples({chat}, options)[0]), "ef");  // the latest
 }
 

@@ -47,8 +47,8 @@ TEST_F(GgufCopy, F32IsTheSameModel) {
     EXPECT_EQ(a.shape, b.shape);
     EXPECT_EQ(model::ReadVector(a), model::ReadVector(b));
   }
-  const auto a = model::Model::Load(Files(), source_, {.dtype = "f32"});
-  const auto b = model::Model::Load(Files(), copy_, {.dtype = "f32"});
+  const auto a = model::Model::Load(Files(), source_, {.dtype = DType::kF32});
+  const auto b = model::Model::Load(Files(), copy_, {.dtype = DType::kF32});
   ASSERT_TRUE(a.ok() && b.ok());
   EXPECT_EQ((*a)->fingerprint(), (*b)->fingerprint());
 }
@@ -70,7 +70,7 @@ TEST_F(GgufCopy, Bf16RoundsMatricesAndKeepsVectors) {
     }
     EXPECT_EQ(model::ReadVector(*b), expected) << a.name;
   }
-  EXPECT_TRUE(model::Model::Load(Files(), copy_, {.dtype = "bf16"}).ok());
+  EXPECT_TRUE(model::Model::Load(Files(), copy_, {.dtype = DType::kBF16}).ok());
 }
 
 TEST_F(GgufCopy, AFileTypeOfAnotherWidthIsLeftAlone) {

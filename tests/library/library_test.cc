@@ -15,7 +15,7 @@ namespace {
 
 class Lines : public IndexObserver {
  public:
-  void OnDocument(const IndexedLine& line) override { statuses.push_back(line.status); }
+  void OnDocument(const IndexedLine& line) override { statuses.emplace_back(Name(line.status)); }
   Status OnCost(const IndexCost& told) override {
     cost = told;
     return answer;
@@ -114,7 +114,7 @@ TEST_F(LibraryTest, IndexesOnceAndAnswersFromBlocks) {
   const auto answer = Ask("How many cranes has the harbour?");
   ASSERT_TRUE(answer.ok()) << answer.status().message();
   EXPECT_EQ(answer->passages.documents.at(0).title, "Harbour");
-  EXPECT_EQ(answer->answer.documents.at(0).status, "linked");
+  EXPECT_EQ(answer->answer.document_uses.at(0).status, DocumentStatus::kLinked);
   EXPECT_TRUE(answer->support.grounding.has_value());
 }
 
@@ -144,9 +144,11 @@ TEST_F(LibraryTest, ABlockIsComputedAtFirstUse) {
   EXPECT_EQ(lines.cost.documents, 3);  // what all would take is said all the same
   EXPECT_EQ(lines.cost.planned, 0);
   EXPECT_EQ(Blocks(), 0);
-  EXPECT_EQ(Ask("Who burns green oil?")->answer.documents.at(0).status, "computed");
+  EXPECT_EQ(Ask("Who burns green oil?")->answer.document_uses.at(0).status,
+            DocumentStatus::kComputed);
   EXPECT_EQ(Blocks(), 2);  // and the system text's
-  EXPECT_EQ(Ask("Who burns green oil?")->answer.documents.at(0).status, "linked");
+  EXPECT_EQ(Ask("Who burns green oil?")->answer.document_uses.at(0).status,
+            DocumentStatus::kLinked);
   EXPECT_EQ(Index(0).without_block, 2);
   // The list knows whose block it is: nothing is rendered for it.
   auto db = Database::Open(dir_ / "store/documents.sqlite", DatabaseMode::kReadOnly);
@@ -157,7 +159,7 @@ TEST_F(LibraryTest, ABlockIsComputedAtFirstUse) {
 TEST_F(LibraryTest, TheMostUsedGetBlocksFirstThenTheNewest) {
   Index(0);
   const auto block_of = [this](const std::string& question) {
-    return Ask(question)->answer.documents.at(0).status;
+    return Name(Ask(question)->answer.document_uses.at(0).status);
   };
   EXPECT_EQ(block_of("orchids of Ostrin"), "computed");
   std::filesystem::remove_all(dir_ / "store/blocks");
@@ -237,8 +239,8 @@ TEST_F(LibraryTest, AnAnswerIsKeptAsADocument) {
   const auto kept = library_->Keep("  Nine cranes stand there. ", "Cranes");
   ASSERT_TRUE(kept.ok()) << kept.status().message();
   EXPECT_EQ(kept->document.text, "Nine cranes stand there.");
-  EXPECT_EQ(kept->status, "computed");
-  EXPECT_EQ(library_->Keep("Nine cranes stand there.", "Cranes")->status, "unchanged");
+  EXPECT_EQ(kept->status, EncodeStatus::kComputed);
+  EXPECT_EQ(library_->Keep("Nine cranes stand there.", "Cranes")->status, EncodeStatus::kUnchanged);
   EXPECT_EQ(library_->Keep(" \n", "Cranes").code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(library_->List({"answer:" + kept->document.id})->documents.size(), 1u);
 }

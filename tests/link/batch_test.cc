@@ -27,7 +27,7 @@ std::vector<int32_t> Tokens(int64_t n, uint32_t seed) {
   return tokens;
 }
 
-std::unique_ptr<model::Model> Load(const std::string& path, const std::string& dtype, int threads) {
+std::unique_ptr<model::Model> Load(const std::string& path, DType dtype, int threads) {
   auto model = model::Model::Load(FileSystem::Posix(), path, {.dtype = dtype, .threads = threads});
   EXPECT_TRUE(model.ok()) << model.status().message();
   return *std::move(model);
@@ -61,7 +61,7 @@ class Batch : public ::testing::Test {
     options_.feed_forward = 96;
   }
 
-  void Open(const std::string& dtype, int threads) {
+  void Open(DType dtype, int threads) {
     adapters_.clear();
     path_ = testing::WriteTinyModel(folder_.path(), options_);
     model_ = Load(path_, dtype, threads);
@@ -125,8 +125,8 @@ class Batch : public ::testing::Test {
     const int64_t count = sequence.generated ? 1 : std::min(chunk, job.prompt - s->done);
     sequence.tokens = std::span(s->tokens).subspan(s->done, count);
     sequence.positions = std::span(s->positions).subspan(s->done, count);
-    if (job.documents) sequence.documents = std::span(s->documents).subspan(s->done, count);
-    sequence.context = s->segments;
+    if (job.documents) sequence.in_document = std::span(s->documents).subspan(s->done, count);
+    sequence.segments = s->segments;
     sequence.tail = s->tail.get();
     sequence.adapter = job.adapter == 0 ? nullptr : adapters_[job.adapter - 1].get();
     s->last = static_cast<int32_t>(count) - 1;
@@ -202,7 +202,7 @@ const std::vector<Job> kJobs = {
 TEST_F(Batch, EachHasTheBitsThatItHasAlone) {
   for (const bool quantised : {true, false}) {
     options_.quantised = quantised;
-    for (const char* dtype : {"f32", "bf16"}) {
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
       blocks_ = {};
       Open(dtype, 1);
       std::vector<Result> alone;
@@ -214,7 +214,7 @@ TEST_F(Batch, EachHasTheBitsThatItHasAlone) {
           const std::vector<Result> together = Together(kJobs, kPiece, from);
           for (size_t i = 0; i < kJobs.size(); ++i) {
             EXPECT_TRUE(together[i] == alone[i])
-                << "request " << i << ", " << dtype << ", " << threads << " threads, "
+                << "request " << i << ", " << Name(dtype) << ", " << threads << " threads, "
                 << (quantised ? "quantised" : "plain");
           }
         }
@@ -224,7 +224,7 @@ TEST_F(Batch, EachHasTheBitsThatItHasAlone) {
 }
 
 TEST_F(Batch, AnyOrderIsTheSame) {
-  Open("bf16", 2);
+  Open(DType::kBF16, 2);
   std::vector<Result> alone;
   for (const Job& job : kJobs) alone.push_back(Alone(job, 10000));
   std::mt19937 random(8);
@@ -244,13 +244,13 @@ TEST_F(Batch, AnyOrderIsTheSame) {
 }
 
 TEST_F(Batch, APrefillIsTheSameHoweverItIsCutIntoPieces) {
-  for (const char* dtype : {"f32", "bf16"}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
     blocks_ = {};
     Open(dtype, 2);
     const Job job{{0, 1}, 0, 3 * kPiece + 70, 2, 1};
     const Result whole = Alone(job, 10000);
-    EXPECT_TRUE(Alone(job, kPiece) == whole) << dtype;
-    EXPECT_TRUE(Alone(job, 2 * kPiece) == whole) << dtype;
+    EXPECT_TRUE(Alone(job, kPiece) == whole) << Name(dtype);
+    EXPECT_TRUE(Alone(job, 2 * kPiece) == whole) << Name(dtype);
   }
 }
 
@@ -259,7 +259,7 @@ TEST_F(Batch, APassThatFailsLeavesTailsAsTheyWere) {
   options_.quantised = false;
   options_.tied = false;
   options_.lost_character = 'q';
-  Open("bf16", 2);
+  Open(DType::kBF16, 2);
   const int32_t lost = model_->tokenizer().Encode("q").front();
   const Job good{{}, 0, 20, 6, 1}, bad{{}, 0, 3, 0, 0};
   const Result alone = Alone(good, 10000);
@@ -285,7 +285,7 @@ TEST_F(Batch, APassThatFailsLeavesTailsAsTheyWere) {
 }
 
 TEST_F(Batch, OneBadSequenceIsNamedBeforeAnythingIsComputed) {
-  Open("f32", 1);
+  Open(DType::kF32, 1);
   const Job job{{1}, 0, 9, 0, 0};
   State good = Start(job), bad = Start(job);
   bad.tokens[4] = 1 << 20;

@@ -19,7 +19,7 @@
 namespace kvlink::link {
 namespace {
 
-std::unique_ptr<model::Model> Load(const std::string& path, const std::string& dtype, int threads) {
+std::unique_ptr<model::Model> Load(const std::string& path, DType dtype, int threads) {
   auto model = model::Model::Load(FileSystem::Posix(), path, {.dtype = dtype, .threads = threads});
   EXPECT_TRUE(model.ok()) << model.status().message();
   return *std::move(model);
@@ -57,7 +57,7 @@ TEST(BlockBytes, AreTheSameByAnyNumberOfThreads) {
     options.quantised = kv_heads == 3;
     const std::string path =
         testing::WriteTinyModel(folder.path(), options, "heads" + std::to_string(kv_heads));
-    for (const char* dtype : {"f32", "bf16"}) {
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
       const auto one = Load(path, dtype, 1);
       for (const int threads : {2, 3, 8}) {  // more than this machine has cores, too
         const auto many = Load(path, dtype, threads);
@@ -67,8 +67,8 @@ TEST(BlockBytes, AreTheSameByAnyNumberOfThreads) {
           const auto b = Encode(many.get(), Tokens(n), Tokens(5));
           ASSERT_TRUE(a != nullptr && b != nullptr);
           EXPECT_EQ(a->identity().id, b->identity().id);
-          EXPECT_TRUE(SameBytes(*a, *b)) << n << " tokens, " << kv_heads << " KV heads, " << dtype
-                                         << ", " << threads << " threads";
+          EXPECT_TRUE(SameBytes(*a, *b)) << n << " tokens, " << kv_heads << " KV heads, "
+                                         << Name(dtype) << ", " << threads << " threads";
         }
       }
     }
@@ -77,7 +77,7 @@ TEST(BlockBytes, AreTheSameByAnyNumberOfThreads) {
 
 TEST(BlockBytes, AreTheSameFromAThreadAndARegionOfTheCallers) {
   const testing::TempDir folder;
-  const auto model = Load(testing::WriteTinyModel(folder.path(), {}), "auto", 3);
+  const auto model = Load(testing::WriteTinyModel(folder.path(), {}), DType::kBF16, 3);
   const auto here = Encode(model.get(), Tokens(300));
   std::shared_ptr<const kv::Block> there, inside;
   std::thread([&] { there = Encode(model.get(), Tokens(300)); }).join();
@@ -100,7 +100,7 @@ TEST(BlockBytes, AreTheSameFromAThreadAndARegionOfTheCallers) {
 // The id says by what sums were added up: the kernels' instruction set, and oneDNN's.
 TEST(BlockBytes, TheComputePathNamesLibrariesAndInstructionSets) {
   const testing::TempDir folder;
-  const auto model = Load(testing::WriteTinyModel(folder.path(), {}), "f32", 1);
+  const auto model = Load(testing::WriteTinyModel(folder.path(), {}), DType::kF32, 1);
   const std::string path = model->compute_path();
   EXPECT_TRUE(path.starts_with("forward-4/matmul-f32/onednn-")) << path;
   EXPECT_NE(path.find("AVX"), std::string::npos) << path;
@@ -109,7 +109,7 @@ TEST(BlockBytes, TheComputePathNamesLibrariesAndInstructionSets) {
 TEST(BlockBytes, AForkOfAProcessIsRefusedAModelLoadedBefore) {
   const testing::TempDir folder;
   const std::string path = testing::WriteTinyModel(folder.path(), {});
-  const auto model = Load(path, "auto", 2);
+  const auto model = Load(path, DType::kBF16, 2);
   const auto before = Encode(model.get(), Tokens(40));
   const pid_t child = fork();
   if (child == 0) {
@@ -118,7 +118,7 @@ TEST(BlockBytes, AForkOfAProcessIsRefusedAModelLoadedBefore) {
     const auto refused = indexer.Encode(Tokens(40), BlockKind::kDocument, "");
     const bool says = refused.code() == StatusCode::kFailedPrecondition &&
                       refused.status().message().find("fork") != std::string::npos;
-    const auto own = Load(path, "auto", 2);  // its own is right
+    const auto own = Load(path, DType::kBF16, 2);  // its own is right
     const auto block = Encode(own.get(), Tokens(40));
     _exit(says && block != nullptr && SameBytes(*before, *block) ? 0 : 1);
   }
@@ -134,14 +134,14 @@ TEST(BlockBytes, NumbersThatAreNotFiniteMakeNoBlock) {
   options.lost_character = 'q';
   options.tied = false;
   const std::string path = testing::WriteTinyModel(folder.path(), options);
-  for (const char* dtype : {"f32", "bf16"}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
     const auto model = Load(path, dtype, 2);
     const auto store = kv::NewMemoryStore();
     Indexer indexer(model.get(), store.get(), nullptr, nullptr);
     for (const std::string& before : {std::string(), std::string("a"), std::string(40, 'b')}) {
       const std::vector<int32_t> bad = model->tokenizer().Encode(before + "q");
       const auto refused = indexer.Fetch(bad, BlockKind::kDocument, "");
-      ASSERT_FALSE(refused.ok()) << dtype << " behind " << before;
+      ASSERT_FALSE(refused.ok()) << Name(dtype) << " behind " << before;
       EXPECT_EQ(refused.code(), StatusCode::kDataLoss);
       EXPECT_NE(refused.status().message().find("not finite"), std::string::npos)
           << refused.status().message();

@@ -37,7 +37,7 @@ struct Case {
   bool quantised = false;
 };
 
-std::unique_ptr<LinkableModel> MakeModel(const Case& the, const std::string& dtype) {
+std::unique_ptr<LinkableModel> MakeModel(const Case& the, DType dtype) {
   testing::TinyModelOptions options;
   options.seed = 7;
   if (the.scaling == "linear") {
@@ -123,7 +123,7 @@ Outcome LinkedAgainstMasked(LinkableModel& m, const LinkPlan& plan, kv::BlockSto
 }
 
 void ExpectEqual(const Case& the) {
-  const auto m = MakeModel(the, "f32");
+  const auto m = MakeModel(the, DType::kF32);
   const auto documents = RandomDocuments(the, m->model().config().vocab);
   const auto store = kv::NewMemoryStore();
   const LinkPlan plan = m->Plan("", documents, "what stands where?", false);
@@ -163,7 +163,7 @@ RC_GTEST_PROP(LinkedMasked, RandomPrompts, ()) {
       12, rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(0, 90))));
   the.seed = *rc::gen::arbitrary<uint32_t>();
   the.prefix = *rc::gen::element<std::string>("", "first", "head");
-  const auto m = MakeModel(the, "f32");
+  const auto m = MakeModel(the, DType::kF32);
   auto documents = RandomDocuments(the, m->model().config().vocab);
   const auto store = kv::NewMemoryStore();
   const Outcome first = LinkedAgainstMasked(*m, m->Plan("", documents, "q?", false), store.get());
@@ -187,7 +187,7 @@ TEST(LinkedMasked, MaskedPassEqualsTheSlowReference) {
     for (const char* adapter : {"", "outside", "everywhere"}) {
       const Case the{
           2, true, scaling, adapter, {20, 1, 33}, 21, *adapter == '\0' ? "head" : "first"};
-      const auto m = MakeModel(the, "f32");
+      const auto m = MakeModel(the, DType::kF32);
       const auto store = kv::NewMemoryStore();
       const LinkPlan plan =
           m->Plan("", RandomDocuments(the, m->model().config().vocab), "why?", false);
@@ -209,7 +209,7 @@ TEST(LinkedMasked, MaskedPassEqualsTheSlowReference) {
 // bf16 rounds keys at different angles in the two ways: close, not equal.
 TEST(LinkedMasked, Bf16StaysClose) {
   const Case the{5, false, "", "outside", {60, 44, 80}, 31};
-  const auto m = MakeModel(the, "bf16");
+  const auto m = MakeModel(the, DType::kBF16);
   const auto store = kv::NewMemoryStore();
   const LinkPlan plan =
       m->Plan("s", RandomDocuments(the, m->model().config().vocab), "why?", false);
@@ -220,7 +220,7 @@ TEST(LinkedMasked, Bf16StaysClose) {
 // the same function, and the slow reference's.
 TEST(LinkedMasked, QuantisedWeightsStayClose) {
   const Case the{5, false, "", "outside", {60, 44, 80}, 31, "first", /*quantised=*/true};
-  for (const char* dtype : {"bf16", "f32"}) {
+  for (const DType dtype : {DType::kBF16, DType::kF32}) {
     const auto m = MakeModel(the, dtype);
     const auto store = kv::NewMemoryStore();
     const LinkPlan plan =
@@ -247,7 +247,7 @@ TEST(LinkedMasked, QuantisedWeightsStayClose) {
     const double kl =
         diagnose::Compare(*fast, {.ids = fast->ids, .logits = *slow}, m->model().config().vocab)
             .mean_kl;
-    EXPECT_LE(kl, *dtype == 'f' ? 1e-6 : 2e-3);
+    EXPECT_LE(kl, dtype == DType::kF32 ? 1e-6 : 2e-3);
   }
 }
 
@@ -255,7 +255,7 @@ TEST(LinkedMasked, QuantisedWeightsStayClose) {
 // but does change the answer: the test above would not notice a pass that ignored documents.
 TEST(LinkedMasked, DocumentsMatter) {
   const Case the{0, false, "", "", {40, 40}, 41};
-  const auto m = MakeModel(the, "f32");
+  const auto m = MakeModel(the, DType::kF32);
   const auto store = kv::NewMemoryStore();
   auto documents = RandomDocuments(the, m->model().config().vocab);
   const auto a = LinkedAgainstMasked(*m, m->Plan("", documents, "q", false), store.get());

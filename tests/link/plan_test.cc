@@ -29,13 +29,13 @@ std::vector<BlockRow> Blocks(const LinkPlan& plan) {
 }
 
 struct Prompt {
-  std::vector<int32_t> head{}, question{}, link_ids{};
+  std::vector<int32_t> preamble{}, question{}, link_ids{};
   std::vector<std::vector<int32_t>> documents{};
   int32_t k = 0;
   bool full = false;
 
   LinkPlan Plan() const {
-    return MakePlan({.head = head,
+    return MakePlan({.preamble = preamble,
                      .documents = documents,
                      .question = question,
                      .k = k,
@@ -52,7 +52,7 @@ TEST(PlanTest, NothingGivesNothing) {
 }
 
 TEST(PlanTest, NoDocuments) {
-  const LinkPlan plan = Prompt{.head = {10, 11}, .question = {90}, .k = 5}.Plan();
+  const LinkPlan plan = Prompt{.preamble = {10, 11}, .question = {90}, .k = 5}.Plan();
   EXPECT_EQ(Rows(plan),
             (std::vector<Row>{{10, 0, 0, "system"}, {11, 1, 0, "system"}, {90, 2, 0, "question"}}));
   EXPECT_EQ(Blocks(plan), (std::vector<BlockRow>{{0, 2, -1}}));
@@ -60,7 +60,8 @@ TEST(PlanTest, NoDocuments) {
 }
 
 TEST(PlanTest, OneDocumentWithoutLinks) {
-  const LinkPlan plan = Prompt{.head = {10}, .question = {90, 91}, .documents = {{20, 21}}}.Plan();
+  const LinkPlan plan =
+      Prompt{.preamble = {10}, .question = {90, 91}, .documents = {{20, 21}}}.Plan();
   EXPECT_EQ(Rows(plan), (std::vector<Row>{{10, 0, 0, "system"},
                                           {20, 1, 1, "document"},
                                           {21, 2, 1, "document"},
@@ -71,7 +72,7 @@ TEST(PlanTest, OneDocumentWithoutLinks) {
 }
 
 TEST(PlanTest, LinkTokensTakePositionsAndBelongToTheSlot) {
-  const LinkPlan plan = Prompt{.head = {10},
+  const LinkPlan plan = Prompt{.preamble = {10},
                                .question = {90},
                                .link_ids = {~0, ~1, 128013, 128014},
                                .documents = {{20, 21}, {30}},
@@ -109,7 +110,7 @@ TEST(PlanTest, EmptyHeadHasNoBlock) {
 }
 
 TEST(PlanTest, FullModeComputesDocumentsInSegmentZeroWithoutLinks) {
-  const LinkPlan plan = Prompt{.head = {10},
+  const LinkPlan plan = Prompt{.preamble = {10},
                                .question = {90},
                                .link_ids = {1, 2},
                                .documents = {{20}, {30}},
@@ -125,7 +126,7 @@ TEST(PlanTest, FullModeComputesDocumentsInSegmentZeroWithoutLinks) {
 }
 
 TEST(PlanTest, FortyDocumentsWithFiveLinksEach) {
-  Prompt prompt{.head = {10, 11, 12}, .question = {90}, .k = 5};
+  Prompt prompt{.preamble = {10, 11, 12}, .question = {90}, .k = 5};
   for (int32_t i = 0; i < 40; ++i) {
     prompt.documents.emplace_back(static_cast<size_t>(i % 4), 1000 + i);
     for (int32_t j = 0; j < 5; ++j) prompt.link_ids.push_back(128011 + 5 * i + j);
@@ -143,7 +144,7 @@ Prompt AnyPrompt() {
   Prompt prompt;
   const auto ids = rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(0, 1000));
   const auto few = rc::gen::resize(6, ids);  // empty ones are common at this size
-  prompt.head = *few;
+  prompt.preamble = *few;
   prompt.question = *few;
   prompt.documents =
       *rc::gen::resize(8, rc::gen::container<std::vector<std::vector<int32_t>>>(few));
@@ -207,7 +208,7 @@ RC_GTEST_PROP(PlanProperty, EveryTokenIsInOneBlockOrComputedOnceAndNoneIsLost, (
   for (const int n : times) RC_ASSERT(n == 1);
   RC_ASSERT(std::is_sorted(plan.computed.begin(), plan.computed.end()));
 
-  std::vector<int32_t> expected = prompt.head;
+  std::vector<int32_t> expected = prompt.preamble;
   for (size_t i = 0; i < prompt.documents.size(); ++i) {
     expected.insert(expected.end(), prompt.documents[i].begin(), prompt.documents[i].end());
     if (prompt.full) continue;

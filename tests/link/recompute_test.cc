@@ -9,12 +9,15 @@
 namespace kvlink::link {
 namespace {
 
-// head 10 11 | documents 20 21 22, none, 30 | one link token each | question 90
+// preamble 10 11 | documents 20 21 22, none, 30 | one link token each | question 90
 LinkPlan SmallPlan() {
-  const std::vector<int32_t> head = {10, 11}, question = {90}, links = {~0, ~1, ~2};
+  const std::vector<int32_t> preamble = {10, 11}, question = {90}, links = {~0, ~1, ~2};
   const std::vector<std::vector<int32_t>> documents = {{20, 21, 22}, {}, {30}};
-  return MakePlan(
-      {.head = head, .documents = documents, .question = question, .k = 1, .link_ids = links});
+  return MakePlan({.preamble = preamble,
+                   .documents = documents,
+                   .question = question,
+                   .k = 1,
+                   .link_ids = links});
 }
 
 using Indices = std::vector<int32_t>;
@@ -80,7 +83,7 @@ TEST(Recompute, TheBlocksCopyIsHidden) {
             (std::vector<uint8_t>{0, 1, 0}));
   ASSERT_NE(linked.segments[2].hidden, nullptr);
   EXPECT_EQ(linked.segments[2].hidden[0], 1);
-  EXPECT_EQ(linked.documents, (std::vector<uint8_t>{1, 0, 0, 1, 0, 0}));
+  EXPECT_EQ(linked.in_document, (std::vector<uint8_t>{1, 0, 0, 1, 0, 0}));
   EXPECT_EQ(linked.positions, (Indices{3, 5, 6, 7, 8, 9}));
   EXPECT_EQ(linked.segment_ids, Indices(6, 0));
 }

@@ -104,17 +104,20 @@ std::string Tensor(int layer, const std::string& module, const std::string& matr
          matrix + ".weight";
 }
 
-struct SiteCase {
-  model::Site site;
+struct ProjectionCase {
+  model::Projection projection;
   const char* module;
   int64_t inputs, outputs;
 };
 // For SmallConfig: E 8, H*D 24, G*D 12, F 10.
-const SiteCase kCases[] = {
-    {model::Site::kQ, "self_attn.q_proj", 8, 24}, {model::Site::kK, "self_attn.k_proj", 8, 12},
-    {model::Site::kV, "self_attn.v_proj", 8, 12}, {model::Site::kO, "self_attn.o_proj", 24, 8},
-    {model::Site::kGate, "mlp.gate_proj", 8, 10}, {model::Site::kUp, "mlp.up_proj", 8, 10},
-    {model::Site::kDown, "mlp.down_proj", 10, 8},
+const ProjectionCase kCases[] = {
+    {model::Projection::kQ, "self_attn.q_proj", 8, 24},
+    {model::Projection::kK, "self_attn.k_proj", 8, 12},
+    {model::Projection::kV, "self_attn.v_proj", 8, 12},
+    {model::Projection::kO, "self_attn.o_proj", 24, 8},
+    {model::Projection::kGate, "mlp.gate_proj", 8, 10},
+    {model::Projection::kUp, "mlp.up_proj", 8, 10},
+    {model::Projection::kDown, "mlp.down_proj", 10, 8},
 };
 
 class LinkAdapterTest : public LinkFileTest {
@@ -126,7 +129,7 @@ class LinkAdapterTest : public LinkFileTest {
         R"({"rank":2,"alpha":3,"scope":"outside_documents","targets":["q_proj","k_proj","v_proj",)"
         R"("o_proj","gate_proj","up_proj","down_proj"]})";
     for (int layer = 0; layer < config_.layers; ++layer) {
-      for (const SiteCase& s : kCases) {
+      for (const ProjectionCase& s : kCases) {
         parts.tensors[Tensor(layer, s.module, "A")] = {
             .shape = {kRank, s.inputs}, .values = RandomMatrix(kRank, s.inputs, &random_)};
         parts.tensors[Tensor(layer, s.module, "B")] = {
@@ -135,8 +138,8 @@ class LinkAdapterTest : public LinkFileTest {
     }
     return parts;
   }
-  const model::LowRank& At(const Links& links, int layer, model::Site site) {
-    return links.adapter->layers[layer][static_cast<size_t>(site)];
+  const model::LowRank& At(const Links& links, int layer, model::Projection projection) {
+    return links.adapter->layers[layer][static_cast<size_t>(projection)];
   }
 
   std::mt19937 random_{20250216};
@@ -160,15 +163,16 @@ TEST_F(LinkAdapterTest, QueriesAndKeysGiveTheScoresOfHuggingFace) {
       const Matrix low = Multiply(in_file(layer, module, "A"), input);
       return Plus(Multiply(base, input), Multiply(in_file(layer, module, "B"), low), scale);
     };
-    const auto kvlink = [&](const Matrix& base, int heads, model::Site site, const Matrix& input) {
-      const model::LowRank& m = At(*links, layer, site);
+    const auto kvlink = [&](const Matrix& base, int heads, model::Projection projection,
+                            const Matrix& input) {
+      const model::LowRank& m = At(*links, layer, projection);
       return Plus(Multiply(ToGgufRows(base, heads, c.head_dim), input),
                   Multiply(m.b, Multiply(m.a, input)), 1);
     };
     const Matrix q_hf = hugging_face(base_q, "self_attn.q_proj", x);
     const Matrix k_hf = hugging_face(base_k, "self_attn.k_proj", y);
-    const Matrix q = kvlink(base_q, c.heads, model::Site::kQ, x);
-    const Matrix k = kvlink(base_k, c.kv_heads, model::Site::kK, y);
+    const Matrix q = kvlink(base_q, c.heads, model::Projection::kQ, x);
+    const Matrix k = kvlink(base_k, c.kv_heads, model::Projection::kK, y);
     for (const auto& [p, j] : {std::pair{0, 0}, {1, 0}, {17, 5}, {900, 3}}) {
       const auto expected =
           Scores(RotateHuggingFace(q_hf, c.head_dim, p), RotateHuggingFace(k_hf, c.head_dim, j), c);
@@ -180,7 +184,7 @@ TEST_F(LinkAdapterTest, QueriesAndKeysGiveTheScoresOfHuggingFace) {
     // The same with lora_B left in the file's order must differ, or this test could not fail.
     const Matrix unmoved = Plus(Multiply(ToGgufRows(base_q, c.heads, c.head_dim), x),
                                 Multiply(in_file(layer, "self_attn.q_proj", "B"),
-                                         Multiply(At(*links, layer, model::Site::kQ).a, x)),
+                                         Multiply(At(*links, layer, model::Projection::kQ).a, x)),
                                 scale);
     const auto expected =
         Scores(RotateHuggingFace(q_hf, c.head_dim, 17), RotateHuggingFace(k_hf, c.head_dim, 5), c);
@@ -200,14 +204,15 @@ TEST_F(LinkAdapterTest, OnlyRowsOfQueryAndKeyBMove) {
   EXPECT_EQ(links->adapter->scope, model::AdapterScope::kOutsideDocuments);
   ASSERT_EQ(links->adapter->layers.size(), 3u);
   for (int layer = 0; layer < config_.layers; ++layer) {
-    for (const SiteCase& s : kCases) {
-      const model::LowRank& m = At(*links, layer, s.site);
+    for (const ProjectionCase& s : kCases) {
+      const model::LowRank& m = At(*links, layer, s.projection);
       EXPECT_EQ(m.rank, kRank);
       EXPECT_EQ(m.a, parts.tensors.at(Tensor(layer, s.module, "A")).values) << s.module;
       Matrix b = parts.tensors.at(Tensor(layer, s.module, "B")).values;
       for (float& value : b) value *= kAlpha / kRank;
-      if (s.site == model::Site::kQ) b = ToGgufRows(b, config_.heads, config_.head_dim);
-      if (s.site == model::Site::kK) b = ToGgufRows(b, config_.kv_heads, config_.head_dim);
+      if (s.projection == model::Projection::kQ) b = ToGgufRows(b, config_.heads, config_.head_dim);
+      if (s.projection == model::Projection::kK)
+        b = ToGgufRows(b, config_.kv_heads, config_.head_dim);
       EXPECT_EQ(m.b, b) << s.module;
     }
   }
@@ -226,7 +231,8 @@ TEST_F(LinkAdapterTest, TheOrderOfOneHeadAsATable) {
   const auto links = Load(parts);
   ASSERT_NE(links, nullptr);
   std::vector<float> rows;
-  for (size_t i = 0; i < b.size(); i += kRank) rows.push_back(At(*links, 0, model::Site::kK).b[i]);
+  for (size_t i = 0; i < b.size(); i += kRank)
+    rows.push_back(At(*links, 0, model::Projection::kK).b[i]);
   EXPECT_EQ(rows, (std::vector<float>{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11}));
 }
 
@@ -255,8 +261,8 @@ TEST_F(LinkAdapterTest, SavingGivesTheFileOfPeftBackWithTheScaleInB) {
   ASSERT_NE(again, nullptr);
   EXPECT_EQ(again->adapter->hash, links->adapter->hash);
   for (int layer = 0; layer < config_.layers; ++layer) {
-    for (const SiteCase& s : kCases) {
-      EXPECT_EQ(At(*again, layer, s.site).b, At(*links, layer, s.site).b);
+    for (const ProjectionCase& s : kCases) {
+      EXPECT_EQ(At(*again, layer, s.projection).b, At(*links, layer, s.projection).b);
     }
   }
 }
@@ -266,7 +272,7 @@ TEST_F(LinkAdapterTest, SomeTargetsInSomeLayers) {
   parts.metadata["adapter"] =
       R"({"rank":2,"alpha":2,"scope":"everywhere","targets":["up_proj","q_proj"],"layers":[0,2]})";
   for (const int layer : {0, 2}) {
-    for (const SiteCase& s : {kCases[0], kCases[5]}) {
+    for (const ProjectionCase& s : {kCases[0], kCases[5]}) {
       parts.tensors[Tensor(layer, s.module, "A")] = {
           .shape = {kRank, s.inputs}, .values = RandomMatrix(kRank, s.inputs, &random_)};
       parts.tensors[Tensor(layer, s.module, "B")] = {
@@ -277,10 +283,11 @@ TEST_F(LinkAdapterTest, SomeTargetsInSomeLayers) {
   ASSERT_NE(links, nullptr);
   EXPECT_EQ(links->adapter->scope, model::AdapterScope::kEverywhere);
   for (int layer = 0; layer < config_.layers; ++layer) {
-    for (const SiteCase& s : kCases) {
-      const bool here = layer != 1 && (s.site == model::Site::kQ || s.site == model::Site::kUp);
-      EXPECT_EQ(At(*links, layer, s.site).rank, here ? kRank : 0);
-      EXPECT_EQ(At(*links, layer, s.site).a.empty(), !here);
+    for (const ProjectionCase& s : kCases) {
+      const bool here = layer != 1 && (s.projection == model::Projection::kQ ||
+                                       s.projection == model::Projection::kUp);
+      EXPECT_EQ(At(*links, layer, s.projection).rank, here ? kRank : 0);
+      EXPECT_EQ(At(*links, layer, s.projection).a.empty(), !here);
     }
   }
   const auto again = SaveAndLoad(*links);

@@ -42,7 +42,7 @@ class Linked : public ::testing::Test {
     if (path_.empty()) GTEST_SKIP() << "skipped: the default model is not installed";
   }
 
-  diagnose::Difference LinkedAgainstMasked(const std::string& dtype, int32_t k, bool* ids_equal) {
+  diagnose::Difference LinkedAgainstMasked(DType dtype, int32_t k, bool* ids_equal) {
     auto model = model::Model::Load(FileSystem::Posix(), path_, {.dtype = dtype});
     EXPECT_TRUE(model.ok()) << model.status().message();
     auto links = std::make_unique<links::Links>();
@@ -83,7 +83,7 @@ class Linked : public ::testing::Test {
 TEST_F(Linked, EqualsMaskedInF32) {
   for (const int32_t k : {0, 5}) {
     bool ids_equal = false;
-    const diagnose::Difference d = LinkedAgainstMasked("f32", k, &ids_equal);
+    const diagnose::Difference d = LinkedAgainstMasked(DType::kF32, k, &ids_equal);
     EXPECT_LE(d.max_logit, 2e-3) << "k " << k;
     EXPECT_TRUE(ids_equal) << "k " << k;
   }
@@ -91,7 +91,7 @@ TEST_F(Linked, EqualsMaskedInF32) {
 
 TEST_F(Linked, StaysCloseInBf16) {
   bool ids_equal = false;
-  EXPECT_LE(LinkedAgainstMasked("bf16", 5, &ids_equal).mean_kl, 1e-3);
+  EXPECT_LE(LinkedAgainstMasked(DType::kBF16, 5, &ids_equal).mean_kl, 1e-3);
 }
 
 // Counters, not text: a second question over the same documents in another order computes only the
@@ -113,20 +113,21 @@ TEST_F(Linked, AnotherOrderComputesOnlyTheQuestion) {
     ASSERT_TRUE(first.ok()) << first.status().message();
     EXPECT_EQ(first->usage.linked_tokens, 0);
     EXPECT_EQ(first->usage.computed_tokens, first->usage.prompt_tokens);
-    for (const DocumentUse& d : first->documents) {
-      EXPECT_EQ(d.status, "computed");
+    for (const DocumentUse& d : first->document_uses) {
+      EXPECT_EQ(d.status, DocumentStatus::kComputed);
       document_tokens += d.tokens;
     }
     std::reverse(request.documents.begin(), request.documents.end());
     request.want_prompt = true;
     const auto second = (*engine)->Ask(request);
     ASSERT_TRUE(second.ok()) << second.status().message();
-    for (const PromptToken& t : second->prompt) question_tokens += t.source == "question";
+    for (const PromptToken& t : second->prompt)
+      question_tokens += t.source == TokenSource::kQuestion;
     EXPECT_EQ(second->usage.computed_tokens, question_tokens);
     EXPECT_EQ(second->usage.linked_tokens, document_tokens);
     EXPECT_EQ(second->usage.exact_tokens,
               second->usage.prompt_tokens - question_tokens - document_tokens);
-    for (const DocumentUse& d : second->documents) EXPECT_EQ(d.status, "linked");
+    for (const DocumentUse& d : second->document_uses) EXPECT_EQ(d.status, DocumentStatus::kLinked);
     // What the request owns: its question and answer, no copy of a block.
     EXPECT_LE(second->kv_own_bytes,
               (question_tokens + request.max_tokens) * (*engine)->model().kv_bytes_per_token);

@@ -49,7 +49,7 @@ class Logits : public ::testing::Test {
     expected_ = *std::move(file);
   }
 
-  std::unique_ptr<model::Model> Load(const std::string& dtype) {
+  std::unique_ptr<model::Model> Load(DType dtype) {
     auto model = model::Model::Load(FileSystem::Posix(), model_path_, {.dtype = dtype});
     EXPECT_TRUE(model.ok()) << model.status().message();
     return *std::move(model);
@@ -89,7 +89,7 @@ class Logits : public ::testing::Test {
     s.tokens = plan.tokens;
     s.embeddings = embeddings;
     s.positions = plan.positions;
-    s.segments = plan.segments;
+    s.segment_ids = plan.segments;
     s.tail = &*tail;
     s.logit_rows = rows;
     s.logits = logits.data();
@@ -104,7 +104,7 @@ class Logits : public ::testing::Test {
 };
 
 TEST_F(Logits, F32EqualsTheIndependentReference) {
-  const auto model = Load("f32");
+  const auto model = Load(DType::kF32);
   const auto sample = Ids<int32_t>("vocab_sample");
   for (const Plan& plan : plans_) {
     SCOPED_TRACE(plan.name);
@@ -132,7 +132,7 @@ TEST_F(Logits, F32EqualsTheIndependentReference) {
 }
 
 TEST_F(Logits, SlowReferenceEqualsTheIndependentReference) {
-  const auto model = Load("f32");
+  const auto model = Load(DType::kF32);
   for (const Plan& plan : plans_) {
     if (plan.tokens.size() > 60) continue;  // it is slow
     SCOPED_TRACE(plan.name);
@@ -150,7 +150,7 @@ TEST_F(Logits, SlowReferenceEqualsTheIndependentReference) {
 
 // bf16 keeps 8 bits of each number: the distributions must stay close, not the logits equal.
 TEST_F(Logits, Bf16StaysCloseToTheIndependentReference) {
-  const auto model = Load("bf16");
+  const auto model = Load(DType::kBF16);
   double total = 0;
   for (const Plan& plan : plans_) {
     const auto rows = Ids<int32_t>(plan.name + ".rows");

@@ -67,7 +67,7 @@ TEST(TokenParity, TheRealVocabularyTakesChatMl) {
   const auto chosen = text::ChooseTemplate(*tokenizer);
   ASSERT_TRUE(chosen.ok()) << chosen.status().message();
   EXPECT_EQ(chosen->name, "chatml");
-  const std::vector<int32_t> head = text::RenderHead(*chosen, *tokenizer, "", true);
+  const std::vector<int32_t> head = text::RenderPreamble(*chosen, *tokenizer, "", true);
   ASSERT_FALSE(head.empty());
   EXPECT_EQ(head.front(), tokenizer->Find("<|im_start|>"));
   // Bytes that this vocabulary lacks.

@@ -27,7 +27,7 @@ inline model::Adapter RandomAdapter(std::mt19937* random, const model::ModelConf
   adapter.scope = scope;
   adapter.hash = Sha256().Field("test adapter").Field((*random)()).Finish();
   const int64_t qd = c.heads * c.head_dim, kd = c.kv_heads * c.head_dim;
-  const std::array<std::pair<int64_t, int64_t>, model::kSites> sizes = {
+  const std::array<std::pair<int64_t, int64_t>, model::kProjections> sizes = {
       {{c.width, qd},
        {c.width, kd},
        {c.width, kd},
@@ -36,15 +36,15 @@ inline model::Adapter RandomAdapter(std::mt19937* random, const model::ModelConf
        {c.width, c.feed_forward},
        {c.feed_forward, c.width}}};
   for (int32_t l = 0; l < c.layers; ++l) {
-    std::array<model::LowRank, model::kSites> sites;
-    for (int site = 0; site < model::kSites; ++site) {
-      if (site == static_cast<int>(model::Site::kO) && l == 0)
-        continue;  // a site without an adapter
-      sites[site].rank = 3;
-      sites[site].a = RandomFloats(random, 3 * sizes[site].first, 0.1f);
-      sites[site].b = RandomFloats(random, 3 * sizes[site].second, 0.3f);
+    std::array<model::LowRank, model::kProjections> projections;
+    for (int projection = 0; projection < model::kProjections; ++projection) {
+      if (projection == static_cast<int>(model::Projection::kO) && l == 0)
+        continue;  // a projection without an adapter
+      projections[projection].rank = 3;
+      projections[projection].a = RandomFloats(random, 3 * sizes[projection].first, 0.1f);
+      projections[projection].b = RandomFloats(random, 3 * sizes[projection].second, 0.3f);
     }
-    adapter.layers.push_back(std::move(sites));
+    adapter.layers.push_back(std::move(projections));
   }
   return adapter;
 }

@@ -42,8 +42,8 @@ struct Planes {
       std::copy(rows.begin(), rows.end(), exact.begin() + g * stride * d);
     }
     bytes.resize(exact.size() * SizeOf(dtype));
-    Store(exact.data(), static_cast<int64_t>(exact.size()), dtype, bytes.data());
-    Load(bytes.data(), static_cast<int64_t>(exact.size()), dtype, exact.data());
+    ConvertTo(exact.data(), static_cast<int64_t>(exact.size()), dtype, bytes.data());
+    ConvertFrom(bytes.data(), static_cast<int64_t>(exact.size()), dtype, exact.data());
   }
 };
 
@@ -75,7 +75,7 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
     values.emplace_back(G, n, D, shape.kv_dtype, &random);
     segments.push_back({nullptr, nullptr, n, keys.back().stride, position});
     segments.back().shift = the.shifted && segments.size() % 2 == 0 ? position : 0;
-    segments.back().weighed = the.weighed && segments.size() % 2 == 1;
+    segments.back().ape_weighed = the.weighed && segments.size() % 2 == 1;
     position += n + 2;
   }
   std::vector<std::vector<uint8_t>> hidden;
@@ -116,9 +116,8 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
                                 .positions = positions,
                                 .segments = segments,
                                 .tail = tail,
-                                .tail_segments = tail_segments,
-                                .temperature = 0.8f,
-                                .scale = 0.7f,
+                                .tail_segment_ids = tail_segments,
+                                .ape = Ape{.temperature = 0.8f, .scale = 0.7f},
                                 .out = out.data(),
                                 .out_dtype = DType::kF32};
   const Status status = attention.Run({&input, 1});
@@ -162,9 +161,9 @@ void ExpectEqualsFormula(const Case& the, const AttentionShape& shape, double to
         const float* k = keys[which].exact.data() + (g * keys[which].stride + j) * D;
         double dot = 0;
         for (int64_t i = 0; i < D; ++i) dot += static_cast<double>(q[i]) * k[i];
-        const double temperature = view.weighed ? 0.8 : 1;
+        const double temperature = view.ape_weighed ? 0.8 : 1;
         weights.push_back(std::exp(dot / std::sqrt(static_cast<double>(D)) / temperature));
-        weighed.push_back(view.weighed);
+        weighed.push_back(view.ape_weighed);
         rows.push_back(values[which].exact.data() + (g * values[which].stride + j) * D);
       };
       size_t before = 0;
@@ -281,7 +280,7 @@ TEST(Linear, EqualsPlainSums) {
         auto x = Random(padded * k, &random);
         if (dtype == DType::kBF16) Round(&x);
         std::vector<std::byte> input(static_cast<size_t>(padded * k * SizeOf(dtype)));
-        Store(x.data(), padded * k, dtype, input.data());
+        ConvertTo(x.data(), padded * k, dtype, input.data());
         std::vector<float> y(static_cast<size_t>(padded * n));
         ASSERT_TRUE(linear->Run(input.data(), rows, y.data()).ok());
         for (int64_t t = 0; t < rows; ++t) {

@@ -49,10 +49,10 @@ TEST(Kernels, Bf16RoundsToNearestEven) {
       x.push_back(edge);
     }
     std::vector<bf16_t> out(x.size());
-    Store(x.data(), static_cast<int64_t>(x.size()), DType::kBF16, out.data());
+    ConvertTo(x.data(), static_cast<int64_t>(x.size()), DType::kBF16, out.data());
     EXPECT_EQ(out, ToBf16s(x));
     std::vector<float> back(x.size());
-    Load(out.data(), static_cast<int64_t>(x.size()), DType::kBF16, back.data());
+    ConvertFrom(out.data(), static_cast<int64_t>(x.size()), DType::kBF16, back.data());
     for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(back[i], FromBf16(out[i]));
   });
 }
@@ -178,7 +178,7 @@ TEST(Kernels, RoundingIsToBf16InEveryLane) {
     for (const int64_t shift : {0, 1, 5}) {  // 5: the end is not a whole vector
       const int64_t n = static_cast<int64_t>(x.size()) - shift;
       std::vector<bf16_t> out(static_cast<size_t>(n));
-      Store(x.data() + shift, n, DType::kBF16, out.data());
+      ConvertTo(x.data() + shift, n, DType::kBF16, out.data());
       for (int64_t i = 0; i < n; ++i) {
         ASSERT_EQ(out[i], ToBf16(x[i + shift])) << std::hex << bits[i + shift];
         ASSERT_EQ(std::isnan(FromBf16(out[i])), std::isnan(x[i + shift]));
@@ -201,7 +201,7 @@ TEST(Kernels, NoNumberStaysNoNumber) {
           x[at] = no_number;
           std::vector<float> out(kN);
           std::vector<std::byte> stored(kN * 4 + 64);
-          const auto load = [&] { Load(stored.data(), kN, dtype, out.data()); };
+          const auto load = [&] { ConvertFrom(stored.data(), kN, dtype, out.data()); };
           SiluMul(x.data(), ones.data(), kN, dtype, stored.data());
           load();
           EXPECT_TRUE(std::isnan(out[at])) << std::hex << bits << " at " << at;
@@ -226,7 +226,7 @@ TEST(Kernels, AllFiniteSeesEveryPlace) {
         auto x = Random(n, 1e30f, 22);
         std::vector<std::byte> stored(static_cast<size_t>(n * SizeOf(dtype)));
         const auto finite = [&] {
-          Store(x.data(), n, dtype, stored.data());
+          ConvertTo(x.data(), n, dtype, stored.data());
           return AllFinite(stored.data(), n, dtype);
         };
         EXPECT_TRUE(finite());

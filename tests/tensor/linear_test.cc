@@ -33,7 +33,7 @@ TEST(Linear, MultipliesAndAdds) {
         for (float& value : sum) value = normal(random);
         const std::vector<float> before = sum;
         std::vector<std::byte> input(padded * k * SizeOf(dtype));
-        Store(x.data(), padded * k, dtype, input.data());
+        ConvertTo(x.data(), padded * k, dtype, input.data());
         ASSERT_TRUE(linear->Run(input.data(), rows, y.data()).ok());
         ASSERT_TRUE(linear->RunAdding(input.data(), rows, sum.data()).ok());
         std::vector<float> of_rows(rows * n), row_sum = before;
@@ -77,7 +77,7 @@ TEST(Linear, GivesTheSameBytesByAnyNumberOfThreads) {
         std::vector<float> x(static_cast<size_t>(padded * k));
         for (float& value : x) value = normal(random);
         std::vector<std::byte> input(x.size() * SizeOf(dtype));
-        Store(x.data(), padded * k, dtype, input.data());
+        ConvertTo(x.data(), padded * k, dtype, input.data());
         std::vector<float> first, first_rows;
         for (const int threads : {1, 2, 3, 8, 32}) {
           const TeamScope team(threads);

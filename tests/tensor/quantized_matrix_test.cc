@@ -192,7 +192,7 @@ TEST(QuantizedMatrix, AreWhatALinearMultipliesRowsBy) {
       std::vector<float> x(padded * k), y(padded * n, 5.0f), of_codes(rows * n), piece(padded * n);
       for (float& value : x) value = FromBf16(ToBf16(normal(random)));
       std::vector<std::byte> input(padded * k * SizeOf(dtype));
-      Store(x.data(), padded * k, dtype, input.data());
+      ConvertTo(x.data(), padded * k, dtype, input.data());
       ASSERT_TRUE(linear->RunRows(input.data(), rows, y.data()).ok());
       ASSERT_TRUE(codes->RunRows(input.data(), rows, of_codes.data()).ok());
       ASSERT_TRUE(linear->Run(input.data(), rows, piece.data()).ok());

@@ -60,7 +60,7 @@ bool MultipliesRight(DType dtype, int threads) {
   std::vector<float> x(kRows * kK), y(kRows * kN, std::nanf(""));
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 7) - 3;
   std::vector<std::byte> input(x.size() * SizeOf(dtype));
-  Store(x.data(), static_cast<int64_t>(x.size()), dtype, input.data());
+  ConvertTo(x.data(), static_cast<int64_t>(x.size()), dtype, input.data());
   if (!linear->Run(input.data(), kRows, y.data()).ok()) return false;
   for (int64_t t = 0; t < kRows; ++t) {
     for (int64_t n = 0; n < kN; ++n) {

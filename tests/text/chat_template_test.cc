@@ -37,7 +37,7 @@ std::unique_ptr<Tokenizer> WithBos() {
 
 // The whole prompt without documents, as text.
 std::string Rendered(const Tokenizer& tokenizer, const PromptTemplate& t) {
-  return tokenizer.Decode(RenderHead(t, tokenizer, "S", false)) +
+  return tokenizer.Decode(RenderPreamble(t, tokenizer, "S", false)) +
          tokenizer.Decode(RenderQuestion(t, tokenizer, "Q", false));
 }
 
@@ -243,7 +243,8 @@ TEST(ChooseTemplate, BosByTheKeyWhereTheFileHasNoTemplate) {
   // One that can't be read still shows what it begins with.
   EXPECT_EQ(rendered({"{{ bos_token }}{{ x() }}", false}), bos + kChatMlRendered);
   const auto chosen = ChooseTemplate(*tokenizer, {"", true});
-  EXPECT_EQ(RenderHead(chosen->prompt_template, *tokenizer, "S", false).front(), tokenizer->bos());
+  EXPECT_EQ(RenderPreamble(chosen->prompt_template, *tokenizer, "S", false).front(),
+            tokenizer->bos());
 }
 
 TEST(ChooseTemplate, ABosThatBeginsATurnIsNotTakenForTheFirstToken) {

@@ -41,7 +41,8 @@ class Average : public ::testing::Test {
     links.adapter =
         testing::RandomAdapter(&random, model_->config(), model::AdapterScope::kOutsideDocuments);
     // RandomAdapter leaves a place of the first layer out, and a file has the same in all layers.
-    for (auto& sites : links.adapter->layers) sites[static_cast<size_t>(model::Site::kO)] = {};
+    for (auto& projections : links.adapter->layers)
+      projections[static_cast<size_t>(model::Projection::kO)] = {};
     if (change) change(&links);
     const std::string path = folder_ / ("member" + std::to_string(options_.links.size()));
     const Status saved = links::SaveLinks(FileSystem::Posix(), path, links, model_->config(), "");
@@ -56,9 +57,9 @@ class Average : public ::testing::Test {
     return *std::move(links);
   }
 
-  // [N, K], what the adapter adds at a site.
-  static at::Tensor Added(const links::Links& links, size_t layer, int site) {
-    const model::LowRank& low = links.adapter->layers[layer][site];
+  // [N, K], what the adapter adds at a projection.
+  static at::Tensor Added(const links::Links& links, size_t layer, int projection) {
+    const model::LowRank& low = links.adapter->layers[layer][projection];
     if (low.rank == 0) return at::zeros({1}, at::kDouble);
     return at::mm(torch::tensor(low.b, at::kDouble).view({-1, low.rank}),
                   torch::tensor(low.a, at::kDouble).view({low.rank, -1}));
@@ -96,11 +97,12 @@ TEST_F(Average, IsTheMeanOfEverything) {
   EXPECT_EQ(mean->base, model_->fingerprint());
   ASSERT_TRUE(mean->adapter);
   for (size_t l = 0; l < mean->adapter->layers.size(); ++l) {
-    for (int site = 0; site < model::kSites; ++site) {
-      const at::Tensor expected = (Added(*a, l, site) + Added(*b, l, site)) / 3;
-      EXPECT_LT((Added(*mean, l, site) - expected).abs().max().item<double>(), 1e-5)
-          << l << " " << site;
-      EXPECT_EQ(mean->adapter->layers[l][site].rank, a->adapter->layers[l][site].rank == 0 ? 0 : 6);
+    for (int projection = 0; projection < model::kProjections; ++projection) {
+      const at::Tensor expected = (Added(*a, l, projection) + Added(*b, l, projection)) / 3;
+      EXPECT_LT((Added(*mean, l, projection) - expected).abs().max().item<double>(), 1e-5)
+          << l << " " << projection;
+      EXPECT_EQ(mean->adapter->layers[l][projection].rank,
+                a->adapter->layers[l][projection].rank == 0 ? 0 : 6);
     }
   }
 }
@@ -114,13 +116,13 @@ TEST_F(Average, ASmallerRankIsTheNearest) {
   const auto a = Load(options_.links[0]), b = Load(options_.links[1]), mean = Load(options_.out);
   double total = 0, kept = 0;
   for (size_t l = 0; l < mean->adapter->layers.size(); ++l) {
-    for (int site = 0; site < model::kSites; ++site) {
-      const at::Tensor whole = (Added(*a, l, site) + Added(*b, l, site)) / 2;
+    for (int projection = 0; projection < model::kProjections; ++projection) {
+      const at::Tensor whole = (Added(*a, l, projection) + Added(*b, l, projection)) / 2;
       if (whole.dim() < 2) continue;
       const at::Tensor squares = at::linalg_svdvals(whole).square();
       const double beyond = squares.narrow(0, 2, squares.size(0) - 2).sum().item<double>();
-      const double missing = (Added(*mean, l, site) - whole).square().sum().item<double>();
-      EXPECT_NEAR(missing, beyond, 1e-4 * squares.sum().item<double>()) << l << " " << site;
+      const double missing = (Added(*mean, l, projection) - whole).square().sum().item<double>();
+      EXPECT_NEAR(missing, beyond, 1e-4 * squares.sum().item<double>()) << l << " " << projection;
       total += squares.sum().item<double>();
       kept += squares.narrow(0, 0, 2).sum().item<double>();
     }

@@ -115,7 +115,7 @@ TEST(Device, LinksAndAdapterTrainOnAnother) {
     const data::Example example = TinyExample(3 - i, i);
     prompts.push_back(training.Prompt(example, /*method=*/i % 2));
     prompts.back().teacher.push_back(*MakeTrainingPrompt(training.model(), example, /*full=*/true,
-                                                         options.scope, link::Method(), 4096));
+                                                         options.scope, Method(), 4096));
   }
   ExpectSameEverywhere(prompts, [&](at::Device device) {
     return *LinkLearner::Create(&training.model(), options, /*start=*/nullptr, device);

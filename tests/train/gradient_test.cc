@@ -1,6 +1,6 @@
 // Gradients against central differences of the loss, for link embeddings and for A and B at every
-// site: the functions of layer_functions.h and linked_attention.h have their gradients written by
-// hand.
+// projection: the functions of layer_functions.h and linked_attention.h have their gradients
+// written by hand.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -87,10 +87,10 @@ void ExpectAllRanges(const TrainOptions& options, const testing::TinyModelOption
   if (parameters.link_count() > 0) gradients.ExpectRange(0, parameters.link_count(), "links");
   if (!parameters.has_adapter()) return;
   for (int32_t layer = 0; layer < training.model().model().config().layers; ++layer) {
-    for (const model::Site site : options.targets) {
-      const TrainedLowRank& low = parameters.At(layer, site);
-      const std::string where =
-          "layer " + std::to_string(layer) + " site " + std::to_string(static_cast<int>(site));
+    for (const model::Projection projection : options.targets) {
+      const TrainedLowRank& low = parameters.At(layer, projection);
+      const std::string where = "layer " + std::to_string(layer) + " projection " +
+                                std::to_string(static_cast<int>(projection));
       gradients.ExpectRange(gradients.OffsetOf(low.a), low.a.numel(), where + " A");
       gradients.ExpectRange(gradients.OffsetOf(low.b), low.b.numel(), where + " B");
     }
@@ -111,8 +111,8 @@ TEST(Gradient, WithoutLinkTokens) {
   options.k = 0;
   options.rank = 3;
   options.alpha = 2;
-  options.targets = {model::Site::kQ, model::Site::kV,
-                     model::Site::kUp};  // sites beside others that have none
+  options.targets = {model::Projection::kQ, model::Projection::kV,
+                     model::Projection::kUp};  // projections beside others that have none
   ExpectAllRanges(options, TinySizes(/*tied=*/false));
 }
 
@@ -130,7 +130,7 @@ TEST(Gradient, TheAdapterOnDocumentsToo) {
   options.k = 1;
   options.rank = 2;
   options.alpha = 3;
-  options.targets = {model::Site::kK, model::Site::kV, model::Site::kDown};
+  options.targets = {model::Projection::kK, model::Projection::kV, model::Projection::kDown};
   TinyTraining training(options);
   ASSERT_GT(training.Prompt(TinyExample(9, 1)).length, 2 * kKeyMultiple);
   ExpectAllRanges(options, TinySizes(), 9);
@@ -143,7 +143,7 @@ TEST(Gradient, TokensComputedAgain) {
   options.k = 2;
   options.rank = 2;
   options.alpha = 3;
-  options.targets = {model::Site::kK, model::Site::kV, model::Site::kDown};
+  options.targets = {model::Projection::kK, model::Projection::kV, model::Projection::kDown};
   ExpectAllRanges(options, TinySizes());
 }
 
@@ -152,7 +152,7 @@ TEST(Gradient, Distillation) {
   options.k = 2;
   options.rank = 2;
   options.alpha = 3;
-  options.targets = {model::Site::kQ, model::Site::kDown};
+  options.targets = {model::Projection::kQ, model::Projection::kDown};
   TinyTraining training(options);
   training.Randomize();
   const TrainingPrompt prompt = training.Prompt(TinyExample(3));
@@ -168,8 +168,8 @@ TEST(Gradient, Distillation) {
         .objective;
   });
   gradients.ExpectRange(0, training.parameters().link_count(), "links");
-  for (const model::Site site : options.targets) {
-    const TrainedLowRank& low = training.parameters().At(1, site);
+  for (const model::Projection projection : options.targets) {
+    const TrainedLowRank& low = training.parameters().At(1, projection);
     gradients.ExpectRange(gradients.OffsetOf(low.a), low.a.numel(), "A");
     gradients.ExpectRange(gradients.OffsetOf(low.b), low.b.numel(), "B");
   }
@@ -188,9 +188,9 @@ TEST(Gradient, FullAttention) {
   const TrainingPrompt prompt = training.Prompt(TinyExample(3));
   Gradients gradients(&training, [&] { return training.Loss({&prompt, 1}); });
   const int32_t last = training.model().model().config().layers - 1;
-  for (const model::Site site :
-       {model::Site::kO, model::Site::kGate, model::Site::kUp, model::Site::kDown}) {
-    const TrainedLowRank& low = training.parameters().At(last, site);
+  for (const model::Projection projection : {model::Projection::kO, model::Projection::kGate,
+                                             model::Projection::kUp, model::Projection::kDown}) {
+    const TrainedLowRank& low = training.parameters().At(last, projection);
     gradients.ExpectRange(gradients.OffsetOf(low.a), low.a.numel(), "A");
     gradients.ExpectRange(gradients.OffsetOf(low.b), low.b.numel(), "B");
   }

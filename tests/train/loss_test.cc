@@ -62,8 +62,8 @@ struct Distilling {
     example = TinyExample(documents, 1);
     prompt = training->Prompt(example);
     prompt.teacher.push_back(*MakeTrainingPrompt(training->model(), example, /*full=*/true,
-                                                 model::AdapterScope::kOutsideDocuments,
-                                                 link::Method(), 4096));
+                                                 model::AdapterScope::kOutsideDocuments, Method(),
+                                                 4096));
     EXPECT_EQ(prompt.teacher.at(0).targets, prompt.targets);
   }
   double GradientNorm() {

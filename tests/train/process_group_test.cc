@@ -35,7 +35,7 @@ TrainOptions Options(const std::string& folder) {
   TrainOptions options;
   options.model = folder + "/tiny.gguf";
   options.train = options.valid = {folder + "/data.jsonl"};
-  options.dtype = "f32";
+  options.dtype = DType::kF32;
   options.out_dtype = DType::kF32;
   options.k = 2;
   options.rank = 2;

@@ -59,7 +59,7 @@ class Run : public ::testing::Test {
     options_.out = folder_ / "links.safetensors";
     options_.train = {folder_ / "train.jsonl"};
     options_.valid = {folder_ / "valid.jsonl"};
-    options_.dtype = "f32";
+    options_.dtype = DType::kF32;
     options_.k = 2;
     options_.rank = 2;
     options_.batch = 4;  // the third step of an epoch takes two

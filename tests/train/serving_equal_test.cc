@@ -45,7 +45,7 @@ double LargestDifference(TinyTraining* training, const data::Example& example) {
   for (const link::PlannedBlock& b : plan.blocks) {
     blocks.push_back(b.length == 0 ? nullptr : indexer.Fetch(plan, b, prefix)->block);
   }
-  const link::Method& method = training->options().methods[0];
+  const link::MethodRules method = link::RulesOf(training->options().methods[0]);
   const auto chosen = link::ChooseTokens(method, model, adapter.get(), links.embeddings, plan,
                                          link::Link(plan, blocks, method));
   EXPECT_TRUE(chosen.ok()) << chosen.status().message();
@@ -88,8 +88,8 @@ TEST(ServingEqual, HeadsThatAreNotGroupedAndManyTokens) {
   TrainOptions options;
   options.k = 5;
   options.rank = 2;
-  options.targets = {model::Site::kK, model::Site::kO,
-                     model::Site::kUp};  // places beside others that have none
+  options.targets = {model::Projection::kK, model::Projection::kO,
+                     model::Projection::kUp};  // places beside others that have none
   TinyTraining training(options, sizes);
   training.Randomize();
   data::Example example = TinyExample(12, 1);  // 60 link tokens: more than one tile of rows

@@ -65,7 +65,8 @@ class TinyTraining {
       : options_(options) {
     at::set_num_threads(1);
     path_ = WriteTinyModel(folder_.path(), sizes);
-    auto model = model::Model::Load(FileSystem::Posix(), path_, {.dtype = "f32", .threads = 1});
+    auto model =
+        model::Model::Load(FileSystem::Posix(), path_, {.dtype = DType::kF32, .threads = 1});
     EXPECT_TRUE(model.ok()) << model.status().message();
     auto parameters = train::Parameters::Create(**model, options_, at::kCPU);
     EXPECT_TRUE(parameters.ok()) << parameters.status().message();
@@ -113,7 +114,7 @@ class TinyTraining {
     for (const train::TrainingPrompt& prompt : prompts) {
       input.prompts.push_back(&prompt);
       input.blocks.push_back(*blocks_->Fetch(prompt));
-      if (prompt.method.recompute == link::Method::Recompute::kNothing) continue;
+      if (prompt.rules.recompute == link::Recompute::kNothing) continue;
       const at::NoGradGuard no_gradient;
       const links::Links links = parameters_->ToLinks(*model_);
       const auto adapter = AdapterOf(links);

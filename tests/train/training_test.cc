@@ -41,7 +41,7 @@ class TrainingRun : public ::testing::Test {
     ASSERT_TRUE(WriteWholeFile(FileSystem::Posix(), data, lines).ok());
     options_.train = options_.valid = {data};
     options_.shuffle_documents = false;
-    options_.dtype = "f32";
+    options_.dtype = DType::kF32;
     options_.out_dtype = DType::kF32;
     options_.k = 2;
     options_.rank = 4;
@@ -56,7 +56,7 @@ class TrainingRun : public ::testing::Test {
     EngineOptions serving;
     serving.model_path = options_.mode == TrainMode::kFull ? options_.out_model : options_.model;
     serving.links_path = options_.out;
-    serving.dtype = "f32";
+    serving.dtype = DType::kF32;
     auto engine = Engine::Open(serving);
     EXPECT_TRUE(engine.ok()) << engine.status().message();
     if (!engine.ok()) return -1;
@@ -68,8 +68,8 @@ class TrainingRun : public ::testing::Test {
       request.question = example.question;
       request.gold = example.answers[0];
       request.max_tokens = 1;
-      request.method = options_.methods.back().name;
-      if (options_.attention == TrainAttention::kFull) request.method = "full+adapter";
+      request.method = options_.methods.back();
+      if (options_.attention == TrainAttention::kFull) request.method = {MethodKind::kFullAdapter};
       for (const data::ExampleDocument& d : example.documents) {
         request.documents.push_back({"", d.title, d.text, ""});
       }
@@ -184,11 +184,11 @@ TEST_F(TrainingRun, MethodsAreDrawn) {
     data::Example example = TinyExample(3);
     example.id = std::to_string(i);
     example.gold = {0};
-    const link::Method& method = DrawnMethod(options_, example, 0);
+    const Method& method = DrawnMethod(options_, example, 0);
     EXPECT_EQ(&method, &DrawnMethod(options_, example, 0));
-    again += method.name == "link+epic:1" ? 1 : 0;
+    again += Name(method) == "link+epic:1" ? 1 : 0;
     again_by_place[Arranged(example, part, options_, 0).gold[0]] +=
-        method.name == "link+epic:1" ? 1 : 0;
+        Name(method) == "link+epic:1" ? 1 : 0;
     changed += &method != &DrawnMethod(options_, example, 1) ? 1 : 0;
   }
   EXPECT_NEAR(again, 200, 60);
