@@ -11,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/json_output.h"
+#include "cli/number_option.h"
 #include "diagnose/bench_serve.h"
 
 namespace kvlink::cli {
@@ -92,9 +93,15 @@ Json ToJson(const diagnose::ServeReport& report) {
                     {"tokens_per_s", row.tokens_per_s},
                     {"ttft_p50_ms", row.ttft_p50_ms},
                     {"ttft_p95_ms", row.ttft_p95_ms},
-                    {"differ", row.differ}});
+                    {"answers", row.answers},
+                    {"differ", row.differ},
+                    {"memory_growth_percent",
+                     row.memory_growth_percent ? Json(*row.memory_growth_percent) : Json()}});
   }
   json["rows"] = std::move(rows);
+  json["behind_prefill"] = {{"prefill_tokens", report.behind_prefill.prefill_tokens},
+                            {"ttft_alone_ms", report.behind_prefill.ttft_alone_ms},
+                            {"ttft_behind_ms", report.behind_prefill.ttft_behind_ms}};
   json["machine"] = {{"cpu", report.cpu}, {"threads", report.threads}};
   json["model"] = report.model;
   json["dtype"] = report.dtype;
@@ -106,7 +113,9 @@ void PrintTable(const diagnose::ServeReport& report, int width) {
   std::vector<std::vector<std::string>> rows;
   for (const diagnose::ServeRow& row : report.rows) {
     rows.push_back({std::to_string(row.requests), Number(row.tokens_per_s), Number(row.ttft_p50_ms),
-                    Number(row.ttft_p95_ms), std::to_string(row.differ)});
+                    Number(row.ttft_p95_ms), std::to_string(row.answers),
+                    std::to_string(row.differ),
+                    row.memory_growth_percent ? Number(*row.memory_growth_percent) : "-"});
   }
   PrintText(report.cpu + ", " + std::to_string(report.threads) + " threads, " + report.model +
             ", " + report.dtype + ", " + report.compute + "\n\n" +
@@ -114,16 +123,22 @@ void PrintTable(const diagnose::ServeReport& report, int width) {
                          {"TOKENS/S", true},
                          {"TTFT P50 MS", true},
                          {"P95 MS", true},
-                         {"ANSWERS UNLIKE ALONE", true}},
-                        rows, width));
+                         {"ANSWERS", true},
+                         {"UNLIKE ALONE", true},
+                         {"MEMORY +%", true}},
+                        rows, width) +
+            "\nfirst token of a linked question: " + Number(report.behind_prefill.ttft_alone_ms) +
+            " ms alone, " + Number(report.behind_prefill.ttft_behind_ms) +
+            " ms while a prompt of " + FormatCount(report.behind_prefill.prefill_tokens) +
+            " tokens is computed\n");
 }
 
-Result<int> RunServe(const std::vector<int>& requests, Session& session) {
+Result<int> RunServe(const diagnose::ServeOptions& bench, Session& session) {
   KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions());
   const bool show_steps = session.chatty();
   Console& console = session.console();
   const Result<diagnose::ServeReport> report =
-      diagnose::RunBenchServe(options, requests, [&](std::string_view step) {
+      diagnose::RunBenchServe(options, bench, [&](std::string_view step) {
         if (show_steps) console.Transient("measuring: " + std::string(step));
       });
   console.WipeTransient();
@@ -147,16 +162,22 @@ void AddBenchCommand(CLI::App& app, Command* command) {
       ->allow_extra_args(false)
       ->check(CLI::IsMember(diagnose::BenchKeys()))
       ->type_name("KEY,...");
-  auto requests = std::make_shared<std::vector<int>>(std::vector<int>{1, 2, 4, 8, 16});
+  auto serving = std::make_shared<diagnose::ServeOptions>();
   CLI::App* serve =
       sub->add_subcommand("serve", "Measure many requests at once over shared documents");
-  serve->add_option("--requests", *requests, "How many are in flight, 1 to 256 each")
+  serve->add_option("--requests", serving->requests, "How many are in flight, 1 to 256 each")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::Range(1, 256))
       ->type_name("N,...");
-  serve->callback([command, requests] {
-    *command = [requests](Session& session) { return RunServe(*requests, session); };
+  serve
+      ->add_option("--answers", serving->answers,
+                   "How many a row [twice as many as in flight, 8 at least]; from 200 on the "
+                   "growth of memory is told")
+      ->check(WholeNumber(1, 1'000'000))
+      ->type_name("N");
+  serve->callback([command, serving] {
+    *command = [serving](Session& session) { return RunServe(*serving, session); };
   });
   sub->callback([command, options, serve] {
     if (serve->parsed()) return;

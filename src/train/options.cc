@@ -4,6 +4,8 @@
 #include <cmath>
 #include <string_view>
 
+#include "link/method_rules.h"
+
 namespace kvlink::train {
 namespace {
 

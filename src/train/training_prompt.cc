@@ -58,8 +58,8 @@ Result<TrainingPrompt> MakeTrainingPrompt(const link::LinkableModel& model,
   prompt.place = example.place;
   const bool everywhere = scope == model::AdapterScope::kEverywhere;
   for (const link::PlannedToken& token : plan.tokens) {
-    const bool document = token.source == link::TokenSource::kDocument;
-    if (full && !everywhere && (document || token.source == link::TokenSource::kSystem)) {
+    const bool document = token.source == TokenSource::kDocument;
+    if (full && !everywhere && (document || token.source == TokenSource::kSystem)) {
       if (!document) ++prompt.preamble_tokens;
       prompt.prefix.push_back(token.id);
     } else if (!document || everywhere) {

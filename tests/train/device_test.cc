@@ -108,7 +108,7 @@ TEST(Device, LinksAndAdapterTrainOnAnother) {
   options.rank = 2;
   options.distill = 0.5;
   options.teacher = TrainTeacher::kAdapter;
-  options.methods = *link::ParseMethods("link,link+attention:0.3");
+  options.methods = *ParseMethods("link,link+attention:0.3");
   TinyTraining training(options, testing::TinySizes(), "first");
   std::vector<TrainingPrompt> prompts;
   for (int i = 0; i < 3; ++i) {

@@ -139,7 +139,7 @@ TEST(Gradient, TheAdapterOnDocumentsToo) {
 // Through tokens of documents too, whose keys and values depend on links and adapter before them.
 TEST(Gradient, TokensComputedAgain) {
   TrainOptions options;
-  options.methods = *link::ParseMethods("link+epic:2");  // a choice that no parameter moves
+  options.methods = *ParseMethods("link+epic:2");  // a choice that no parameter moves
   options.k = 2;
   options.rank = 2;
   options.alpha = 3;

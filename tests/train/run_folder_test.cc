@@ -217,7 +217,7 @@ TEST(RunDescription, WhatDiffersIsNamed) {
   older.erase(older.find(methods), methods.size());
   EXPECT_TRUE(CheckSameRun(older, before).ok());
   other = options;
-  other.methods = *link::ParseMethods("link+epic:1");
+  other.methods = *ParseMethods("link+epic:1");
   EXPECT_FALSE(
       CheckSameRun(older, DescribeRun(other, {7}, "f32", text::ChatMlTemplate(), data)).ok());
 }

@@ -150,7 +150,7 @@ TEST_F(Run, GoesOnExactlyWhereverItDied) {
 }
 
 TEST_F(Run, TokensComputedAgainGoOnExactly) {
-  options_.methods = *link::ParseMethods("link,link+attention:0.4");
+  options_.methods = *ParseMethods("link,link+attention:0.4");
   options_.epochs = 1;
   const auto whole = Train(options_, {});
   ASSERT_TRUE(whole.ok()) << whole.status().message();
@@ -476,9 +476,9 @@ TEST_F(Run, OptionsOutOfRangeNameTheirFlag) {
   options_.document_prefix = "head";
   ExpectRefused("--mode full sees no prefix before a document");
   options_ = good;
-  options_.methods = *link::ParseMethods("link,reuse");
+  options_.methods = *ParseMethods("link,reuse");
   ExpectRefused("--methods: link or link+... expected (docs/methods.md), \"reuse\" found");
-  options_.methods = *link::ParseMethods("link+epic:1");
+  options_.methods = *ParseMethods("link+epic:1");
   options_.attention = TrainAttention::kFull;
   ExpectRefused("--methods link+epic:1 computes tokens of blocks again");
   options_ = good;

@@ -143,7 +143,7 @@ TEST(ServingEqual, TokensComputedAgain) {
     for (const int32_t rank : {0, 3}) {
       SCOPED_TRACE(std::string(method) + " rank " + std::to_string(rank));
       TrainOptions options;
-      options.methods = *link::ParseMethods(method);
+      options.methods = *ParseMethods(method);
       options.k = 2;
       options.rank = rank;
       TinyTraining training(options, TinySizes(), "first");
@@ -160,7 +160,7 @@ TEST(ServingEqual, ABatchIsItsExamples) {
   TrainOptions options;
   options.k = 2;
   options.rank = 3;
-  options.methods = *link::ParseMethods("link,link+epic:2");
+  options.methods = *ParseMethods("link,link+epic:2");
   TinyTraining training(options);
   training.Randomize();
   const at::NoGradGuard no_gradient;

@@ -166,7 +166,7 @@ TEST_F(TrainingRun, StartsFromALinkFile) {
 }
 
 TEST_F(TrainingRun, TokensComputedAgainAreServedSo) {
-  options_.methods = *link::ParseMethods("link+attention:0.4");
+  options_.methods = *ParseMethods("link+attention:0.4");
   const auto [first, summary] = Run();
   EXPECT_LT(summary.loss, 0.5 * first);
   EXPECT_NEAR(summary.valid_loss, ServedLoss(), 1e-3);
@@ -174,7 +174,7 @@ TEST_F(TrainingRun, TokensComputedAgainAreServedSo) {
 
 // Half of the examples, another half in another pass, and the same whoever asks.
 TEST_F(TrainingRun, MethodsAreDrawn) {
-  options_.methods = *link::ParseMethods("link,link+epic:1");
+  options_.methods = *ParseMethods("link,link+epic:1");
   int again = 0, changed = 0;
   std::map<int32_t, int> again_by_place;  // of the gold document: the order is drawn too
   options_.shuffle_documents = true;
