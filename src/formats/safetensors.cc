@@ -29,11 +29,21 @@ constexpr std::string_view kMetadata = "__metadata__";
 struct DTypeRow {
   std::string_view name;
   uint64_t bytes;
-  float (*read)(const std::byte* number);  // null: not read as floats
+  void (*read)(const std::byte* numbers, std::span<float> out);  // null: not read as floats
 };
-float ReadF32(const std::byte* number) { return LoadUnaligned<float>(number); }
-float ReadF16(const std::byte* number) { return FromF16(LoadUnaligned<uint16_t>(number)); }
-float ReadBf16(const std::byte* number) { return FromBf16(LoadUnaligned<bf16_t>(number)); }
+void ReadF32(const std::byte* numbers, std::span<float> out) {
+  for (size_t i = 0; i < out.size(); ++i) out[i] = LoadUnaligned<float>(numbers + 4 * i);
+}
+void ReadF16(const std::byte* numbers, std::span<float> out) {
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] = FromF16(LoadUnaligned<uint16_t>(numbers + 2 * i));
+  }
+}
+void ReadBf16(const std::byte* numbers, std::span<float> out) {
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] = FromBf16(LoadUnaligned<bf16_t>(numbers + 2 * i));
+  }
+}
 constexpr DTypeRow kDTypes[] = {{"F32", 4, ReadF32}, {"F16", 2, ReadF16}, {"BF16", 2, ReadBf16},
                                 {"F64", 8, nullptr}, {"I64", 8, nullptr}, {"I32", 4, nullptr},
                                 {"I16", 2, nullptr}, {"I8", 1, nullptr},  {"U8", 1, nullptr},
@@ -221,7 +231,7 @@ std::vector<float> SafeTensor::ToFloat() const {
   const DTypeRow* row = FindDType(dtype);
   if (row == nullptr || row->read == nullptr) return {};
   std::vector<float> values(data.size() / row->bytes);
-  for (size_t i = 0; i < values.size(); ++i) values[i] = row->read(&data[i * row->bytes]);
+  row->read(data.data(), values);
   return values;
 }
 

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include <cmath>
+#include <future>
 
 #include "base/cpu_count.h"
 #include "base/digest_cache.h"
@@ -37,7 +38,9 @@ Status Model::ReadFile(const ModelOptions& options) {
   KVLINK_ASSIGN_OR_RETURN(config_, ReadModelConfig(*file_));
   const ModelConfig& c = config_;
   KVLINK_ASSIGN_OR_RETURN(const text::TokenizerConfig vocabulary, ReadTokenizerConfig(*file_));
-  KVLINK_ASSIGN_OR_RETURN(tokenizer_, text::Tokenizer::Create(vocabulary));
+  // Beside the matrices, whose threads wait for each other. Without a thread to be had, later.
+  std::future<Result<std::unique_ptr<text::Tokenizer>>> tokenizer =
+      std::async([&] { return text::Tokenizer::Create(vocabulary); });
   KVLINK_ASSIGN_OR_RETURN(file_prompt_, ReadFilePrompt(*file_));
   if (c.rope.scaling == RopeScaling::kDependent) {
     return Unsupported(file_->path() + ": RoPE scaling '" + c.rope.scaling_name +
@@ -55,6 +58,7 @@ Status Model::ReadFile(const ModelOptions& options) {
       DigestCache(options.digests).Get(file_->mapping(), kModelFingerprintName, fingerprint);
   KVLINK_ASSIGN_OR_RETURN(weights_, LoadWeights(*file_, c, matmul_dtype_,
                                                 /*keep_codes=*/kv_dtype_ != DType::kF32));
+  KVLINK_ASSIGN_OR_RETURN(tokenizer_, tokenizer.get());
   rope_ = std::make_unique<tensor::RopeTable>(RopeFrequencies(c.rope));
   attention_ = std::make_unique<tensor::Attention>(
       tensor::AttentionShape{c.heads, c.kv_heads, c.head_dim, kv_dtype_, matmul_dtype_},
@@ -68,8 +72,9 @@ bool Model::AreFinite(const void* x, int64_t n, DType dtype) {
 
 std::string Model::compute_path() const {
   // 4: in pieces of kPieceTokens, each by itself, at any number of threads.
-  return "forward-4/matmul-" + std::string(Name(matmul_dtype_)) + "/" + tensor::MatmulLibrary() +
-         "/" + tensor::KernelTarget();
+  const bool by_codes = kv_dtype_ != DType::kF32 && tensor::CodesMultiplyPieces(matmul_dtype_);
+  return "forward-4/matmul-" + std::string(by_codes ? "codes" : Name(matmul_dtype_)) + "/" +
+         tensor::MatmulLibrary() + "/" + tensor::KernelTarget();
 }
 
 // The threads that loaded it are not there in a child of fork(), nor is what a store had locked.

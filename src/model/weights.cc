@@ -13,6 +13,7 @@ namespace {
 struct Packing {
   DType dtype;
   bool keep_codes;
+  bool codes_alone;  // of what has codes
   tensor::WeightMemory* memory;
 };
 
@@ -37,9 +38,13 @@ Result<std::vector<tensor::QuantizedMatrix>> PackCodes(
 // Matrices one below the other as one Linear.
 Result<tensor::Linear> Stack(const std::vector<const formats::TensorInfo*>& parts,
                              const Packing& packing) {
+  const int64_t columns = parts[0]->shape[1];
+  KVLINK_ASSIGN_OR_RETURN(std::vector<tensor::QuantizedMatrix> codes, PackCodes(parts, packing));
+  if (packing.codes_alone && !codes.empty()) {
+    return tensor::Linear::OfCodes(columns, packing.dtype, std::move(codes));
+  }
   int64_t rows = 0;
   for (const formats::TensorInfo* part : parts) rows += part->shape[0];
-  const int64_t columns = parts[0]->shape[1];
   const auto fill = [&](int64_t begin, int64_t end, float* out) {
     int64_t first = 0;  // of the part, among all rows
     for (const formats::TensorInfo* part : parts) {
@@ -52,7 +57,6 @@ Result<tensor::Linear> Stack(const std::vector<const formats::TensorInfo*>& part
   KVLINK_ASSIGN_OR_RETURN(
       tensor::Linear linear,
       tensor::Linear::Create(columns, rows, packing.dtype, fill, packing.memory));
-  KVLINK_ASSIGN_OR_RETURN(std::vector<tensor::QuantizedMatrix> codes, PackCodes(parts, packing));
   if (!codes.empty()) linear.MultiplyRowsBy(std::move(codes));
   return linear;
 }
@@ -117,7 +121,8 @@ Result<Weights> LoadWeights(const formats::GgufFile& file, const ModelConfig& co
                             bool keep_codes) {
   Weights weights;
   weights.memory = std::make_unique<tensor::WeightMemory>();
-  const Packing packing{dtype, keep_codes, weights.memory.get()};
+  const Packing packing{dtype, keep_codes, tensor::CodesMultiplyPieces(dtype),
+                        weights.memory.get()};
   const formats::TensorInfo* embedding = file.FindTensor("token_embd.weight");
   const formats::TensorInfo* head =
       config.tied_output ? embedding : file.FindTensor("output.weight");

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/check.h"
 #include "base/guarded.h"
 #include "tensor/kernels.h"
 #include "tensor/onednn.h"
@@ -254,6 +253,11 @@ DType MatmulDType(DType wanted) {
   return has_bf16 ? DType::kBF16 : DType::kF32;
 }
 
+bool CodesMultiplyPieces(DType matmul_dtype) {
+  static const bool has_vnni = __builtin_cpu_supports("avx512vnni") != 0;
+  return has_vnni && matmul_dtype == DType::kF32;
+}
+
 std::string MatmulLibrary() {
   const dnnl_version_t* v = dnnl_version();
   return "onednn-" + std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
@@ -346,8 +350,8 @@ Status Linear::RunRowsAdding(const void* x, int64_t rows, float* y) {
 }
 
 Status Linear::MultiplyPiece(const void* x, int64_t rows, bool add, float* y) {
+  if (!state_->is_packed()) return MultiplyRows(x, rows, add, y);
   if (rows == 0) return {};
-  KVLINK_CHECK(state_->is_packed());
   const TeamScope team(0);
   KVLINK_RETURN_IF_ERROR(team.status());
   try {

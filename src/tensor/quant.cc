@@ -26,29 +26,32 @@ struct Unpacked {
 
 // ---- Blocks of 32: element j is in the low half of byte j, element 16 + j in its high half.
 
-void UnpackQ4_0(const uint8_t* block, Unpacked out) {
-  out.scale[0] = LoadF16(block);
-  const uint8_t* q = block + 2;
-  for (int j = 0; j < 16; ++j) {
-    out.code[j] = static_cast<int8_t>((q[j] & 15) - 8);
-    out.code[j + 16] = static_cast<int8_t>((q[j] >> 4) - 8);
-  }
+// The 32 codes of 16 bytes. By way of arrays of its own: bytes may alias anything, and a compiler
+// then takes one at a time.
+void UnpackNibbles(const uint8_t* bytes, int lowest, int8_t* out) {
+  uint8_t q[16];
+  int8_t codes[32];
+  std::memcpy(q, bytes, sizeof q);
+  for (int j = 0; j < 16; ++j) codes[j] = static_cast<int8_t>((q[j] & 15) + lowest);
+  for (int j = 0; j < 16; ++j) codes[j + 16] = static_cast<int8_t>((q[j] >> 4) + lowest);
+  std::memcpy(out, codes, sizeof codes);
 }
 
-void UnpackQ4_1(const uint8_t* block, Unpacked out) {
+void UnpackQ4_0(const uint8_t* block, const Unpacked& out) {
+  out.scale[0] = LoadF16(block);
+  UnpackNibbles(block + 2, -8, out.code);
+}
+
+void UnpackQ4_1(const uint8_t* block, const Unpacked& out) {
   out.scale[0] = LoadF16(block);
   out.offset[0] = LoadF16(block + 2);
-  const uint8_t* q = block + 4;
-  for (int j = 0; j < 16; ++j) {
-    out.code[j] = static_cast<int8_t>(q[j] & 15);
-    out.code[j + 16] = static_cast<int8_t>(q[j] >> 4);
-  }
+  UnpackNibbles(block + 4, 0, out.code);
 }
 
 // The fifth bit of element i is bit i of a 32-bit word.
 int FifthBit(uint32_t high, int i) { return static_cast<int>((high >> i) & 1) << 4; }
 
-void UnpackQ5_0(const uint8_t* block, Unpacked out) {
+void UnpackQ5_0(const uint8_t* block, const Unpacked& out) {
   out.scale[0] = LoadF16(block);
   const uint32_t high = LoadUnaligned<uint32_t>(block + 2);
   const uint8_t* q = block + 6;
@@ -58,7 +61,7 @@ void UnpackQ5_0(const uint8_t* block, Unpacked out) {
   }
 }
 
-void UnpackQ5_1(const uint8_t* block, Unpacked out) {
+void UnpackQ5_1(const uint8_t* block, const Unpacked& out) {
   out.scale[0] = LoadF16(block);
   out.offset[0] = LoadF16(block + 2);
   const uint32_t high = LoadUnaligned<uint32_t>(block + 4);
@@ -69,7 +72,7 @@ void UnpackQ5_1(const uint8_t* block, Unpacked out) {
   }
 }
 
-void UnpackQ8_0(const uint8_t* block, Unpacked out) {
+void UnpackQ8_0(const uint8_t* block, const Unpacked& out) {
   out.scale[0] = LoadF16(block);
   std::memcpy(out.code, block + 2, 32);
 }
@@ -78,7 +81,7 @@ void UnpackQ8_0(const uint8_t* block, Unpacked out) {
 
 // Sixteen groups of 16. Byte g of `scales`: scale in the low half, minimum in the high half. Of
 // each half of 128 elements, element 32 * s + l is bits 2s, 2s+1 of byte l of that half's 32.
-void UnpackQ2_K(const uint8_t* block, Unpacked out) {
+void UnpackQ2_K(const uint8_t* block, const Unpacked& out) {
   const uint8_t* scales = block;
   const uint8_t* q = block + 16;
   const float d = LoadF16(block + 80);
@@ -97,7 +100,7 @@ void UnpackQ2_K(const uint8_t* block, Unpacked out) {
 
 // As Q2_K, with a third bit in `high` (bit b of byte l for element 32 * b + l; a clear bit takes 4
 // away), no minimum, and 6-bit scales: low halves in bytes 0..7, high pairs in bytes 8..11.
-void UnpackQ3_K(const uint8_t* block, Unpacked out) {
+void UnpackQ3_K(const uint8_t* block, const Unpacked& out) {
   const uint8_t* high = block;
   const uint8_t* q = block + 32;
   const uint8_t* packed = block + 96;
@@ -118,7 +121,7 @@ void UnpackQ3_K(const uint8_t* block, Unpacked out) {
 }
 
 // Q4_K and Q5_K: eight groups of 32, 6-bit scale and minimum of each in 12 bytes.
-void UnpackScales(const uint8_t* block, Unpacked out) {
+void UnpackScales(const uint8_t* block, const Unpacked& out) {
   const float d = LoadF16(block);
   const float dmin = LoadF16(block + 2);
   const uint8_t* packed = block + 4;
@@ -133,7 +136,7 @@ void UnpackScales(const uint8_t* block, Unpacked out) {
   }
 }
 
-void UnpackQ4_K(const uint8_t* block, Unpacked out) {
+void UnpackQ4_K(const uint8_t* block, const Unpacked& out) {
   UnpackScales(block, out);
   const uint8_t* q = block + 16;
   for (int group = 0; group < 8; ++group) {
@@ -145,7 +148,7 @@ void UnpackQ4_K(const uint8_t* block, Unpacked out) {
   }
 }
 
-void UnpackQ5_K(const uint8_t* block, Unpacked out) {
+void UnpackQ5_K(const uint8_t* block, const Unpacked& out) {
   UnpackScales(block, out);
   const uint8_t* high = block + 16;
   const uint8_t* q = block + 48;
@@ -162,7 +165,7 @@ void UnpackQ5_K(const uint8_t* block, Unpacked out) {
 // Sixteen groups of 16 with signed 8-bit scales. Of each half of 128 elements, element 32 * s + l
 // has its low four bits in a half byte of the half's 64 `low` bytes (s = 0, 1: low halves; 2, 3:
 // high halves) and its high two at bits 2s, 2s+1 of byte l of the half's 32 `high` bytes.
-void UnpackQ6_K(const uint8_t* block, Unpacked out) {
+void UnpackQ6_K(const uint8_t* block, const Unpacked& out) {
   const float d = LoadF16(block + 208);
   for (int group = 0; group < 16; ++group) {
     out.scale[group] = d * static_cast<float>(static_cast<int8_t>(block[192 + group]));
@@ -182,7 +185,7 @@ void UnpackQ6_K(const uint8_t* block, Unpacked out) {
 struct Quantized {
   GgmlType type;
   CodeTraits codes;
-  void (*unpack)(const uint8_t* block, Unpacked out);
+  void (*unpack)(const uint8_t* block, const Unpacked& out);
 };
 constexpr Quantized kQuantized[] = {
     {GgmlType::kQ4_0, {32, -8, 7, false}, UnpackQ4_0},
@@ -234,10 +237,14 @@ void Unpack(GgmlType type, const void* source, int64_t elements, int8_t* codes, 
   const GgmlTypeTraits& traits = *TraitsOf(static_cast<uint32_t>(type));
   const auto* bytes = static_cast<const uint8_t*>(source);
   std::fill_n(offsets, elements / row->codes.group, 0.0f);
-  for (int64_t done = 0; done < elements; done += traits.block_elements) {
-    const int64_t group = done / row->codes.group;
-    row->unpack(bytes, {codes + done, scales + group, offsets + group});
+  const int64_t blocks = elements / traits.block_elements;
+  const int64_t groups_of_block = traits.block_elements / row->codes.group;
+  for (int64_t block = 0; block < blocks; ++block) {
+    row->unpack(bytes, {codes, scales, offsets});
     bytes += traits.block_bytes;
+    codes += traits.block_elements;
+    scales += groups_of_block;
+    offsets += groups_of_block;
   }
 }
 
