@@ -1,5 +1,8 @@
 // kvlink: the command line. Parses, runs one command (apps/cli), gives the exit status: 0 done,
 // 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. A failure is one line on standard error.
+#include <algorithm>
+#include <string_view>
+
 #include "base/guarded.h"
 #include "cli/arguments.h"
 #include "cli/json_output.h"
@@ -9,9 +12,16 @@
 namespace kvlink::cli {
 namespace {
 
+// Whether a command that computes with a model may be meant; the others need no second start.
+bool MayCompute(int argc, char** argv) {
+  return std::any_of(argv, argv + argc, [](std::string_view word) {
+    return word == "ask" || word == "index" || word == "check" || word == "bench" || word == "eval";
+  });
+}
+
 int Run(int argc, char** argv) {
   HoldStandardStreams();
-  RestartWithShortSpins(argv);
+  if (MayCompute(argc, argv)) RestartWithShortSpins(argv);
   const Arguments arguments = ParseArguments(argc, argv);
   if (!arguments.command) return arguments.exit_status;
 

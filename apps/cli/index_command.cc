@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <optional>
 #include <stop_token>
+#include <thread>
 
 #include "cli/commands.h"
 #include "cli/index_cost_output.h"
@@ -41,7 +43,6 @@ class Watcher : public IndexObserver {
   }
 
   void OnProgress(const IndexProgress& progress) override {
-    if (Interrupted()) stop_.request_stop();
     const auto fraction = [](int64_t done, int64_t all) {
       return all > 0 ? static_cast<double>(done) / static_cast<double>(all) : 1;
     };
@@ -65,6 +66,13 @@ class Watcher : public IndexObserver {
   const bool yes_;
   ProgressBar bar_;
   std::stop_source stop_;
+  // A signal's handler may not ask for the stop itself, and a long document tells of no progress.
+  std::jthread interrupts_{[this](const std::stop_token& ends) {
+    while (!ends.stop_requested() && !Interrupted()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    if (Interrupted()) stop_.request_stop();
+  }};
   bool found_text_ = false;
   Json documents_ = Json::array();
 };

@@ -48,11 +48,22 @@ bool IsInvisible(char32_t c) {
          Within(c, 0xe0000, 0xe007f);
 }
 
+// Printable ASCII takes a column each and needs no cleaning; the locale need not be asked.
+size_t PlainBytes(std::string_view bytes) {
+  const auto plain = [](char c) { return c >= ' ' && c <= '~'; };
+  return static_cast<size_t>(std::find_if_not(bytes.begin(), bytes.end(), plain) - bytes.begin());
+}
+
 std::string Cleaned(std::string_view bytes, bool is_line) {
   const Utf8Locale locale;
   std::string out;
   out.reserve(bytes.size());
   for (size_t at = 0; at < bytes.size();) {
+    if (const size_t plain = PlainBytes(bytes.substr(at)); plain > 0) {
+      out += bytes.substr(at, plain);
+      at += plain;
+      continue;
+    }
     const Utf8Step step = NextUtf8(bytes, at);
     const char first = bytes[at];
     const char32_t c = step.kind == Utf8Step::kWhole ? CharacterAt(bytes, at, step.size) : 0;
@@ -102,6 +113,7 @@ std::string CleanJson(std::string_view json) {
 }
 
 int DisplayWidth(std::string_view utf8) {
+  if (PlainBytes(utf8) == utf8.size()) return static_cast<int>(utf8.size());
   const Utf8Locale locale;
   int width = 0;
   for (size_t at = 0; at < utf8.size();) {

@@ -11,10 +11,6 @@
 namespace kvlink::engine {
 namespace {
 
-constexpr char kNoMemoryForPrompt[] =
-    "there is not enough memory for this prompt: give fewer documents, lower max_tokens, or close "
-    "other programs";
-
 constexpr std::chrono::milliseconds kAskAgain{20};
 
 // What a sink that stopped an answer was shown of it.
@@ -30,10 +26,9 @@ void CutTo(size_t text_bytes, size_t tokens, Answer* answer) {
 Result<RequestId> EngineImpl::Start(Request request, std::shared_ptr<const EventHandler> handler,
                                     std::shared_ptr<EventQueue> queue) {
   return Guarded(kNoMemoryForPrompt, [&]() -> Result<RequestId> {
-    const EngineParts parts{model_.get(), &indexer_, &base_indexer_, &clock_, &summary_};
     KVLINK_ASSIGN_OR_RETURN(
         std::unique_ptr<Generation> generation,
-        Generation::Create(parts, std::move(request), [handler, queue](Event event) {
+        Generation::Create(parts(), std::move(request), [handler, queue](Event event) {
           if (*handler) queue->Put({handler, std::move(event)});
         }));
     return loop_->Add(std::move(generation));

@@ -90,9 +90,8 @@ EngineImpl::EngineImpl(std::unique_ptr<link::LinkableModel> model,
       base_indexer_(&model_->model(), store_.get(), nullptr, nullptr),
       clock_(Clock::System()) {
   FillSummary(options);
-  const EngineParts parts{model_.get(), &indexer_, &base_indexer_, &clock_, &summary_};
   loop_ = std::make_unique<Loop>(
-      parts, options.kv_budget_bytes > 0 ? options.kv_budget_bytes : PhysicalMemoryBytes() / 4);
+      parts(), options.kv_budget_bytes > 0 ? options.kv_budget_bytes : PhysicalMemoryBytes() / 4);
   loop_->Run();
 }
 

@@ -54,6 +54,7 @@ class EngineImpl : public Engine {
   std::vector<int32_t> DocumentTokens(const Document& document) const;
   kv::BlockId IdOf(std::span<const int32_t> tokens) const;
   void FillSummary(const EngineOptions& options);
+  EngineParts parts() { return {model_.get(), &indexer_, &base_indexer_, &clock_, &summary_}; }
 
   const std::shared_ptr<kv::StoreWarnings> warnings_;
   const std::function<void(std::string_view)> warn_;

@@ -10,10 +10,6 @@
 namespace kvlink::engine {
 namespace {
 
-constexpr char kNoMemoryForPrompt[] =
-    "there is not enough memory for this prompt: give fewer documents, lower max_tokens, or close "
-    "other programs";
-
 constexpr int kMostStarts = 2;  // of a block
 
 }  // namespace
@@ -128,16 +124,14 @@ void Loop::TakeIn() {
 void Loop::Admit() {
   int64_t bytes = 0;
   for (const auto& [id, generation] : active_) bytes += generation->kv_bytes();
-  size_t admitted = 0;
-  for (; admitted < waiting_.size(); ++admitted) {
-    std::unique_ptr<Generation>& next = waiting_[admitted];
-    bytes += next->kv_bytes();
-    if (bytes > kv_budget_bytes_ && !active_.empty()) break;
-    const RequestId id = next->id;
-    active_.emplace(id, std::move(next));
+  while (!waiting_.empty()) {
+    bytes += waiting_.front()->kv_bytes();
+    if (bytes > kv_budget_bytes_ && !active_.empty()) return;
+    const RequestId id = waiting_.front()->id;
+    active_.try_emplace(id, std::move(waiting_.front()));  // where memory ends, it still waits
+    waiting_.erase(waiting_.begin());
     Begin(id);
   }
-  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<int64_t>(admitted));
 }
 
 // Starts it if no block is missing; else has the blocks made.

@@ -18,6 +18,10 @@
 
 namespace kvlink::engine {
 
+inline constexpr char kNoMemoryForPrompt[] =
+    "there is not enough memory for this prompt: give fewer documents, lower max_tokens, or close "
+    "other programs";
+
 // What an engine is made of. All outlive whoever holds this.
 struct EngineParts {
   link::LinkableModel* model = nullptr;
