@@ -17,6 +17,18 @@
 namespace kvlink::cli {
 namespace {
 
+void AddSubject(const diagnose::BenchSubject& subject, Json* json) {
+  (*json)["machine"] = {{"cpu", subject.cpu}, {"threads", subject.threads}};
+  (*json)["model"] = subject.model;
+  (*json)["dtype"] = subject.dtype;
+  (*json)["compute"] = subject.compute;
+}
+
+std::string Describe(const diagnose::BenchSubject& subject) {
+  return subject.cpu + ", " + std::to_string(subject.threads) + " threads, " + subject.model +
+         ", " + subject.dtype + ", " + subject.compute;
+}
+
 // The medians stand at the top, each under its key.
 Json ToJson(const diagnose::BenchReport& report) {
   Json json = Json::object();
@@ -27,10 +39,7 @@ Json ToJson(const diagnose::BenchReport& report) {
     units[figure.key] = figure.unit;
     runs[figure.key] = figure.runs;
   }
-  json["machine"] = {{"cpu", report.cpu}, {"threads", report.threads}};
-  json["model"] = report.model;
-  json["dtype"] = report.dtype;
-  json["compute"] = report.compute;
+  AddSubject(report.subject, &json);
   json["peak_bytes"] = report.peak_bytes;
   json["weight_bytes"] = report.weight_bytes;
   json["kv_bytes"] = report.kv_bytes;
@@ -53,8 +62,7 @@ void PrintTable(const diagnose::BenchReport& report, int width) {
     rows.push_back({figure.key, Number(figure.median), Number(figure.best), figure.unit,
                     std::to_string(figure.runs)});
   }
-  PrintText(report.cpu + ", " + std::to_string(report.threads) + " threads, " + report.model +
-            ", " + report.dtype + ", " + report.compute + "\n\n" +
+  PrintText(Describe(report.subject) + "\n\n" +
             FormatTable({{"FIGURE"}, {"MEDIAN", true}, {"BEST", true}, {"UNIT"}, {"RUNS", true}},
                         rows, width) +
             (report.peak_bytes == 0  // recorded by a linked answer
@@ -63,27 +71,6 @@ void PrintTable(const diagnose::BenchReport& report, int width) {
                        FormatBytes(report.weight_bytes) + ", KV in use " +
                        FormatBytes(report.kv_bytes) + ", of which the request's own " +
                        FormatBytes(report.kv_own_bytes) + "\n"));
-}
-
-Result<int> RunBenchCommand(diagnose::BenchOptions bench, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(EngineOptions options, session.MakeEngineOptions());
-  // Figures compare over models: without links, unless some were asked for. Those that answers
-  // would use have a figure of their own.
-  if (!session.links_named()) bench.link_file = std::exchange(options.links_path, "");
-  const bool show_steps = session.chatty();
-  Console& console = session.console();
-  const Result<diagnose::BenchReport> report =
-      diagnose::RunBench(options, bench, [&](std::string_view step) {
-        if (show_steps) console.Transient("measuring: " + std::string(step));
-      });
-  console.WipeTransient();
-  if (!report.ok()) return report.status();
-  if (session.json()) {
-    PrintJson(ToJson(*report));
-  } else {
-    PrintTable(*report, session.console().out_width());
-  }
-  return 0;
 }
 
 Json ToJson(const diagnose::ServeReport& report) {
@@ -102,10 +89,7 @@ Json ToJson(const diagnose::ServeReport& report) {
   json["behind_prefill"] = {{"prefill_tokens", report.behind_prefill.prefill_tokens},
                             {"ttft_alone_ms", report.behind_prefill.ttft_alone_ms},
                             {"ttft_behind_ms", report.behind_prefill.ttft_behind_ms}};
-  json["machine"] = {{"cpu", report.cpu}, {"threads", report.threads}};
-  json["model"] = report.model;
-  json["dtype"] = report.dtype;
-  json["compute"] = report.compute;
+  AddSubject(report.subject, &json);
   return json;
 }
 
@@ -117,8 +101,7 @@ void PrintTable(const diagnose::ServeReport& report, int width) {
                     std::to_string(row.differ),
                     row.memory_growth_percent ? Number(*row.memory_growth_percent) : "-"});
   }
-  PrintText(report.cpu + ", " + std::to_string(report.threads) + " threads, " + report.model +
-            ", " + report.dtype + ", " + report.compute + "\n\n" +
+  PrintText(Describe(report.subject) + "\n\n" +
             FormatTable({{"REQUESTS AT ONCE", true},
                          {"TOKENS/S", true},
                          {"TTFT P50 MS", true},
@@ -133,22 +116,38 @@ void PrintTable(const diagnose::ServeReport& report, int width) {
             " tokens is computed\n");
 }
 
-Result<int> RunServe(const diagnose::ServeOptions& bench, Session& session) {
-  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions());
+// `measure` is called with what hears of its steps.
+template <class Measure>
+Result<int> RunAndPrint(const Measure& measure, Session& session) {
   const bool show_steps = session.chatty();
   Console& console = session.console();
-  const Result<diagnose::ServeReport> report =
-      diagnose::RunBenchServe(options, bench, [&](std::string_view step) {
-        if (show_steps) console.Transient("measuring: " + std::string(step));
-      });
+  const auto report = measure([&](std::string_view step) {
+    if (show_steps) console.Transient("measuring: " + std::string(step));
+  });
   console.WipeTransient();
   if (!report.ok()) return report.status();
   if (session.json()) {
     PrintJson(ToJson(*report));
   } else {
-    PrintTable(*report, session.console().out_width());
+    PrintTable(*report, console.out_width());
   }
   return 0;
+}
+
+Result<int> RunBenchCommand(diagnose::BenchOptions bench, Session& session) {
+  KVLINK_ASSIGN_OR_RETURN(EngineOptions options, session.MakeEngineOptions());
+  // Figures compare over models: without links, unless some were asked for. Those that answers
+  // would use have a figure of their own.
+  if (!session.links_named()) bench.link_file = std::exchange(options.links_path, "");
+  return RunAndPrint(
+      [&](const auto& progress) { return diagnose::RunBench(options, bench, progress); }, session);
+}
+
+Result<int> RunServe(const diagnose::ServeOptions& bench, Session& session) {
+  KVLINK_ASSIGN_OR_RETURN(const EngineOptions options, session.MakeEngineOptions());
+  return RunAndPrint(
+      [&](const auto& progress) { return diagnose::RunBenchServe(options, bench, progress); },
+      session);
 }
 
 }  // namespace

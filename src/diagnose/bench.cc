@@ -226,11 +226,7 @@ Result<BenchReport> BenchUnguarded(const EngineOptions& options, const BenchOpti
                                   model_options, options.prompt_template));
     KVLINK_ASSIGN_OR_RETURN(const BenchStage stage, SetStage(std::move(model), options));
     const ModelSummary& summary = stage.engine->model();
-    report.cpu = CpuName();
-    report.threads = model_options.threads;
-    report.model = summary.name.empty() ? options.model_path : summary.name;
-    report.dtype = Name(summary.dtype);
-    report.compute = summary.compute;
+    report.subject = SubjectOf(summary, model_options.threads);
     report.weight_bytes = summary.weight_bytes;
     KVLINK_RETURN_IF_ERROR(
         Bench(stage.engine.get(), stage.warm, stage.folder->path(), bench, &report, progress)

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "diagnose/bench_subject.h"
 #include "kvlink/engine.h"
 #include "kvlink/status.h"
 
@@ -22,9 +23,7 @@ struct BenchFigure {
 
 struct BenchReport {
   std::vector<BenchFigure> figures;
-  std::string cpu;
-  int threads = 0;
-  std::string model, dtype, compute;
+  BenchSubject subject;
   int64_t peak_bytes = 0;  // of the process
   int64_t weight_bytes = 0;
   int64_t kv_bytes = 0;      // in use by the linked answer

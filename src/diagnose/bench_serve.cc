@@ -213,11 +213,7 @@ Result<ServeReport> Unguarded(const EngineOptions& options, const ServeOptions& 
   KVLINK_ASSIGN_OR_RETURN(const BenchStage stage, SetStage(std::move(model), options));
   const ModelSummary& summary = stage.engine->model();
   ServeReport report;
-  report.cpu = CpuName();
-  report.threads = model_options.threads;
-  report.model = summary.name.empty() ? options.model_path : summary.name;
-  report.dtype = Name(summary.dtype);
-  report.compute = summary.compute;
+  report.subject = SubjectOf(summary, model_options.threads);
   ServeBench bench(stage.engine.get());
   say("encoding the documents");
   KVLINK_RETURN_IF_ERROR(bench.Encode());

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "diagnose/bench_subject.h"
 #include "kvlink/engine.h"
 #include "kvlink/status.h"
 
@@ -34,8 +35,7 @@ struct BehindPrefill {
 struct ServeReport {
   std::vector<ServeRow> rows;
   BehindPrefill behind_prefill;
-  std::string cpu, model, dtype, compute;
-  int threads = 0;
+  BenchSubject subject;
 };
 
 struct ServeOptions {

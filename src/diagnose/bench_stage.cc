@@ -8,6 +8,17 @@
 #include "kv/disk_store.h"
 
 namespace kvlink::diagnose {
+namespace {
+
+std::string CpuName() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+}  // namespace
 
 Result<BenchStage> SetStage(std::unique_ptr<link::LinkableModel> model,
                             const EngineOptions& options) {
@@ -48,12 +59,9 @@ Document MadeUpDocument(const link::LinkableModel& model, int number) {
   return d;
 }
 
-std::string CpuName() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
+BenchSubject SubjectOf(const ModelSummary& model, int threads) {
+  return {CpuName(), model.name.empty() ? model.path : model.name, std::string(Name(model.dtype)),
+          model.compute, threads};
 }
 
 }  // namespace kvlink::diagnose

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "diagnose/bench_subject.h"
 #include "diagnose/scratch_folder.h"
 #include "engine/engine_impl.h"
 #include "kv/warm_store.h"
@@ -24,6 +25,7 @@ Result<BenchStage> SetStage(std::unique_ptr<link::LinkableModel> model,
 // Of 200 tokens (rendered, within a word), another one for each number.
 Document MadeUpDocument(const link::LinkableModel& model, int number);
 
-std::string CpuName();
+// threads: as the engine was given them.
+BenchSubject SubjectOf(const ModelSummary& model, int threads);
 
 }  // namespace kvlink::diagnose
